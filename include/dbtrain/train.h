@@ -1,0 +1,3 @@
+#ifndef DBTRAIN_TRAIN_H
+#define DBTRAIN_TRAIN_H
+#endif

@@ -1,0 +1,173 @@
+/*
+ * vectorizer.h: text to sparse tf-idf rows, with scikit-learn's values.
+ *
+ * dbt_vectorizer_fit counts the n-grams of a corpus and keeps those that tell its labels apart:
+ * scikit-learn's TfidfVectorizer, then SelectKBest(f_classif, k=top_k) on the normalised rows.
+ * The corpus is read in pages, several times, never at once: once or more (as often as the memory
+ * limit demands) to count, once or more to score, once to fetch the selected terms.
+ *
+ * A fitted vectorizer never changes and may be used by any number of threads; each of them has a
+ * dbt_transformer, which holds the scratch memory.
+ *
+ *     dbt_vectorizer_options options;
+ *     dbt_vectorizer_options_init(&options);
+ *     dbt_vectorizer_fit(&options, &corpus, &labels, pool, &vectorizer, &err);
+ *     dbt_transformer_new(vectorizer, &transformer, &err);
+ *     dbt_transform(transformer, page, batch, &err);
+ */
+#ifndef DBTRAIN_VECTORIZER_H
+#define DBTRAIN_VECTORIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dbtrain/batch.h>
+#include <dbtrain/page.h>
+#include <dbtrain/pool.h>
+#include <dbtrain/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Part of a stored vectorizer's settings: raised whenever the same options and data would give
+ * another vocabulary or other values. */
+#define DBT_VECTORIZER_VERSION 1
+
+typedef enum dbt_analyzer_kind {
+    DBT_ANALYZER_WORD,   /* \b\w\w+\b, n-grams of words joined by one space */
+    DBT_ANALYZER_CHAR,   /* n-grams of code points; runs of white space count as one space */
+    DBT_ANALYZER_CHAR_WB /* the same within words padded by a space on either side */
+} dbt_analyzer_kind;
+
+typedef enum dbt_accents { DBT_ACCENTS_KEEP, DBT_ACCENTS_UNICODE } dbt_accents;
+
+typedef enum dbt_norm { DBT_NORM_NONE, DBT_NORM_L1, DBT_NORM_L2 } dbt_norm;
+
+/* The names are TfidfVectorizer's. */
+typedef struct dbt_vectorizer_options {
+    dbt_analyzer_kind analyzer;  /* word */
+    uint32_t ngram_min;          /* 1; 1 .. ngram_max */
+    uint32_t ngram_max;          /* 2; ngram_min .. 8 */
+    bool lowercase;              /* true */
+    dbt_accents strip_accents;   /* unicode */
+    int64_t min_df;              /* 2; documents a term must at least be in; 1 .. */
+    double max_df;               /* 1.0; share of the documents a term may at most be in; (0, 1] */
+    int64_t max_features;        /* 0: all; else the most frequent terms by total count, ties to
+                                    the term that sorts first */
+    bool sublinear_tf;           /* false; true: 1 + ln(tf) */
+    bool use_idf;                /* true */
+    bool smooth_idf;             /* true: ln((1 + n) / (1 + df)) + 1; false: ln(n / df) + 1 */
+    dbt_norm norm;               /* l2 */
+    int64_t top_k;               /* 20000: features kept, by f_classif; 0: all, unscored labels
+                                    allowed */
+    size_t memory;               /* bytes that fitting may use for its tables; 256 MiB; at least
+                                    1 MiB */
+} dbt_vectorizer_options;
+
+/* What fitting took; for messages. */
+typedef struct dbt_vectorizer_stats {
+    int64_t tokens;          /* n-gram occurrences in the corpus */
+    int64_t terms;           /* vocabulary before selection (min_df, max_df, max_features applied) */
+    int64_t counting_passes;
+    int64_t scoring_passes;
+} dbt_vectorizer_stats;
+
+/* One selected term. */
+typedef struct dbt_feature {
+    const char *term; /* UTF-8, not terminated; owned by the vectorizer */
+    size_t term_bytes;
+    int64_t document_frequency;
+    double idf;   /* 1 when use_idf is off */
+    double score; /* F of f_classif; NaN where scikit-learn's is NaN or fitting had no labels */
+} dbt_feature;
+
+/* The label of each row as a class: maps a page's label_id to 0 .. n_classes - 1. */
+typedef struct dbt_classes {
+    size_t n_classes;
+    const int64_t *label_id; /* [n_classes], any order, no duplicates */
+} dbt_classes;
+
+typedef struct dbt_vectorizer dbt_vectorizer;
+typedef struct dbt_transformer dbt_transformer;
+
+DBT_EXPORT void dbt_vectorizer_options_init(dbt_vectorizer_options *options);
+
+/*
+ * Fits a vocabulary. `classes` may be NULL when top_k is 0: then no scores are computed. A row whose
+ * label is not among the classes is DBT_EDATA when scores are wanted. The result does not depend on
+ * the pool's threads or on options->memory. `stats` may be NULL.
+ * DBT_EUSAGE (an option out of range), DBT_EDATA (empty vocabulary; fewer than two classes),
+ * DBT_ENOMEM, and whatever corpus->read returns.
+ */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_fit(const dbt_vectorizer_options *options,
+                                                      const dbt_corpus *corpus,
+                                                      const dbt_classes *classes, dbt_pool *pool,
+                                                      dbt_vectorizer **vectorizer,
+                                                      dbt_vectorizer_stats *stats, dbt_error *err);
+/* Takes NULL. */
+DBT_EXPORT void dbt_vectorizer_free(dbt_vectorizer *vectorizer);
+
+DBT_EXPORT const dbt_vectorizer_options *
+dbt_vectorizer_get_options(const dbt_vectorizer *vectorizer);
+/* Number of features: the columns of its batches. They are in byte order of the terms. */
+DBT_EXPORT size_t dbt_vectorizer_features(const dbt_vectorizer *vectorizer);
+/* Feature `id`, 0 .. dbt_vectorizer_features - 1. */
+DBT_EXPORT dbt_feature dbt_vectorizer_feature(const dbt_vectorizer *vectorizer, size_t id);
+/* Documents it was fitted on, the n of idf. */
+DBT_EXPORT int64_t dbt_vectorizer_documents(const dbt_vectorizer *vectorizer);
+/* Terms before selection. The norm of a row runs over all of them, so they must be kept. */
+DBT_EXPORT int64_t dbt_vectorizer_terms(const dbt_vectorizer *vectorizer);
+
+/*
+ * The terms that were not selected, as parts of at most about 1 MiB: a stored vectorizer is its
+ * options, its documents, its features and these parts. `part` counts from 0; *value is the
+ * caller's, to be freed with dbt_free; the encoding is little-endian on every machine.
+ */
+DBT_EXPORT size_t dbt_vectorizer_parts(const dbt_vectorizer *vectorizer);
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_encode(const dbt_vectorizer *vectorizer,
+                                                         size_t part, unsigned char **value,
+                                                         size_t *bytes, dbt_error *err);
+/*
+ * Builds a vectorizer from what was stored: new, then each feature in the order of its id, then each part, then
+ * finish, before which it must not be used. Features and parts are checked (order, lengths, finite
+ * numbers, no duplicates): DBT_EFORMAT says what is wrong with them.
+ */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_load_new(const dbt_vectorizer_options *options,
+                                                           int64_t n_documents, int64_t n_terms,
+                                                           dbt_vectorizer **vectorizer,
+                                                           dbt_error *err);
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_load_feature(dbt_vectorizer *vectorizer,
+                                                               const dbt_feature *feature,
+                                                               dbt_error *err);
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_load_part(dbt_vectorizer *vectorizer,
+                                                            const unsigned char *value,
+                                                            size_t bytes, dbt_error *err);
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_load_finish(dbt_vectorizer *vectorizer,
+                                                              dbt_error *err);
+
+/* Scratch memory of one thread. The vectorizer must outlive it. DBT_ENOMEM. */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_transformer_new(const dbt_vectorizer *vectorizer,
+                                                       dbt_transformer **transformer,
+                                                       dbt_error *err);
+/* Takes NULL. */
+DBT_EXPORT void dbt_transformer_free(dbt_transformer *transformer);
+/*
+ * Replaces `batch` by the tf-idf rows of a page: row r is page->text[r]. Values are computed in
+ * float64 and rounded once. They do not depend on the other rows. DBT_ENOMEM.
+ */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform(dbt_transformer *transformer,
+                                                 const dbt_page *page, dbt_batch *batch,
+                                                 dbt_error *err);
+/* One document in float64: *column and *value hold *n entries, columns ascending, valid until the
+ * next call on this transformer. DBT_ENOMEM. */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform_text(dbt_transformer *transformer, dbt_text text,
+                                                      const uint32_t **column,
+                                                      const double **value, size_t *n,
+                                                      dbt_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

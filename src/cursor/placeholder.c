@@ -1,0 +1,1 @@
+/* cursor.c */ typedef int dbt__unused_cursor;

@@ -1,0 +1,1 @@
+/* linalg.c */ typedef int dbt__unused_linalg;

@@ -1,0 +1,1 @@
+/* network.c */ typedef int dbt__unused_network;

@@ -1,0 +1,1 @@
+/* reader.c */ typedef int dbt__unused_reader;

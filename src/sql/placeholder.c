@@ -1,0 +1,1 @@
+/* sql.c */ typedef int dbt__unused_sql;

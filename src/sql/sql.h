@@ -1,0 +1,90 @@
+/*
+ * sql.h: SQLite, behind the one door through which dbtrain uses it.
+ *
+ * A connection and its statements belong to one thread at a time. Every failure carries SQLite's own message and is
+ * mapped: BUSY and LOCKED to DBT_ELOCKED, FULL and IOERR and READONLY to DBT_EIO, NOMEM to DBT_ENOMEM,
+ * CORRUPT and NOTADB and a missing file to DBT_EFORMAT, else DBT_EINTERNAL.
+ *
+ * Statements: bind (indices from 1), step until DBT_DONE, reset. Binding cannot fail visibly: the first
+ * failure is kept and reported by the next step, so that a row of binds needs one check.
+ *
+ *     dbt__bind_int(statement, 1, id);
+ *     while ((status = dbt__step(statement, err)) == DBT_OK)
+ *         total += dbt__column_int(statement, 0);
+ *     dbt__reset(statement);
+ */
+#ifndef DBT_SQL_H
+#define DBT_SQL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dbtrain/page.h>
+#include <dbtrain/status.h>
+
+typedef struct dbt__sql dbt__sql;
+typedef struct dbt__statement dbt__statement;
+
+typedef enum dbt__sql_mode { DBT__SQL_READ, DBT__SQL_WRITE, DBT__SQL_CREATE } dbt__sql_mode;
+
+/* Opens a connection with the settings that every connection of dbtrain has: busy time-out, foreign
+ * keys on, mmap off, extended codes. It neither checks nor makes a schema. */
+dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql,
+                         dbt_error *err) DBT_MUST_USE;
+/* Takes NULL. All statements must be finalized. */
+void dbt__sql_close(dbt__sql *sql);
+/* "3.40.1"; static. */
+const char *dbt__sql_version(void);
+
+/* Runs a script of statements; rows are dropped. */
+dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err) DBT_MUST_USE;
+/* First column of the first row as an integer; `missing` when there is no row or it is NULL. */
+dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64_t *value,
+                        dbt_error *err) DBT_MUST_USE;
+
+/* BEGIN IMMEDIATE; COMMIT; ROLLBACK (which cannot fail in a way that matters). */
+dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
+dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
+void dbt__sql_rollback(dbt__sql *sql);
+/* True outside of any transaction, read or write. */
+bool dbt__sql_idle(dbt__sql *sql);
+/* Moves the write-ahead log into the file and empties it. DBT_ELOCKED when a reader is in the way. */
+dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
+
+dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statement,
+                        dbt_error *err) DBT_MUST_USE;
+/* Takes NULL. */
+void dbt__finalize(dbt__statement *statement);
+
+/* Bound text and blobs are not copied: they must stay until reset or the next binding. */
+void dbt__bind_int(dbt__statement *statement, int index, int64_t value);
+void dbt__bind_double(dbt__statement *statement, int index, double value);
+/* data NULL binds NULL. */
+void dbt__bind_text(dbt__statement *statement, int index, const char *data, size_t bytes);
+void dbt__bind_string(dbt__statement *statement, int index, const char *text);
+void dbt__bind_blob(dbt__statement *statement, int index, const void *data, size_t bytes);
+void dbt__bind_null(dbt__statement *statement, int index);
+
+/* DBT_OK: a row; DBT_DONE. */
+dbt_status dbt__step(dbt__statement *statement, dbt_error *err) DBT_MUST_USE;
+/* Steps a statement that yields no rows, then resets it: DBT_OK. */
+dbt_status dbt__run(dbt__statement *statement, dbt_error *err) DBT_MUST_USE;
+/* Ends the reading of rows and releases the transaction; bindings are cleared. */
+void dbt__reset(dbt__statement *statement);
+
+/* Columns from 0, of the row that the last step gave; text and blobs are valid until the next step or reset. */
+int dbt__columns(dbt__statement *statement);
+const char *dbt__column_name(dbt__statement *statement, int column);
+bool dbt__column_is_null(dbt__statement *statement, int column);
+int64_t dbt__column_int(dbt__statement *statement, int column);
+double dbt__column_double(dbt__statement *statement, int column);
+/* data is NULL when the value is NULL or memory ran out (then the next step says so). */
+dbt_text dbt__column_text(dbt__statement *statement, int column);
+const void *dbt__column_blob(dbt__statement *statement, int column, size_t *bytes);
+
+/* rowid of the last INSERT; rows changed by the last statement. */
+int64_t dbt__sql_last_id(dbt__sql *sql);
+int64_t dbt__sql_changes(dbt__sql *sql);
+
+#endif

@@ -1,0 +1,1 @@
+/* store.c */ typedef int dbt__unused_store;

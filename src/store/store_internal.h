@@ -1,0 +1,14 @@
+/* store_internal.h: what the modules above the store get of it besides the public header. */
+#ifndef DBT_STORE_INTERNAL_H
+#define DBT_STORE_INTERNAL_H
+
+#include <dbtrain/store.h>
+
+#include "sql.h"
+
+/* The store's connection; it stays the store's. */
+dbt__sql *dbt__store_sql(dbt_store *store);
+/* A second, read-only connection to the same file, to be closed with dbt__sql_close. */
+dbt_status dbt__store_reader(dbt_store *store, dbt__sql **sql, dbt_error *err) DBT_MUST_USE;
+
+#endif

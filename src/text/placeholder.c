@@ -1,0 +1,1 @@
+/* text.c */ typedef int dbt__unused_text;

@@ -1,0 +1,1 @@
+/* train.c */ typedef int dbt__unused_train;

@@ -1,0 +1,1 @@
+/* vectorizer.c */ typedef int dbt__unused_vectorizer;

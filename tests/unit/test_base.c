@@ -1,0 +1,182 @@
+/* test_base.c: errors, buffers, pages, random numbers, the pool. */
+#include "testing.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include <dbtrain/batch.h>
+#include <dbtrain/page.h>
+#include <dbtrain/pool.h>
+
+#include "base.h"
+
+static void test_error__first_error_wins(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    assert_int_equal(dbt__fail(&err, DBT_EIO, "first %d", 1), DBT_EIO);
+    assert_int_equal(dbt__fail(&err, DBT_ENOMEM, "second"), DBT_ENOMEM);
+    assert_int_equal(err.status, DBT_EIO);
+    assert_string_equal(err.message, "first 1");
+    assert_int_equal(dbt__context(&err, "a.csv:%d", 7), DBT_EIO);
+    assert_string_equal(err.message, "a.csv:7: first 1");
+}
+
+static void test_error__long_context_is_cut_not_overrun(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    char word[DBT_ERROR_BYTES];
+    memset(word, 'x', sizeof word - 1);
+    word[sizeof word - 1] = '\0';
+    dbt__fail(&err, DBT_EIO, "%s", word);
+    dbt__context(&err, "%s", word);
+    assert_int_equal(strlen(err.message), DBT_ERROR_BYTES - 1);
+}
+
+static void test_random__is_splitmix64(void **state)
+{
+    (void)state;
+    /* Outputs of Vigna's splitmix64.c for the seed 1234567. */
+    static const uint64_t expected[] = {UINT64_C(6457827717110365317), UINT64_C(3203168211198807973),
+                                        UINT64_C(9817491932198370423), UINT64_C(4593380528125082431),
+                                        UINT64_C(16408922859458223821)};
+    for (size_t i = 0; i < 5; i++)
+        assert_true(dbt__random(1234567, i) == expected[i]);
+    for (uint64_t i = 0; i < 1000; i++) {
+        double u = dbt__random_double(5, i);
+        assert_true(u >= 0 && u < 1);
+        assert_true(dbt__random_below(5, i, 7) < 7);
+    }
+}
+
+static void test_buffer__refuses_to_pass_its_maximum(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__buffer buffer;
+    dbt__buffer_init(&buffer, 4);
+    assert_int_equal(dbt__buffer_append(&buffer, "abcd", 4, &err), DBT_OK);
+    assert_int_equal(dbt__buffer_append(&buffer, "e", 1, &err), DBT_EDATA);
+    assert_int_equal(buffer.length, 4);
+    dbt__buffer_release(&buffer);
+}
+
+static void test_page__texts_survive_growth(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_page *page;
+    assert_int_equal(dbt_page_new(&page, &err), DBT_OK);
+    for (int round = 0; round < 2; round++) {
+        char text[32];
+        for (int i = 0; i < 1000; i++) {
+            int bytes = i % 10 == 0 ? 0 : snprintf(text, sizeof text, "text %d of %d", i, round);
+            assert_int_equal(dbt_page_append(page, (dbt_text){text, (size_t)bytes}, i + 1, i % 3,
+                                             0.5, &err),
+                             DBT_OK);
+        }
+        assert_int_equal(page->n_rows, 1000);
+        for (int i = 0; i < 1000; i++) {
+            int bytes = i % 10 == 0 ? 0 : snprintf(text, sizeof text, "text %d of %d", i, round);
+            assert_int_equal(page->text[i].bytes, bytes);
+            assert_memory_equal(page->text[i].data, text, (size_t)bytes);
+            assert_int_equal(page->document_id[i], i + 1);
+            assert_int_equal(page->label_id[i], i % 3);
+        }
+        dbt_page_clear(page);
+        assert_int_equal(page->n_rows, 0);
+    }
+    dbt_page_free(page);
+}
+
+static dbt_status count_task(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    (void)err;
+    atomic_int *counts = context;
+    assert_true(worker < 8);
+    atomic_fetch_add(&counts[task], 1);
+    return DBT_OK;
+}
+
+static void test_pool__runs_each_task_once(void **state)
+{
+    (void)state;
+    static atomic_int counts[500];
+    for (size_t threads = 1; threads <= 8; threads++) {
+        dbt_error err = {0};
+        dbt_pool *pool;
+        assert_int_equal(dbt_pool_new(threads, &pool, &err), DBT_OK);
+        assert_int_equal(dbt_pool_threads(pool), threads);
+        for (int round = 0; round < 50; round++)
+            assert_int_equal(dbt_pool_for(pool, 500, count_task, counts, &err), DBT_OK);
+        for (size_t i = 0; i < 500; i++) {
+            assert_int_equal(atomic_load(&counts[i]), 50);
+            atomic_store(&counts[i], 0);
+        }
+        dbt_pool_free(pool);
+    }
+}
+
+static dbt_status fail_task(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    (void)context;
+    (void)worker;
+    if (task >= 3) return dbt__fail(err, DBT_EDATA, "task %zu", task);
+    return DBT_OK;
+}
+
+static void test_pool__reports_the_lowest_failure(void **state)
+{
+    (void)state;
+    for (size_t threads = 1; threads <= 4; threads++) {
+        dbt_error err = {0};
+        dbt_pool *pool;
+        assert_int_equal(dbt_pool_new(threads, &pool, &err), DBT_OK);
+        assert_int_equal(dbt_pool_for(pool, 100, fail_task, NULL, &err), DBT_EDATA);
+        assert_string_equal(err.message, "task 3");
+        dbt_pool_free(pool);
+    }
+}
+
+static void test_pool__refuses_absurd_sizes(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_pool *pool;
+    assert_int_equal(dbt_pool_new(0, &pool, &err), DBT_EUSAGE);
+    assert_null(pool);
+}
+
+static void test_batch__keeps_what_is_there_when_it_grows(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_batch *batch;
+    assert_int_equal(dbt_batch_new(&batch, &err), DBT_OK);
+    assert_int_equal(dbt_batch_reserve(batch, 2, 3, &err), DBT_OK);
+    batch->row_start[2] = 3;
+    batch->column[2] = 9;
+    batch->value[2] = 0.5f;
+    assert_int_equal(dbt_batch_reserve(batch, 5000, 100000, &err), DBT_OK);
+    assert_int_equal(batch->row_start[2], 3);
+    assert_int_equal(batch->column[2], 9);
+    assert_true(batch->value[2] == 0.5f);
+    dbt_batch_free(batch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_error__first_error_wins),
+        cmocka_unit_test(test_error__long_context_is_cut_not_overrun),
+        cmocka_unit_test(test_random__is_splitmix64),
+        cmocka_unit_test(test_buffer__refuses_to_pass_its_maximum),
+        cmocka_unit_test(test_page__texts_survive_growth),
+        cmocka_unit_test(test_pool__runs_each_task_once),
+        cmocka_unit_test(test_pool__reports_the_lowest_failure),
+        cmocka_unit_test(test_pool__refuses_absurd_sizes),
+        cmocka_unit_test(test_batch__keeps_what_is_there_when_it_grows),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
