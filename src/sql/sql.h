@@ -2,8 +2,9 @@
  * sql.h: SQLite, behind the one door through which dbtrain uses it.
  *
  * A connection and its statements belong to one thread at a time. Every failure carries SQLite's own message and is
- * mapped: BUSY and LOCKED to DBT_ELOCKED, FULL and IOERR and READONLY to DBT_EIO, NOMEM to DBT_ENOMEM,
- * CORRUPT and NOTADB and a missing file to DBT_EFORMAT, else DBT_EINTERNAL.
+ * mapped: BUSY and LOCKED to DBT_ELOCKED, FULL and IOERR and READONLY and CANTOPEN to DBT_EIO, NOMEM to
+ * DBT_ENOMEM, CORRUPT and NOTADB and a missing file to DBT_EFORMAT, TOOBIG to DBT_EDATA, INTERRUPT to
+ * DBT_EINTERRUPTED, else DBT_EINTERNAL.
  *
  * Statements: bind (indices from 1), step until DBT_DONE, reset. Binding cannot fail visibly: the first
  * failure is kept and reported by the next step, so that a row of binds needs one check.
@@ -28,11 +29,16 @@ typedef struct dbt__statement dbt__statement;
 
 typedef enum dbt__sql_mode { DBT__SQL_READ, DBT__SQL_WRITE, DBT__SQL_CREATE } dbt__sql_mode;
 
-/* Opens a connection with the settings that every connection of dbtrain has: busy time-out, foreign
- * keys on, mmap off, extended codes. It neither checks nor makes a schema. */
+/*
+ * Opens a connection with the settings that every connection of dbtrain has: busy time-out, foreign
+ * keys on, synchronous FULL, mmap off, extended codes, defensive. It neither checks nor makes a schema. READ works
+ * on read-only files, folders and media. DBT_EFORMAT when the file is missing (but for CREATE), a folder or no
+ * database; DBT_EIO when it cannot be opened or, but for READ, not be written.
+ */
 dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql,
                          dbt_error *err) DBT_MUST_USE;
-/* Takes NULL. All statements must be finalized. */
+/* Takes NULL. All statements must be finalized. The log is left as it is, unless the last thing
+ * was a dbt__sql_checkpoint that succeeded: then it is removed. */
 void dbt__sql_close(dbt__sql *sql);
 /* "3.40.1"; static. */
 const char *dbt__sql_version(void);
@@ -43,7 +49,8 @@ dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err) DBT_
 dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64_t *value,
                         dbt_error *err) DBT_MUST_USE;
 
-/* BEGIN IMMEDIATE; COMMIT; ROLLBACK (which cannot fail in a way that matters). */
+/* BEGIN IMMEDIATE; COMMIT (when it fails, roll back); ROLLBACK (which cannot fail in a way that matters, and does
+ * nothing outside of a transaction). */
 dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 void dbt__sql_rollback(dbt__sql *sql);
@@ -54,6 +61,12 @@ dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 
 dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statement,
                         dbt_error *err) DBT_MUST_USE;
+/*
+ * Prepares a user's query: exactly one statement that reads and yields columns, without parameters.
+ * *bytes is its length in `text` without the closing semicolon. DBT_EUSAGE says what is wrong with it.
+ */
+dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **statement,
+                              size_t *bytes, dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. */
 void dbt__finalize(dbt__statement *statement);
 

@@ -1,1 +1,0 @@
-/* sql.c */ typedef int dbt__unused_sql;

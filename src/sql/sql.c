@@ -1,0 +1,497 @@
+/*
+ * sql.c: SQLite, behind the one door through which dbtrain uses it.
+ *
+ * Every connection gets the same settings, whoever opens it: a busy time-out of 5 seconds, foreign
+ * keys, synchronous FULL (an acknowledged commit survives a power loss), no memory map (a file that
+ * another process cuts short would end this one by SIGBUS), and the switches that keep a file from
+ * running logic of its own: defensive, untrusted schema, no extensions, cell sizes checked.
+ *
+ * The log is never moved into the file behind the caller's back when a connection closes, because
+ * SQLite reports no failure of that checkpoint (a full disk would go unseen), and because a file
+ * that is only looked at and refused must not change. dbt__sql_checkpoint does it in the open; only
+ * after it has succeeded may the closing connection remove the log, which is empty then.
+ *
+ * Names are taken as names of files, whatever they look like: SQLite may be built to understand
+ * "file:" and ":memory:", so a relative path is given to it with "./" in front.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+#include "base.h"
+#include "sql.h"
+
+#define BUSY_MILLISECONDS 5000
+
+struct dbt__sql {
+    sqlite3 *handle;
+    char *path; /* as the caller gave it, for messages */
+};
+
+struct dbt__statement {
+    dbt__sql *sql;
+    sqlite3_stmt *handle;
+    int failed; /* SQLite's code of the first bind or column access that failed since the last reset
+                 */
+};
+
+const char *dbt__sql_version(void)
+{
+    return sqlite3_libversion();
+}
+
+/* --- errors --- */
+
+static dbt_status map_code(int extended)
+{
+    switch (extended & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+        return DBT_ELOCKED;
+    case SQLITE_IOERR:
+        return extended == SQLITE_IOERR_NOMEM ? DBT_ENOMEM : DBT_EIO;
+    case SQLITE_FULL:
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+        return DBT_EIO;
+    case SQLITE_NOMEM:
+        return DBT_ENOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return DBT_EFORMAT;
+    case SQLITE_TOOBIG:
+        return DBT_EDATA;
+    case SQLITE_INTERRUPT:
+        return DBT_EINTERRUPTED;
+    default:
+        return DBT_EINTERNAL;
+    }
+}
+
+/* Records what `code`, or for SQLITE_OK the connection's last error, was. */
+static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
+{
+    const char *text = code == SQLITE_OK ? sqlite3_errmsg(sql->handle) : sqlite3_errstr(code);
+    if (code == SQLITE_OK) code = sqlite3_extended_errcode(sql->handle);
+    dbt_status status = map_code(code);
+    int cause = status == DBT_EIO ? sqlite3_system_errno(sql->handle) : 0;
+    char reason[128];
+    if (cause != 0 && strerror_r(cause, reason, sizeof reason) == 0)
+        return dbt__fail(err, status, "'%s': %s (%s)", sql->path, text, reason);
+    return dbt__fail(err, status, "'%s': %s", sql->path, text);
+}
+
+/* --- connections --- */
+
+/* What SQLite would say less clearly. The file is not opened: closing a descriptor of it would drop
+ * SQLite's locks. */
+static dbt_status check_path(const char *path, dbt__sql_mode mode, dbt_error *err)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR) return DBT_OK; /* SQLite's own message will do */
+        if (mode == DBT__SQL_CREATE) return DBT_OK;
+        return dbt__fail(err, DBT_EFORMAT, "no such file '%s'", path);
+    }
+    if (S_ISDIR(facts.st_mode))
+        return dbt__fail(err, DBT_EFORMAT, "'%s' is a folder, not a database", path);
+    if (!S_ISREG(facts.st_mode))
+        return dbt__fail(err, DBT_EFORMAT, "'%s' is not a regular file", path);
+    return DBT_OK;
+}
+
+static dbt_status append_string(dbt__buffer *buffer, const char *text, dbt_error *err)
+{
+    return dbt__buffer_append(buffer, text, strlen(text), err);
+}
+
+/* The URI of a file that nobody changes. */
+static dbt_status write_immutable_uri(const char *path, dbt__buffer *uri, dbt_error *err)
+{
+    dbt_status status = append_string(uri, path[0] == '/' ? "file:" : "file:./", err);
+    for (const char *p = path; status == DBT_OK && *p != '\0'; p++) {
+        char escaped[4] = {*p, '\0', '\0', '\0'};
+        if (strchr("%?#", *p) != NULL)
+            (void)snprintf(escaped, sizeof escaped, "%%%02X", (unsigned)(unsigned char)*p);
+        status = append_string(uri, escaped, err);
+    }
+    if (status == DBT_OK) status = dbt__buffer_append(uri, "?immutable=1", 13, err);
+    return status;
+}
+
+static dbt_status write_plain_name(const char *path, dbt__buffer *name, dbt_error *err)
+{
+    dbt_status status = path[0] == '/' ? DBT_OK : append_string(name, "./", err);
+    return status < 0 ? status : dbt__buffer_append(name, path, strlen(path) + 1, err);
+}
+
+static dbt_status open_handle(dbt__sql *sql, dbt__sql_mode mode, bool immutable, dbt_error *err)
+{
+    static const int flags[] = {[DBT__SQL_READ] = SQLITE_OPEN_READONLY,
+                                [DBT__SQL_WRITE] = SQLITE_OPEN_READWRITE,
+                                [DBT__SQL_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE};
+    dbt__buffer name;
+    dbt__buffer_init(&name, 0);
+    dbt_status status = immutable ? write_immutable_uri(sql->path, &name, err)
+                                  : write_plain_name(sql->path, &name, err);
+    if (status < 0) goto out;
+    /* A connection belongs to one thread at a time: it needs no mutex. */
+    int code = sqlite3_open_v2(
+        name.data, &sql->handle,
+        flags[mode] | SQLITE_OPEN_NOMUTEX | (immutable ? SQLITE_OPEN_URI : 0), NULL);
+    if (sql->handle == NULL)
+        status = dbt__out_of_memory(err, "a connection");
+    else if (code != SQLITE_OK)
+        status = fail_sql(sql, SQLITE_OK, err);
+out:
+    dbt__buffer_release(&name);
+    return status;
+}
+
+static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
+{
+    static const struct {
+        int option;
+        int value;
+    } settings[] = {
+        {SQLITE_DBCONFIG_ENABLE_FKEY, 1},      {SQLITE_DBCONFIG_DEFENSIVE, 1},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},   {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1},
+    };
+    (void)sqlite3_extended_result_codes(sql->handle, 1);
+    (void)sqlite3_busy_timeout(sql->handle, BUSY_MILLISECONDS);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        int now = -1;
+        int code = sqlite3_db_config(sql->handle, settings[i].option, settings[i].value, &now);
+        /* A library built without extensions has no switch for them. */
+        if (code != SQLITE_OK && settings[i].option != SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION)
+            return fail_sql(sql, code, err);
+    }
+    return dbt__sql_exec(sql,
+                         "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;"
+                         "PRAGMA synchronous = FULL; SELECT 1 FROM sqlite_schema LIMIT 1",
+                         err);
+}
+
+/* True when nothing waits in a log beside the file. */
+static bool lacks_log(const char *path)
+{
+    dbt__buffer name;
+    struct stat facts;
+    dbt__buffer_init(&name, 0);
+    bool lacks = append_string(&name, path, NULL) == DBT_OK &&
+                 dbt__buffer_append(&name, "-wal", 5, NULL) == DBT_OK &&
+                 (stat(name.data, &facts) != 0 ? errno == ENOENT : facts.st_size == 0);
+    dbt__buffer_release(&name);
+    return lacks;
+}
+
+/*
+ * A file in WAL mode on a read-only medium or in a read-only folder cannot be opened plainly:
+ * SQLite wants to make the log's index beside it. If there is no log, the file alone is the whole
+ * truth and, since nobody can write there, stays it: it can be opened as immutable. With a log that
+ * would show an old state without a word, so then the error stands.
+ */
+static dbt_status open_reader(dbt__sql *sql, dbt_error *err)
+{
+    dbt_error first = {0};
+    dbt_status status = open_handle(sql, DBT__SQL_READ, false, &first);
+    if (status == DBT_OK) status = apply_settings(sql, &first);
+    int code = sql->handle == NULL ? SQLITE_NOMEM : sqlite3_errcode(sql->handle) & 0xff;
+    if ((code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && lacks_log(sql->path)) {
+        (void)sqlite3_close(sql->handle);
+        sql->handle = NULL;
+        dbt_error second = {0};
+        status = open_handle(sql, DBT__SQL_READ, true, &second);
+        if (status == DBT_OK) status = apply_settings(sql, &second);
+    }
+    if (status < 0) return dbt__fail(err, status, "%s", first.message);
+    return DBT_OK;
+}
+
+static dbt_status open_writer(dbt__sql *sql, dbt__sql_mode mode, dbt_error *err)
+{
+    dbt_status status = open_handle(sql, mode, false, err);
+    if (status == DBT_OK) status = apply_settings(sql, err);
+    /* SQLite falls back to reading without a word. */
+    if (status == DBT_OK && sqlite3_db_readonly(sql->handle, "main") == 1)
+        status = dbt__fail(err, DBT_EIO, "'%s' is read-only", sql->path);
+    return status;
+}
+
+dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql, dbt_error *err)
+{
+    *sql = NULL;
+    dbt_status status = check_path(path, mode, err);
+    if (status < 0) return status;
+    dbt__sql *made = dbt__alloc(sizeof *made);
+    if (made != NULL) made->path = dbt__strdup(path);
+    if (made == NULL || made->path == NULL)
+        status = dbt__out_of_memory(err, "a connection");
+    else
+        status = mode == DBT__SQL_READ ? open_reader(made, err) : open_writer(made, mode, err);
+    if (status < 0) {
+        dbt__sql_close(made);
+        return status;
+    }
+    *sql = made;
+    return DBT_OK;
+}
+
+void dbt__sql_close(dbt__sql *sql)
+{
+    if (sql == NULL) return;
+    (void)sqlite3_close_v2(sql->handle);
+    dbt__free(sql->path);
+    dbt__free(sql);
+}
+
+dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err)
+{
+    if (sqlite3_exec(sql->handle, script, NULL, NULL, NULL) == SQLITE_OK) return DBT_OK;
+    return fail_sql(sql, SQLITE_OK, err);
+}
+
+dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64_t *value,
+                        dbt_error *err)
+{
+    *value = missing;
+    dbt__statement *statement;
+    dbt_status status = dbt__prepare(sql, query, &statement, err);
+    if (status < 0) return status;
+    status = dbt__step(statement, err);
+    if (status == DBT_OK && !dbt__column_is_null(statement, 0))
+        *value = dbt__column_int(statement, 0);
+    dbt__finalize(statement);
+    return status < 0 ? status : DBT_OK;
+}
+
+dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err)
+{
+    /* A deferred transaction that turns into a writing one fails at once instead of waiting. */
+    return dbt__sql_exec(sql, "BEGIN IMMEDIATE", err);
+}
+
+dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err)
+{
+    return dbt__sql_exec(sql, "COMMIT", err);
+}
+
+void dbt__sql_rollback(dbt__sql *sql)
+{
+    /* After some errors SQLite has rolled back already. */
+    if (!sqlite3_get_autocommit(sql->handle))
+        (void)sqlite3_exec(sql->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+bool dbt__sql_idle(dbt__sql *sql)
+{
+    return sqlite3_get_autocommit(sql->handle) &&
+           sqlite3_txn_state(sql->handle, NULL) == SQLITE_TXN_NONE;
+}
+
+dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err)
+{
+    if (sqlite3_wal_checkpoint_v2(sql->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
+        SQLITE_OK)
+        return fail_sql(sql, SQLITE_OK, err);
+    (void)sqlite3_db_config(sql->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    return DBT_OK;
+}
+
+int64_t dbt__sql_last_id(dbt__sql *sql)
+{
+    return sqlite3_last_insert_rowid(sql->handle);
+}
+
+int64_t dbt__sql_changes(dbt__sql *sql)
+{
+    return sqlite3_changes64(sql->handle);
+}
+
+/* --- statements --- */
+
+/* *tail is what follows the first statement of `text`. */
+static dbt_status prepare_first(dbt__sql *sql, const char *text, dbt__statement **statement,
+                                const char **tail, dbt_error *err)
+{
+    *statement = NULL;
+    dbt__statement *made = dbt__alloc(sizeof *made);
+    if (made == NULL) return dbt__out_of_memory(err, "a statement");
+    made->sql = sql;
+    if (sqlite3_prepare_v3(sql->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &made->handle, tail) !=
+        SQLITE_OK) {
+        dbt__free(made);
+        return fail_sql(sql, SQLITE_OK, err);
+    }
+    *statement = made;
+    return DBT_OK;
+}
+
+dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statement, dbt_error *err)
+{
+    return prepare_first(sql, text, statement, NULL, err);
+}
+
+/* Why a statement is no query of a user's, or NULL. */
+static const char *find_query_fault(const dbt__statement *first, const dbt__statement *second)
+{
+    if (first->handle == NULL) return "the query is empty";
+    if (second->handle != NULL) return "the query is more than one statement";
+    if (sqlite3_column_count(first->handle) == 0 || !sqlite3_stmt_readonly(first->handle) ||
+        sqlite3_stmt_isexplain(first->handle) != 0)
+        return "the query is not a SELECT";
+    if (sqlite3_bind_parameter_count(first->handle) != 0) return "the query has parameters";
+    return NULL;
+}
+
+dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **statement,
+                              size_t *bytes, dbt_error *err)
+{
+    *bytes = 0;
+    const char *tail = text;
+    dbt__statement *second = NULL;
+    dbt_error inner = {0};
+    dbt_status status = prepare_first(sql, text, statement, &tail, &inner);
+    if (status == DBT_OK) status = prepare_first(sql, tail, &second, NULL, &inner);
+    if (status == DBT_OK) {
+        const char *fault = find_query_fault(*statement, second);
+        if (fault != NULL) status = dbt__fail(&inner, DBT_EUSAGE, "%s", fault);
+    }
+    dbt__finalize(second);
+    if (status < 0) {
+        dbt__finalize(*statement);
+        *statement = NULL;
+        /* A mistake in the text is the user's. */
+        if (status == DBT_EINTERNAL) status = DBT_EUSAGE;
+        return dbt__fail(err, status, "%s", inner.message);
+    }
+    *bytes = (size_t)(tail - text);
+    if (text[*bytes - 1] == ';') --*bytes;
+    return DBT_OK;
+}
+
+void dbt__finalize(dbt__statement *statement)
+{
+    if (statement == NULL) return;
+    (void)sqlite3_finalize(statement->handle);
+    dbt__free(statement);
+}
+
+static void keep_failure(dbt__statement *statement, int code)
+{
+    if (statement->failed == SQLITE_OK) statement->failed = code;
+}
+
+void dbt__bind_int(dbt__statement *statement, int index, int64_t value)
+{
+    keep_failure(statement, sqlite3_bind_int64(statement->handle, index, value));
+}
+
+void dbt__bind_double(dbt__statement *statement, int index, double value)
+{
+    keep_failure(statement, sqlite3_bind_double(statement->handle, index, value));
+}
+
+void dbt__bind_text(dbt__statement *statement, int index, const char *data, size_t bytes)
+{
+    keep_failure(statement, sqlite3_bind_text64(statement->handle, index, data, bytes,
+                                                SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void dbt__bind_string(dbt__statement *statement, int index, const char *text)
+{
+    dbt__bind_text(statement, index, text, text == NULL ? 0 : strlen(text));
+}
+
+void dbt__bind_blob(dbt__statement *statement, int index, const void *data, size_t bytes)
+{
+    keep_failure(statement,
+                 sqlite3_bind_blob64(statement->handle, index, data, bytes, SQLITE_STATIC));
+}
+
+void dbt__bind_null(dbt__statement *statement, int index)
+{
+    keep_failure(statement, sqlite3_bind_null(statement->handle, index));
+}
+
+dbt_status dbt__step(dbt__statement *statement, dbt_error *err)
+{
+    if (statement->failed != SQLITE_OK) return fail_sql(statement->sql, statement->failed, err);
+    switch (sqlite3_step(statement->handle)) {
+    case SQLITE_ROW:
+        return DBT_OK;
+    case SQLITE_DONE:
+        return DBT_DONE;
+    default:
+        return fail_sql(statement->sql, SQLITE_OK, err);
+    }
+}
+
+dbt_status dbt__run(dbt__statement *statement, dbt_error *err)
+{
+    dbt_status status;
+    do {
+        status = dbt__step(statement, err);
+    } while (status == DBT_OK);
+    dbt__reset(statement);
+    return status < 0 ? status : DBT_OK;
+}
+
+void dbt__reset(dbt__statement *statement)
+{
+    /* Its result repeats the error of the last step. */
+    (void)sqlite3_reset(statement->handle);
+    (void)sqlite3_clear_bindings(statement->handle);
+    statement->failed = SQLITE_OK;
+}
+
+int dbt__columns(dbt__statement *statement)
+{
+    return sqlite3_column_count(statement->handle);
+}
+
+const char *dbt__column_name(dbt__statement *statement, int column)
+{
+    return sqlite3_column_name(statement->handle, column);
+}
+
+bool dbt__column_is_null(dbt__statement *statement, int column)
+{
+    return sqlite3_column_type(statement->handle, column) == SQLITE_NULL;
+}
+
+int64_t dbt__column_int(dbt__statement *statement, int column)
+{
+    return sqlite3_column_int64(statement->handle, column);
+}
+
+double dbt__column_double(dbt__statement *statement, int column)
+{
+    return sqlite3_column_double(statement->handle, column);
+}
+
+const void *dbt__column_blob(dbt__statement *statement, int column, size_t *bytes)
+{
+    const void *data = sqlite3_column_blob(statement->handle, column);
+    *bytes = data == NULL ? 0 : (size_t)sqlite3_column_bytes(statement->handle, column);
+    if (data != NULL || dbt__column_is_null(statement, column)) return data;
+    if ((sqlite3_errcode(statement->sql->handle) & 0xff) == SQLITE_NOMEM) {
+        keep_failure(statement, SQLITE_NOMEM);
+        return NULL;
+    }
+    return ""; /* SQLite gives NULL for a value without bytes, too */
+}
+
+/* Text is read as a blob: the same bytes, without the copy that the closing NUL costs. */
+dbt_text dbt__column_text(dbt__statement *statement, int column)
+{
+    size_t bytes;
+    const char *data = dbt__column_blob(statement, column, &bytes);
+    return (dbt_text){data, bytes};
+}
