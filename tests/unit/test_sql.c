@@ -1,0 +1,461 @@
+/* test_sql.c: connections and their settings, errors and their mapping, statements. */
+#include "testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "sql.h"
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/dbtrain-sql-XXXXXX");
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[96];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+/* A path in the test's folder; valid until the fourth call after it. */
+static const char *path_of(const char *name)
+{
+    static char paths[4][160];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void write_file(const char *path, const char *data, size_t bytes)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, bytes, file), bytes);
+    assert_int_equal(fclose(file), 0);
+}
+
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* A file in WAL mode with the table t(a, b), closed cleanly. */
+static void make_database(const char *path)
+{
+    dbt_error err = {0};
+    dbt__sql *sql;
+    assert_ok(dbt__sql_open(path, DBT__SQL_CREATE, &sql, &err), err);
+    assert_ok(dbt__sql_exec(sql,
+                            "PRAGMA journal_mode = WAL; DROP TABLE IF EXISTS t;"
+                            "CREATE TABLE t (a INTEGER, b TEXT); INSERT INTO t VALUES (1, 'one')",
+                            &err),
+              err);
+    assert_ok(dbt__sql_checkpoint(sql, &err), err);
+    dbt__sql_close(sql);
+}
+
+static int64_t ask(dbt__sql *sql, const char *query)
+{
+    dbt_error err = {0};
+    int64_t value;
+    assert_ok(dbt__sql_int(sql, query, -1, &value, &err), err);
+    return value;
+}
+
+static void test_sql__open_says_what_is_wrong_with_a_path(void **state)
+{
+    (void)state;
+    write_file(path_of("text.db"), "label,text\npos,a good film, really\nneg,a bad one\n", 48);
+    static const struct {
+        const char *name;
+        dbt__sql_mode mode;
+        dbt_status status;
+        const char *message;
+    } cases[] = {
+        {"missing.db", DBT__SQL_READ, DBT_EFORMAT, "no such file"},
+        {"missing.db", DBT__SQL_WRITE, DBT_EFORMAT, "no such file"},
+        {"no/folder/x.db", DBT__SQL_CREATE, DBT_EIO, "unable to open"},
+        {".", DBT__SQL_CREATE, DBT_EFORMAT, "is a folder"},
+        {"text.db/x", DBT__SQL_READ, DBT_EFORMAT, "no such file"},
+        {"text.db", DBT__SQL_READ, DBT_EFORMAT, "file is not a database"},
+        {"text.db", DBT__SQL_CREATE, DBT_EFORMAT, "file is not a database"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        dbt_error err = {0};
+        dbt__sql *sql;
+        assert_int_equal(dbt__sql_open(path_of(cases[i].name), cases[i].mode, &sql, &err),
+                         cases[i].status);
+        assert_null(sql);
+        assert_int_equal(err.status, cases[i].status);
+        if (strstr(err.message, cases[i].message) == NULL) fail_msg("%s", err.message);
+        if (strstr(err.message, cases[i].name) == NULL) fail_msg("%s", err.message);
+    }
+    assert_false(exists(path_of("missing.db")));
+
+    dbt_error err = {0};
+    dbt__sql *sql;
+    assert_int_equal(dbt__sql_open("/dev/null", DBT__SQL_READ, &sql, &err), DBT_EFORMAT);
+    assert_string_equal(err.message, "'/dev/null' is not a regular file");
+}
+
+static void test_sql__names_are_names_of_files(void **state)
+{
+    (void)state;
+    static const char *const names[] = {":memory:", "file:x?mode=memory", "a%20b#c?d.db"};
+    char before[512];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        make_database(names[i]);
+        assert_true(exists(names[i]));
+    }
+    assert_int_equal(chdir(before), 0);
+}
+
+static void test_sql__every_connection_has_the_settings(void **state)
+{
+    (void)state;
+    const char *path = path_of("settings.db");
+    make_database(path);
+    for (dbt__sql_mode mode = DBT__SQL_READ; mode <= DBT__SQL_CREATE; mode++) {
+        dbt_error err = {0};
+        dbt__sql *sql;
+        assert_ok(dbt__sql_open(path, mode, &sql, &err), err);
+        assert_int_equal(ask(sql, "PRAGMA foreign_keys"), 1);
+        assert_int_equal(ask(sql, "PRAGMA busy_timeout"), 5000);
+        assert_int_equal(ask(sql, "PRAGMA synchronous"), 2);
+        assert_int_equal(ask(sql, "PRAGMA trusted_schema"), 0);
+        assert_int_equal(ask(sql, "PRAGMA cell_size_check"), 1);
+        assert_int_equal(ask(sql, "PRAGMA mmap_size"), 0);
+        /* What defensive and the switched-off extensions refuse. */
+        assert_int_not_equal(dbt__sql_exec(sql, "SELECT load_extension('x')", &err), DBT_OK);
+        err = (dbt_error){0};
+        assert_int_not_equal(dbt__sql_exec(sql,
+                                           "PRAGMA writable_schema = ON;"
+                                           "UPDATE sqlite_schema SET sql = sql",
+                                           &err),
+                             DBT_OK);
+        assert_non_null(strstr(err.message, "sqlite_master may not be modified"));
+        dbt__sql_close(sql);
+    }
+}
+
+static void test_sql__a_reader_cannot_write(void **state)
+{
+    (void)state;
+    make_database(path_of("reader.db"));
+    dbt_error err = {0};
+    dbt__sql *sql;
+    assert_ok(dbt__sql_open(path_of("reader.db"), DBT__SQL_READ, &sql, &err), err);
+    assert_int_equal(dbt__sql_exec(sql, "DELETE FROM t", &err), DBT_EIO);
+    assert_non_null(strstr(err.message, "readonly"));
+    dbt__sql_close(sql);
+}
+
+/* Runs `body` as a user without rights of its own where the tests run as root. */
+static void as_nobody(void (*body)(const char *path), const char *path)
+{
+    bool root = geteuid() == 0;
+    if (root) assert_int_equal(seteuid(65534), 0);
+    body(path);
+    if (root) assert_int_equal(seteuid(0), 0);
+}
+
+static dbt_status opened_status;
+static dbt_error opened_error;
+static int64_t opened_rows;
+
+static void read_rows(const char *path)
+{
+    dbt__sql *sql;
+    opened_error = (dbt_error){0};
+    opened_rows = -1;
+    opened_status = dbt__sql_open(path, DBT__SQL_READ, &sql, &opened_error);
+    if (opened_status == DBT_OK)
+        opened_status =
+            dbt__sql_int(sql, "SELECT count(*) FROM t", -1, &opened_rows, &opened_error);
+    dbt__sql_close(sql);
+}
+
+static void open_for_writing(const char *path)
+{
+    dbt__sql *sql;
+    opened_error = (dbt_error){0};
+    opened_status = dbt__sql_open(path, DBT__SQL_WRITE, &sql, &opened_error);
+    dbt__sql_close(sql);
+}
+
+static void test_sql__reads_a_file_in_a_read_only_folder(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(path_of("still?#%"), 0755), 0);
+    make_database(path_of("still?#%/a.db"));
+    assert_int_equal(chmod(path_of("still?#%/a.db"), 0444), 0);
+    assert_int_equal(chmod(path_of("still?#%"), 0555), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    as_nobody(read_rows, path_of("still?#%/a.db"));
+    assert_ok(opened_status, opened_error);
+    assert_int_equal(opened_rows, 1);
+    as_nobody(open_for_writing, path_of("still?#%/a.db"));
+    assert_int_equal(opened_status, DBT_EIO);
+    assert_int_equal(chmod(path_of("still?#%"), 0755), 0);
+}
+
+static void test_sql__does_not_read_past_a_log_it_cannot_use(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(path_of("logged"), 0755), 0);
+    const char *path = path_of("logged/a.db");
+    make_database(path);
+    /* A commit that only the log holds: closed without a checkpoint. */
+    dbt_error err = {0};
+    dbt__sql *sql;
+    assert_ok(dbt__sql_open(path, DBT__SQL_WRITE, &sql, &err), err);
+    assert_ok(dbt__sql_exec(sql, "INSERT INTO t VALUES (2, 'two')", &err), err);
+    dbt__sql_close(sql);
+    assert_true(exists(path_of("logged/a.db-wal")));
+    read_rows(path);
+    assert_int_equal(opened_rows, 2);
+    (void)unlink(path_of("logged/a.db-shm"));
+    assert_int_equal(chmod(path_of("logged"), 0555), 0);
+    as_nobody(read_rows, path);
+    assert_int_equal(opened_status, DBT_EIO);
+    assert_int_equal(chmod(path_of("logged"), 0755), 0);
+}
+
+static void test_sql__checkpoint_empties_the_log(void **state)
+{
+    (void)state;
+    const char *path = path_of("log.db"), *log = path_of("log.db-wal");
+    make_database(path);
+    assert_false(exists(log));
+    dbt_error err = {0};
+    dbt__sql *sql, *reader;
+    assert_ok(dbt__sql_open(path, DBT__SQL_WRITE, &sql, &err), err);
+    assert_ok(dbt__sql_exec(sql, "INSERT INTO t VALUES (2, 'two')", &err), err);
+    assert_ok(dbt__sql_open(path, DBT__SQL_READ, &reader, &err), err);
+    assert_ok(dbt__sql_exec(reader, "BEGIN; SELECT * FROM t", &err), err);
+    assert_false(dbt__sql_idle(reader));
+    assert_ok(dbt__sql_exec(sql, "PRAGMA busy_timeout = 10", &err), err);
+    assert_int_equal(dbt__sql_checkpoint(sql, &err), DBT_ELOCKED);
+    dbt__sql_close(reader);
+    assert_true(exists(log));
+    err = (dbt_error){0};
+    assert_ok(dbt__sql_checkpoint(sql, &err), err);
+    dbt__sql_close(sql);
+    assert_false(exists(log));
+}
+
+static void test_sql__transactions_begin_immediately(void **state)
+{
+    (void)state;
+    const char *path = path_of("begin.db");
+    make_database(path);
+    dbt_error err = {0};
+    dbt__sql *one, *two;
+    assert_ok(dbt__sql_open(path, DBT__SQL_WRITE, &one, &err), err);
+    assert_ok(dbt__sql_open(path, DBT__SQL_WRITE, &two, &err), err);
+    assert_true(dbt__sql_idle(one));
+    assert_ok(dbt__sql_begin(one, &err), err);
+    assert_false(dbt__sql_idle(one));
+    assert_ok(dbt__sql_exec(two, "PRAGMA busy_timeout = 10", &err), err);
+    assert_int_equal(dbt__sql_begin(two, &err), DBT_ELOCKED);
+    assert_non_null(strstr(err.message, "begin.db': database is locked"));
+    err = (dbt_error){0};
+    assert_ok(dbt__sql_exec(one, "INSERT INTO t VALUES (2, 'two')", &err), err);
+    assert_int_equal(dbt__sql_last_id(one), 2);
+    assert_int_equal(dbt__sql_changes(one), 1);
+    dbt__sql_rollback(one);
+    dbt__sql_rollback(one); /* outside of a transaction: nothing */
+    assert_true(dbt__sql_idle(one));
+    assert_int_equal(ask(two, "SELECT count(*) FROM t"), 1);
+    assert_ok(dbt__sql_begin(two, &err), err);
+    assert_ok(dbt__sql_exec(two, "DELETE FROM t", &err), err);
+    assert_ok(dbt__sql_commit(two, &err), err);
+    assert_int_equal(ask(one, "SELECT count(*) FROM t"), 0);
+    dbt__sql_close(one);
+    dbt__sql_close(two);
+}
+
+static void test_sql__int_tells_missing_from_zero(void **state)
+{
+    (void)state;
+    make_database(path_of("int.db"));
+    dbt_error err = {0};
+    dbt__sql *sql;
+    assert_ok(dbt__sql_open(path_of("int.db"), DBT__SQL_READ, &sql, &err), err);
+    assert_int_equal(ask(sql, "SELECT 0"), 0);
+    assert_int_equal(ask(sql, "SELECT NULL"), -1);
+    assert_int_equal(ask(sql, "SELECT a FROM t WHERE a > 1"), -1);
+    int64_t value;
+    assert_int_equal(dbt__sql_int(sql, "SELECT x FROM t", -1, &value, &err), DBT_EINTERNAL);
+    assert_non_null(strstr(err.message, "no such column: x"));
+    dbt__sql_close(sql);
+}
+
+static void test_sql__statements_carry_values_both_ways(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__sql *sql;
+    dbt__statement *statement;
+    make_database(path_of("values.db"));
+    assert_ok(dbt__sql_open(path_of("values.db"), DBT__SQL_READ, &sql, &err), err);
+    assert_ok(dbt__prepare(sql, "SELECT ?1 AS i, ?2, ?3, ?4, ?5, ?6, ?7", &statement, &err), err);
+    assert_int_equal(dbt__columns(statement), 7);
+    assert_string_equal(dbt__column_name(statement, 0), "i");
+    for (int round = 0; round < 2; round++) {
+        dbt__bind_int(statement, 1, INT64_MIN);
+        dbt__bind_double(statement, 2, 0.1);
+        dbt__bind_text(statement, 3, "a\0b", 3);
+        dbt__bind_string(statement, 4, "");
+        dbt__bind_blob(statement, 5, "\xff", 1);
+        dbt__bind_null(statement, 6);
+        dbt__bind_string(statement, 7, NULL);
+        assert_int_equal(dbt__step(statement, &err), DBT_OK);
+        assert_true(dbt__column_int(statement, 0) == INT64_MIN);
+        assert_true(dbt__column_double(statement, 1) == 0.1);
+        assert_int_equal(dbt__column_text(statement, 2).bytes, 3);
+        assert_memory_equal(dbt__column_text(statement, 2).data, "a\0b", 3);
+        assert_non_null(dbt__column_text(statement, 3).data);
+        assert_int_equal(dbt__column_text(statement, 3).bytes, 0);
+        size_t bytes;
+        assert_memory_equal(dbt__column_blob(statement, 4, &bytes), "\xff", 1);
+        assert_int_equal(bytes, 1);
+        for (int column = 5; column < 7; column++) {
+            assert_true(dbt__column_is_null(statement, column));
+            assert_null(dbt__column_text(statement, column).data);
+        }
+        assert_int_equal(dbt__step(statement, &err), DBT_DONE);
+        dbt__reset(statement);
+        assert_true(dbt__sql_idle(sql));
+    }
+    /* Bindings do not outlive a reset. */
+    assert_int_equal(dbt__step(statement, &err), DBT_OK);
+    assert_true(dbt__column_is_null(statement, 0));
+    dbt__finalize(statement);
+    dbt__finalize(NULL);
+    dbt__sql_close(sql);
+}
+
+static void test_sql__a_failed_bind_is_reported_by_the_step(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__sql *sql;
+    dbt__statement *statement;
+    make_database(path_of("bind.db"));
+    assert_ok(dbt__sql_open(path_of("bind.db"), DBT__SQL_WRITE, &sql, &err), err);
+    assert_ok(dbt__prepare(sql, "INSERT INTO t VALUES (?, ?)", &statement, &err), err);
+    dbt__bind_int(statement, 3, 1);
+    dbt__bind_int(statement, 1, 1);
+    assert_int_equal(dbt__step(statement, &err), DBT_EINTERNAL);
+    assert_int_equal(dbt__run(statement, NULL), DBT_EINTERNAL);
+    err = (dbt_error){0};
+    dbt__bind_int(statement, 1, 5);
+    assert_ok(dbt__run(statement, &err), err);
+    dbt__bind_text(statement, 1, "", (size_t)1 << 40);
+    assert_int_equal(dbt__run(statement, &err), DBT_EDATA);
+    assert_int_equal(ask(sql, "SELECT count(*) FROM t WHERE a = 5 AND b IS NULL"), 1);
+    assert_int_equal(ask(sql, "SELECT count(*) FROM t"), 2);
+    dbt__finalize(statement);
+    dbt__sql_close(sql);
+}
+
+static void test_sql__a_query_is_one_reading_statement(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *fault; /* NULL: it is one */
+        size_t bytes;
+    } cases[] = {
+        {"SELECT 1", NULL, 8},
+        {"SELECT 1;", NULL, 8},
+        {"SELECT 1 ; -- the end; or not\n", NULL, 9},
+        {"VALUES (1)", NULL, 10},
+        {"WITH x AS (SELECT 1) SELECT * FROM x", NULL, 36},
+        {"", "empty", 0},
+        {" -- nothing", "empty", 0},
+        {"SELECT 1; SELECT 2", "more than one", 0},
+        {"SELECT ?", "parameters", 0},
+        {"DELETE FROM t", "not a SELECT", 0},
+        {"DELETE FROM t RETURNING a", "not a SELECT", 0},
+        {"BEGIN", "not a SELECT", 0},
+        {"ATTACH 'x' AS y", "not a SELECT", 0},
+        {"EXPLAIN SELECT 1", "not a SELECT", 0},
+        {"SELECT nothing", "no such column: nothing", 0},
+        {"SELEC 1", "syntax error", 0},
+    };
+    dbt_error err = {0};
+    dbt__sql *sql;
+    make_database(path_of("query.db"));
+    assert_ok(dbt__sql_open(path_of("query.db"), DBT__SQL_READ, &sql, &err), err);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        dbt__statement *statement;
+        size_t bytes;
+        err = (dbt_error){0};
+        dbt_status status = dbt__prepare_query(sql, cases[i].text, &statement, &bytes, &err);
+        if (cases[i].fault == NULL) {
+            assert_ok(status, err);
+            assert_int_equal(bytes, cases[i].bytes);
+        } else {
+            if (status != DBT_EUSAGE) fail_msg("%s", cases[i].text);
+            assert_null(statement);
+            if (strstr(err.message, cases[i].fault) == NULL) fail_msg("%s", err.message);
+        }
+        dbt__finalize(statement);
+    }
+    dbt__sql_close(sql);
+}
+
+static void test_sql__damage_is_a_format_error(void **state)
+{
+    (void)state;
+    const char *path = path_of("damaged.db");
+    make_database(path);
+    char page[4096];
+    memset(page, 0xa5, sizeof page);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 4096, SEEK_SET), 0); /* page 2: the root of t */
+    assert_int_equal(fwrite(page, 1, sizeof page, file), sizeof page);
+    assert_int_equal(fclose(file), 0);
+    dbt_error err = {0};
+    dbt__sql *sql;
+    int64_t rows;
+    assert_ok(dbt__sql_open(path, DBT__SQL_READ, &sql, &err), err);
+    assert_int_equal(dbt__sql_int(sql, "SELECT count(*) FROM t", 0, &rows, &err), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "malformed"));
+    dbt__sql_close(sql);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sql__open_says_what_is_wrong_with_a_path),
+        cmocka_unit_test(test_sql__names_are_names_of_files),
+        cmocka_unit_test(test_sql__every_connection_has_the_settings),
+        cmocka_unit_test(test_sql__a_reader_cannot_write),
+        cmocka_unit_test(test_sql__reads_a_file_in_a_read_only_folder),
+        cmocka_unit_test(test_sql__does_not_read_past_a_log_it_cannot_use),
+        cmocka_unit_test(test_sql__checkpoint_empties_the_log),
+        cmocka_unit_test(test_sql__transactions_begin_immediately),
+        cmocka_unit_test(test_sql__int_tells_missing_from_zero),
+        cmocka_unit_test(test_sql__statements_carry_values_both_ways),
+        cmocka_unit_test(test_sql__a_failed_bind_is_reported_by_the_step),
+        cmocka_unit_test(test_sql__a_query_is_one_reading_statement),
+        cmocka_unit_test(test_sql__damage_is_a_format_error),
+    };
+    return cmocka_run_group_tests_name("sql", tests, make_folder, remove_folder);
+}
