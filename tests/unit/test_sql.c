@@ -394,7 +394,7 @@ static void test_sql__a_query_is_one_reading_statement(void **state)
         {"BEGIN", "not a SELECT", 0},
         {"ATTACH 'x' AS y", "not a SELECT", 0},
         {"EXPLAIN SELECT 1", "not a SELECT", 0},
-        {"SELECT nothing", "no such column: nothing", 0},
+        {"SELECT stars", "no such column: stars", 0},
         {"SELEC 1", "syntax error", 0},
     };
     dbt_error err = {0};
