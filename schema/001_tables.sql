@@ -166,3 +166,5 @@ CREATE TABLE prediction (
     probability REAL NOT NULL,
     PRIMARY KEY (run_id, split_id, kind, document_id)
 ) STRICT, WITHOUT ROWID;
+-- Without it each document that is deleted (ingest takes out what it refuses) would scan all predictions.
+CREATE INDEX prediction_by_document ON prediction (document_id);

@@ -10,5 +10,8 @@
 dbt__sql *dbt__store_sql(dbt_store *store);
 /* A second, read-only connection to the same file, to be closed with dbt__sql_close. */
 dbt_status dbt__store_reader(dbt_store *store, dbt__sql **sql, dbt_error *err) DBT_MUST_USE;
+/* Records that the document at `position` of a split is not there, and what to do; returns
+ * DBT_EFORMAT. */
+dbt_status dbt__split_lacks(const char *split, int64_t position, dbt_error *err);
 
 #endif

@@ -1,1 +1,0 @@
-/* store.c */ typedef int dbt__unused_store;

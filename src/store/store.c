@@ -1,0 +1,244 @@
+/*
+ * store.c: opening, checking, making and closing the file.
+ *
+ * Two numbers in the header of an SQLite file say what it is: application_id that it is dbtrain's,
+ * and user_version which migrations it has seen. They are read before anything else, and a file
+ * that is somebody else's, or newer than this program, is left exactly as it was found.
+ *
+ * A migration and the new version number are one transaction, so a file that was killed half way is
+ * of the old version or the new one. Another process may be migrating the same file: the version is
+ * read again inside the transaction. The views are made anew with the last migration.
+ */
+#include <stdio.h>
+
+#include "base.h"
+#include "dbt_schema.h"
+#include "sql.h"
+#include "store_internal.h"
+
+#define APPLICATION_ID 0x64627472 /* "dbtr" */
+#define LATEST_VERSION ((int64_t)(sizeof dbt__migrations / sizeof dbt__migrations[0]))
+
+struct dbt_store {
+    dbt__sql *sql;
+    char *path;
+    bool writable;
+};
+
+/* What a file says of itself. */
+typedef struct file_facts {
+    int64_t application_id;
+    int64_t version;
+    bool has_schema;
+    bool is_utf8;
+} file_facts;
+
+static dbt_status read_facts(dbt__sql *sql, file_facts *facts, dbt_error *err)
+{
+    dbt__statement *statement;
+    dbt_status status = dbt__prepare(sql,
+                                     "SELECT (SELECT application_id FROM pragma_application_id),"
+                                     " (SELECT user_version FROM pragma_user_version),"
+                                     " EXISTS (SELECT 1 FROM sqlite_schema),"
+                                     " (SELECT encoding FROM pragma_encoding) = 'UTF-8'",
+                                     &statement, err);
+    if (status < 0) return status;
+    status = dbt__step(statement, err);
+    if (status == DBT_OK) {
+        facts->application_id = dbt__column_int(statement, 0);
+        facts->version = dbt__column_int(statement, 1);
+        facts->has_schema = dbt__column_int(statement, 2) != 0;
+        facts->is_utf8 = dbt__column_int(statement, 3) != 0;
+    }
+    dbt__finalize(statement);
+    return status;
+}
+
+/* An SQLite file in which nobody has put anything: what CREATE may fill. */
+static bool is_blank(const file_facts *facts)
+{
+    return facts->application_id == 0 && facts->version == 0 && !facts->has_schema;
+}
+
+static dbt_status check_facts(const char *path, dbt_store_mode mode, const file_facts *facts,
+                              dbt_error *err)
+{
+    if (is_blank(facts)) {
+        if (mode == DBT_STORE_CREATE) return DBT_OK;
+        return dbt__fail(err, DBT_EFORMAT, "'%s' is empty, not a dbtrain file", path);
+    }
+    if (facts->application_id != APPLICATION_ID)
+        return dbt__fail(err, DBT_EFORMAT,
+                         "'%s' is an SQLite database, but not a dbtrain file (application_id %lld)",
+                         path, (long long)facts->application_id);
+    if (facts->version > LATEST_VERSION)
+        return dbt__fail(
+            err, DBT_EFORMAT,
+            "'%s' was made by a newer dbtrain: it has schema version %lld, this program "
+            "knows up to %lld",
+            path, (long long)facts->version, (long long)LATEST_VERSION);
+    if (facts->version < 1 || !facts->is_utf8)
+        return dbt__fail(err, DBT_EFORMAT,
+                         "'%s' is not as dbtrain makes a file: schema version %lld%s", path,
+                         (long long)facts->version, facts->is_utf8 ? "" : ", not in UTF-8");
+    if (facts->version < LATEST_VERSION && mode == DBT_STORE_READ)
+        return dbt__fail(
+            err, DBT_EFORMAT,
+            "'%s' has schema version %lld: a command that writes must first bring it to "
+            "version %lld",
+            path, (long long)facts->version, (long long)LATEST_VERSION);
+    return DBT_OK;
+}
+
+/* Runs the migration from `version` inside of the caller's transaction. */
+static dbt_status run_migration(dbt__sql *sql, int64_t version, dbt_error *err)
+{
+    char script[96];
+    dbt_status status = dbt__sql_exec(sql, dbt__migrations[version], err);
+    if (status == DBT_OK && version + 1 == LATEST_VERSION)
+        status = dbt__sql_exec(sql, dbt__schema_views, err);
+    if (status < 0) return status;
+    (void)snprintf(script, sizeof script, "PRAGMA application_id = %d; PRAGMA user_version = %lld",
+                   APPLICATION_ID, (long long)(version + 1));
+    return dbt__sql_exec(sql, script, err);
+}
+
+/* One migration; *version is the file's afterwards, whoever migrated it. */
+static dbt_status migrate_once(dbt__sql *sql, const char *path, int64_t *version, dbt_error *err)
+{
+    file_facts facts;
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    status = read_facts(sql, &facts, err);
+    if (status == DBT_OK) status = check_facts(path, DBT_STORE_CREATE, &facts, err);
+    if (status == DBT_OK && facts.version < LATEST_VERSION) {
+        status = run_migration(sql, facts.version, err);
+        facts.version++;
+    }
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0)
+        dbt__sql_rollback(sql);
+    else
+        *version = facts.version;
+    return status;
+}
+
+static dbt_status check_file(dbt_store *store, dbt_store_mode mode, dbt_error *err)
+{
+    file_facts facts;
+    dbt_status status = read_facts(store->sql, &facts, err);
+    if (status == DBT_OK) status = check_facts(store->path, mode, &facts, err);
+    /* The mode stays with the file. It cannot be changed inside a transaction. */
+    if (status == DBT_OK && is_blank(&facts))
+        status = dbt__sql_exec(store->sql, "PRAGMA journal_mode = WAL", err);
+    while (status == DBT_OK && facts.version < LATEST_VERSION)
+        status = migrate_once(store->sql, store->path, &facts.version, err);
+    return status;
+}
+
+dbt_status dbt_store_open(const char *path, dbt_store_mode mode, dbt_store **store, dbt_error *err)
+{
+    static const dbt__sql_mode modes[] = {[DBT_STORE_READ] = DBT__SQL_READ,
+                                          [DBT_STORE_WRITE] = DBT__SQL_WRITE,
+                                          [DBT_STORE_CREATE] = DBT__SQL_CREATE};
+    *store = NULL;
+    dbt_store *made = dbt__alloc(sizeof *made);
+    if (made != NULL) made->path = dbt__strdup(path);
+    dbt_status status;
+    if (made == NULL || made->path == NULL)
+        status = dbt__out_of_memory(err, "a store");
+    else
+        status = dbt__sql_open(path, modes[mode], &made->sql, err);
+    if (status == DBT_OK) status = check_file(made, mode, err);
+    if (status < 0) {
+        /* Not as a writer: what was refused is not touched. */
+        (void)dbt_store_close(made, NULL);
+        return status;
+    }
+    made->writable = mode != DBT_STORE_READ;
+    *store = made;
+    return DBT_OK;
+}
+
+dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
+{
+    if (store == NULL) return DBT_OK;
+    dbt_status status = DBT_OK;
+    if (store->writable) {
+        dbt_error inner = {0};
+        dbt__sql_rollback(store->sql);
+        status = dbt__sql_checkpoint(store->sql, &inner);
+        if (status < 0)
+            (void)dbt__fail(err, status, "the log stays beside the file, nothing is lost: %s",
+                            inner.message);
+    }
+    dbt__sql_close(store->sql);
+    dbt__free(store->path);
+    dbt__free(store);
+    return status;
+}
+
+const char *dbt_store_path(const dbt_store *store)
+{
+    return store->path;
+}
+
+bool dbt_store_writable(const dbt_store *store)
+{
+    return store->writable;
+}
+
+dbt__sql *dbt__store_sql(dbt_store *store)
+{
+    return store->sql;
+}
+
+dbt_status dbt__store_reader(dbt_store *store, dbt__sql **sql, dbt_error *err)
+{
+    return dbt__sql_open(store->path, DBT__SQL_READ, sql, err);
+}
+
+static dbt_status fail_no_split(dbt_store *store, const char *name, dbt_error *err)
+{
+    dbt__statement *statement;
+    dbt_status status = dbt__prepare(
+        store->sql, "SELECT group_concat(name, ', ') FROM (SELECT name FROM split ORDER BY id)",
+        &statement, err);
+    if (status < 0) return status;
+    status = dbt__step(statement, err);
+    if (status == DBT_OK) {
+        dbt_text names = dbt__column_text(statement, 0);
+        if (names.bytes == 0)
+            status = dbt__fail(err, DBT_EUSAGE, "no split '%s' in '%s' (it has none)", name,
+                               store->path);
+        else
+            status =
+                dbt__fail(err, DBT_EUSAGE, "no split '%s' in '%s' (has: %.*s)", name, store->path,
+                          (int)(names.bytes < 512 ? names.bytes : 512), names.data);
+    }
+    dbt__finalize(statement);
+    return status;
+}
+
+dbt_status dbt_store_find_split(dbt_store *store, const char *name, dbt_split *split,
+                                dbt_error *err)
+{
+    dbt__statement *statement;
+    dbt_status status =
+        dbt__prepare(store->sql, "SELECT id, documents FROM split WHERE name = ?", &statement, err);
+    if (status < 0) return status;
+    dbt__bind_string(statement, 1, name);
+    status = dbt__step(statement, err);
+    if (status == DBT_OK)
+        *split = (dbt_split){dbt__column_int(statement, 0), dbt__column_int(statement, 1)};
+    dbt__finalize(statement);
+    return status == DBT_DONE ? fail_no_split(store, name, err) : status;
+}
+
+dbt_status dbt__split_lacks(const char *split, int64_t position, dbt_error *err)
+{
+    return dbt__fail(err, DBT_EFORMAT,
+                     "split '%s' lacks the document at position %lld: it was deleted; remake the "
+                     "split with 'dbtrain split', or ingest again",
+                     split, (long long)position);
+}
