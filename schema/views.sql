@@ -1,6 +1,7 @@
 -- Views for people; README.md describes them. Run anew whenever a migration has raised the version. Names of
 -- labels and splits are unique, so grouping by name is grouping by id.
 
+-- Two halves, so that a condition on split is a seek: with one outer join SQLite would scan all documents for it.
 DROP VIEW IF EXISTS corpus;
 CREATE VIEW corpus AS
 SELECT document.id          AS id,
@@ -9,11 +10,22 @@ SELECT document.id          AS id,
        document.text        AS text,
        source.name          AS source,
        document.source_line AS line
-FROM document
-LEFT JOIN split_document ON split_document.document_id = document.id
-LEFT JOIN split ON split.id = split_document.split_id
+FROM split
+JOIN split_document ON split_document.split_id = split.id
+JOIN document ON document.id = split_document.document_id
 LEFT JOIN label ON label.id = document.label_id
-LEFT JOIN source ON source.id = document.source_id;
+LEFT JOIN source ON source.id = document.source_id
+UNION ALL
+SELECT document.id,
+       NULL,
+       label.name,
+       document.text,
+       source.name,
+       document.source_line
+FROM document
+LEFT JOIN label ON label.id = document.label_id
+LEFT JOIN source ON source.id = document.source_id
+WHERE NOT EXISTS (SELECT 1 FROM split_document WHERE split_document.document_id = document.id);
 
 -- Counted by id first: one scan and one sort of small rows, names looked up once a group.
 DROP VIEW IF EXISTS label_count;
@@ -58,24 +70,37 @@ JOIN split ON split.id = counted.split_id
 JOIN label AS actual ON actual.id = counted.actual_id
 JOIN label AS predicted ON predicted.id = counted.predicted_id;
 
--- Each cell of the confusion matrix counts twice: for its row's label as support, for its column's as predicted. What
+-- Each prediction counts twice: for the label that the document has (is_actual 1) and for the one that was predicted. What
 -- has no denominator is 0.0, as in scikit-learn with zero_division=0; f1 = 2*hits / (support + predicted), which
 -- is the harmonic mean of precision and recall wherever that is defined.
 DROP VIEW IF EXISTS class_report;
 CREATE VIEW class_report AS
-SELECT run_id, kind, split, label,
-       CASE WHEN predicted = 0 THEN 0.0 ELSE 1.0 * hits / predicted END AS precision,
-       CASE WHEN support = 0 THEN 0.0 ELSE 1.0 * hits / support END     AS recall,
-       2.0 * hits / (support + predicted)                               AS f1,
-       support
-FROM (SELECT run_id, kind, split,
-             CASE side.is_actual WHEN 1 THEN actual ELSE predicted END AS label,
-             sum(side.is_actual * documents)                           AS support,
-             sum((1 - side.is_actual) * documents)                     AS predicted,
-             sum(side.is_actual * (actual = predicted) * documents)    AS hits
-      FROM confusion
+SELECT counted.run_id AS run_id,
+       counted.kind   AS kind,
+       split.name     AS split,
+       label.name     AS label,
+       CASE counted.predicted WHEN 0 THEN 0.0 ELSE 1.0 * counted.hits / counted.predicted END
+                      AS precision,
+       CASE counted.support WHEN 0 THEN 0.0 ELSE 1.0 * counted.hits / counted.support END
+                      AS recall,
+       2.0 * counted.hits / (counted.support + counted.predicted)
+                      AS f1,
+       counted.support AS support
+FROM (SELECT prediction.run_id                                              AS run_id,
+             prediction.kind                                                AS kind,
+             prediction.split_id                                            AS split_id,
+             iif(side.is_actual, document.label_id, prediction.label_id)    AS label_id,
+             sum(side.is_actual)                                            AS support,
+             sum(1 - side.is_actual)                                        AS predicted,
+             sum(side.is_actual * (document.label_id = prediction.label_id)) AS hits
+      FROM prediction
+      JOIN document ON document.id = prediction.document_id
       CROSS JOIN (SELECT 1 AS is_actual UNION ALL SELECT 0) AS side
-      GROUP BY run_id, kind, split, label);
+      WHERE document.label_id IS NOT NULL
+      GROUP BY prediction.run_id, prediction.kind, prediction.split_id,
+               iif(side.is_actual, document.label_id, prediction.label_id)) AS counted
+JOIN split ON split.id = counted.split_id
+JOIN label ON label.id = counted.label_id;
 
 DROP VIEW IF EXISTS mistake;
 CREATE VIEW mistake AS
