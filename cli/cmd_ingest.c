@@ -1,6 +1,7 @@
 /* cmd_ingest.c: `dbtrain ingest`: labelled text into the database. */
-#include <inttypes.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <dbtrain/ingest.h>
 #include <dbtrain/store.h>
@@ -154,6 +155,17 @@ static const cli_option ingest_options[] = {
      .help = "print the summary as one object of JSON"},
     {0}};
 
+/* A misspelt source must not leave an empty database behind. */
+static dbt_status check_sources(const cli_input *input, dbt_error *err)
+{
+    for (size_t i = 1; i < input->n_arguments; i++) {
+        const char *source = input->argument[i];
+        if (strcmp(source, "-") != 0 && access(source, R_OK) != 0)
+            return cli_fail(err, DBT_EDATA, "cannot read '%s': %s", source, strerror(errno));
+    }
+    return DBT_OK;
+}
+
 static void print_said(void *context, const char *line)
 {
     (void)context;
@@ -218,7 +230,9 @@ static dbt_status run_ingest(const cli_input *input, dbt_error *err)
 
     dbt_store *store = NULL;
     dbt_ingest_result result = {0};
-    dbt_status status = dbt_store_open(path, DBT_STORE_CREATE, &store, err);
+    dbt_status status = check_sources(input, err);
+    if (status < 0) return status;
+    status = dbt_store_open(path, DBT_STORE_CREATE, &store, err);
     if (status < 0) return status;
     status = dbt_ingest(store, input->argument + 1, input->n_arguments - 1, &options, &result, err);
     cli_store_close(store);

@@ -109,27 +109,30 @@ static const char usage[] = "usage: dbtrain COMMAND DATABASE [ARGUMENT...] [OPTI
 
 static void print_program_help(void)
 {
-    cli_print("%s\n", usage);
-    cli_print(
-        "Keeps labelled text in one SQLite file, trains a text classifier from pages of it,\n"
-        "and says how good that classifier is. Every table of the file can be read with sqlite3.\n"
-        "\n"
-        "Commands:\n");
+    cli_print("%s\n"
+              "Keeps labelled text in one SQLite file, trains a text classifier from pages of\n"
+              "it, and says how good that classifier is. Everything in the file can be read\n"
+              "with sqlite3, also while it is trained on.\n"
+              "\n"
+              "Commands:\n",
+              usage);
     for (size_t i = 0; i < COUNT(commands); i++)
         cli_print("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    cli_print(
-        "\n"
-        "'dbtrain COMMAND --help' tells a command's arguments and options.\n"
-        "\n"
-        "A first run:\n"
-        "  dbtrain ingest news.db train.csv test.csv\n"
-        "  dbtrain fit news.db\n"
-        "  dbtrain evaluate news.db --split test\n"
-        "  sqlite3 -readonly news.db \"select * from history\"\n"
-        "\n"
-        "Exit codes: 0 done, 1 internal error, 2 usage, 3 input data, 4 not a usable database,\n"
-        "5 database locked, 6 disk full or I/O error, 7 out of memory, 8 training diverged,\n"
-        "130 interrupted, 143 terminated.\n");
+    cli_print("\n"
+              "'dbtrain COMMAND --help' tells a command's arguments and options.\n"
+              "\n"
+              "A first run:\n"
+              "  dbtrain ingest news.db train.csv test.csv\n"
+              "  dbtrain fit news.db\n"
+              "  dbtrain evaluate news.db --split test\n"
+              "  sqlite3 -readonly news.db \"select * from history\"\n"
+              "\n"
+              "Exit codes:\n"
+              "  0 done                      5 database locked by another process\n"
+              "  1 internal error            6 disk full or I/O error\n"
+              "  2 usage                     7 out of memory\n"
+              "  3 input data                8 training diverged\n"
+              "  4 not a usable database     130 interrupted, 143 terminated\n");
 }
 
 static const cli_command *find_command(const char *name)
@@ -175,10 +178,8 @@ static int run_command(const cli_command *command, int argc, char **argv)
     cli_name_set(command->name);
     dbt_status status = cli_input_read(&input, command, argc, argv, &err);
     if (status < 0) {
-        cli_note("%s", err.message);
-        if (status == DBT_EUSAGE) cli_note("see 'dbtrain %s --help'", command->name);
         cli_input_release(&input);
-        return -(int)status;
+        return report_end(status, &err);
     }
     status = command->run(&input, &err);
     cli_input_release(&input);
@@ -233,6 +234,9 @@ int main(int argc, char **argv)
     const char *name = argv[help ? 2 : 1];
     const cli_command *command = find_command(name);
     if (command == NULL) return refuse_command(name);
-    if (help || cli_wants_help(argc - 2, argv + 2)) return print_command_help(command);
+    if (help || cli_has_word(argc - 2, argv + 2, "--help") ||
+        cli_has_word(argc - 2, argv + 2, "-h"))
+        return print_command_help(command);
+    if (cli_has_word(argc - 2, argv + 2, "--version")) return print_version();
     return run_command(command, argc - 2, argv + 2);
 }

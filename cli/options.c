@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,9 @@
 #include "commands.h"
 #include "output.h"
 
-#define HELP_WIDTH 80        /* of the whole text */
-#define HELP_MAX_LEFT 28     /* wider names put their help on the next line */
+#define HELP_WIDTH 80    /* of the whole text */
+#define HELP_MAX_LEFT 28 /* wider names put their help on the next line */
+#define USAGE_BYTES 256
 #define SUGGEST_MAX_BYTES 64 /* names longer than this get no suggestion */
 
 /* --- suggestions --- */
@@ -142,6 +144,19 @@ static int64_t option_maximum(const cli_option *option)
     return option->maximum != 0 ? option->maximum : most;
 }
 
+/* --- messages --- */
+
+/* Adds to what a buffer holds, cut off where it is full. */
+static void append_text(char *buffer, size_t bytes, const char *format, ...) DBT_PRINTF(3, 4);
+static void append_text(char *buffer, size_t bytes, const char *format, ...)
+{
+    size_t used = strlen(buffer);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(buffer + used, bytes - used, format, arguments);
+    va_end(arguments);
+}
+
 /* --- refusals: what would have been right, and what was given --- */
 
 static dbt_status refuse_whole(const cli_option *option, const char *text, dbt_error *err)
@@ -185,12 +200,10 @@ static dbt_status refuse_number(const cli_option *option, const char *text, dbt_
 
 static dbt_status refuse_choice(const cli_option *option, const char *text, dbt_error *err)
 {
-    char list[256];
-    size_t used = 0;
-    for (size_t i = 0; option->choices[i] != NULL && used < sizeof list; i++) {
+    char list[256] = "";
+    for (size_t i = 0; option->choices[i] != NULL; i++) {
         const char *comma = i == 0 ? "" : option->choices[i + 1] == NULL ? " or " : ", ";
-        used +=
-            (size_t)snprintf(list + used, sizeof list - used, "%s%s", comma, option->choices[i]);
+        append_text(list, sizeof list, "%s%s", comma, option->choices[i]);
     }
     return cli_fail(err, DBT_EUSAGE, "--%s must be %s, not '%s'", option->name, list, text);
 }
@@ -348,7 +361,8 @@ static dbt_status refuse_option(const cli_command *command, const char *word, si
     if (near != NULL)
         return cli_fail(err, DBT_EUSAGE, "unknown option '--%s' (did you mean '--%s%s'?)", cut,
                         no ? "no-" : "", near);
-    return cli_fail(err, DBT_EUSAGE, "unknown option '--%s'", cut);
+    return cli_fail(err, DBT_EUSAGE, "unknown option '--%s' (see 'dbtrain %s --help')", cut,
+                    command->name);
 }
 
 /* Reads the option whose word, without its dashes, is given; takes the next word when it needs a
@@ -397,19 +411,34 @@ static dbt_status read_words(reading *r, dbt_error *err)
     return status;
 }
 
+/* "usage: dbtrain NAME DATABASE ..." */
+static const char *usage_text(char *buffer, size_t bytes, const cli_command *command)
+{
+    buffer[0] = '\0';
+    append_text(buffer, bytes, "usage: dbtrain %s", command->name);
+    for (const cli_argument *argument = command->arguments; argument->name != NULL; argument++)
+        append_text(buffer, bytes, argument->optional ? " [%s%s]" : " %s%s", argument->name,
+                    argument->many ? "..." : "");
+    append_text(buffer, bytes, " [OPTION...]");
+    return buffer;
+}
+
 static dbt_status check_arguments(const cli_input *input, dbt_error *err)
 {
     const cli_argument *argument = input->command->arguments;
+    char usage[USAGE_BYTES];
     size_t n = 0;
     for (; argument[n].name != NULL; n++) {
         if (n < input->n_arguments && input->argument[n][0] == '\0')
             return cli_fail(err, DBT_EUSAGE, "%s must not be empty", argument[n].name);
         if (n >= input->n_arguments && !argument[n].optional)
-            return cli_fail(err, DBT_EUSAGE, "%s is missing", argument[n].name);
+            return cli_fail(err, DBT_EUSAGE, "%s is missing (%s)", argument[n].name,
+                            usage_text(usage, sizeof usage, input->command));
     }
     bool many = n > 0 && argument[n - 1].many;
     if (input->n_arguments > n && !many)
-        return cli_fail(err, DBT_EUSAGE, "unexpected argument '%s'", input->argument[n]);
+        return cli_fail(err, DBT_EUSAGE, "unexpected argument '%s' (%s)", input->argument[n],
+                        usage_text(usage, sizeof usage, input->command));
     return DBT_OK;
 }
 
@@ -455,10 +484,10 @@ bool cli_given(const cli_input *input, const char *name)
     return option != NULL && input->given[option - input->command->options];
 }
 
-bool cli_wants_help(int argc, char **argv)
+bool cli_has_word(int argc, char **argv, const char *word)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+        if (strcmp(argv[i], word) == 0) return true;
     return false;
 }
 
@@ -572,23 +601,14 @@ static size_t find_left_width(const cli_command *command)
     return width;
 }
 
-void cli_print_usage(const cli_command *command)
-{
-    cli_print("usage: dbtrain %s", command->name);
-    for (const cli_argument *argument = command->arguments; argument->name != NULL; argument++)
-        cli_print(argument->optional ? " [%s%s]" : " %s%s", argument->name,
-                  argument->many ? "..." : "");
-    cli_print(" [OPTION...]\n");
-}
-
 dbt_status cli_print_help(const cli_command *command, dbt_error *err)
 {
+    char usage[USAGE_BYTES];
     void *values = calloc(1, command->values_size + 1);
     if (values == NULL) return cli_fail(err, DBT_ENOMEM, "out of memory for the help");
     if (command->init != NULL) command->init(values);
     size_t left_width = find_left_width(command);
-    cli_print_usage(command);
-    cli_print("\n");
+    cli_print("%s\n\n", usage_text(usage, sizeof usage, command));
     for (const char *text = command->description; *text != '\0';)
         text = print_wrapped(text, 0, 0);
     cli_print("\nArguments:\n");

@@ -90,10 +90,8 @@ void cli_input_release(cli_input *input);
 /* The option was on the command line, whatever its value. */
 bool cli_given(const cli_input *input, const char *name);
 
-/* --help or -h is among the arguments, before any `--`. */
-bool cli_wants_help(int argc, char **argv);
-/* "usage: dbtrain NAME DATABASE ...", one line. */
-void cli_print_usage(const struct cli_command *command);
+/* The word is among the arguments, before any `--`. */
+bool cli_has_word(int argc, char **argv, const char *word);
 /* The whole help of a command. DBT_ENOMEM. */
 dbt_status cli_print_help(const struct cli_command *command, dbt_error *err) DBT_MUST_USE;
 
