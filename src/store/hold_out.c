@@ -1,0 +1,365 @@
+/*
+ * hold_out.c: cutting a split into a training and a validation part that depend on the texts alone.
+ *
+ * A document is held out when the hash of its text, keyed with the seed, is below fraction * 2^64.
+ * So equal texts are always on the same side, and a document that is added later moves no other.
+ * But validation must not hold a label that training lacks: the first document of each label stays
+ * in training, and with it every text that has the same hash, wherever it stands.
+ *
+ * Two passes over the split. The first takes a hash of everything the result depends on, and the
+ * hashes of the kept texts; if the parts in the file were made of the same, it ends there. The
+ * second writes. It reads a few thousand rows, resets, and writes them: SQLite would otherwise have
+ * to find its place in the table anew after every insert.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base.h"
+#include "sql.h"
+#include "store_internal.h"
+
+/* --- a set of numbers --- */
+
+typedef struct number_set {
+    uint64_t *slot; /* [capacity], a power of two; 0: free */
+    size_t capacity;
+    size_t n;
+    bool has_zero;
+} number_set;
+
+/* Where `number` is, or the free slot where it belongs. There is always a free one. */
+static uint64_t *find_slot(const number_set *set, uint64_t number)
+{
+    size_t i = (size_t)dbt__random(number, 0) & (set->capacity - 1);
+    while (set->slot[i] != 0 && set->slot[i] != number)
+        i = (i + 1) & (set->capacity - 1);
+    return &set->slot[i];
+}
+
+static bool set_has(const number_set *set, uint64_t number)
+{
+    if (number == 0) return set->has_zero;
+    return set->capacity != 0 && *find_slot(set, number) == number;
+}
+
+static dbt_status grow_set(number_set *set, dbt_error *err)
+{
+    number_set grown = {.capacity = set->capacity == 0 ? 64 : set->capacity * 2, .n = set->n};
+    grown.slot = dbt__alloc_array(grown.capacity, sizeof *grown.slot);
+    if (grown.slot == NULL) return dbt__out_of_memory(err, "the labels of a split");
+    grown.has_zero = set->has_zero;
+    for (size_t i = 0; i < set->capacity; i++)
+        if (set->slot[i] != 0) *find_slot(&grown, set->slot[i]) = set->slot[i];
+    dbt__free(set->slot);
+    *set = grown;
+    return DBT_OK;
+}
+
+static dbt_status set_add(number_set *set, uint64_t number, dbt_error *err)
+{
+    if (number == 0) {
+        set->has_zero = true;
+        return DBT_OK;
+    }
+    if (2 * (set->n + 1) > set->capacity) {
+        dbt_status status = grow_set(set, err);
+        if (status < 0) return status;
+    }
+    uint64_t *slot = find_slot(set, number);
+    if (*slot == 0) set->n++;
+    *slot = number;
+    return DBT_OK;
+}
+
+/* --- the cut --- */
+
+enum { TRAIN, VALIDATION, N_PARTS };
+static const char *const part_suffix[N_PARTS] = {"/train", "/validation"};
+
+typedef struct part {
+    char *name;
+    dbt_split split;
+} part;
+
+typedef struct cut {
+    dbt__sql *sql;
+    const char *name; /* of the split that is cut */
+    dbt_split parent;
+    uint64_t seed;
+    uint64_t limit;  /* hashes below it are held out */
+    number_set kept; /* hashes of texts that stay in training */
+    char *origin;    /* what the parts are made of, as stored */
+    part parts[N_PARTS];
+    dbt__statement *rows; /* of the parent: position, id, label, text between two positions */
+    dbt__statement *insert;
+} cut;
+
+static dbt_status read_row(cut *c, int64_t position, dbt_error *err)
+{
+    dbt_status status = dbt__step(c->rows, err);
+    if (status == DBT_DONE || (status == DBT_OK && dbt__column_int(c->rows, 0) != position))
+        return dbt__split_lacks(c->name, position, err);
+    return status;
+}
+
+/* Takes the row into the hash of the content, and keeps its text if it is the first of its label.
+ */
+static dbt_status survey_row(cut *c, dbt__hasher *content, number_set *labels, dbt_error *err)
+{
+    dbt_text text = dbt__column_text(c->rows, 3);
+    uint64_t label = (uint64_t)dbt__column_int(c->rows, 2);
+    uint64_t head[4] = {(uint64_t)dbt__column_int(c->rows, 0),
+                        (uint64_t)dbt__column_int(c->rows, 1), label, text.bytes};
+    if (text.data == NULL) return dbt__out_of_memory(err, "a document");
+    dbt__hasher_update(content, head, sizeof head);
+    dbt__hasher_update(content, text.data, text.bytes);
+    if (label == 0 || set_has(labels, label)) return DBT_OK;
+    dbt_status status = set_add(labels, label, err);
+    return status < 0 ? status : set_add(&c->kept, dbt__hash(text.data, text.bytes, c->seed), err);
+}
+
+static dbt_status survey(cut *c, uint64_t *digest, dbt_error *err)
+{
+    number_set labels = {0};
+    dbt_status status = DBT_OK;
+    dbt__hasher *content = dbt__hasher_new();
+    if (content == NULL) {
+        status = dbt__out_of_memory(err, "a hash");
+        goto out;
+    }
+    dbt__bind_int(c->rows, 1, c->parent.id);
+    dbt__bind_int(c->rows, 2, 0);
+    dbt__bind_int(c->rows, 3, c->parent.documents);
+    for (int64_t position = 0; position < c->parent.documents; position++) {
+        status = read_row(c, position, err);
+        if (status == DBT_OK) status = survey_row(c, content, &labels, err);
+        if (status < 0) goto out;
+    }
+    *digest = dbt__hasher_digest(content);
+out:
+    dbt__reset(c->rows);
+    dbt__hasher_free(content);
+    dbt__free(labels.slot);
+    return status;
+}
+
+/* Writes c->origin; SQLite makes the JSON, so that names are quoted and no locale enters. */
+static dbt_status describe_origin(cut *c, double fraction, uint64_t digest, dbt_error *err)
+{
+    char hex[17];
+    dbt__statement *statement;
+    dbt_status status =
+        dbt__prepare(c->sql,
+                     "SELECT json_object('parent', ?, 'documents', ?, 'fraction', ?,"
+                     " 'seed', ?, 'data', ?)",
+                     &statement, err);
+    if (status < 0) return status;
+    (void)snprintf(hex, sizeof hex, "%016" PRIx64, digest);
+    dbt__bind_string(statement, 1, c->name);
+    dbt__bind_int(statement, 2, c->parent.documents);
+    dbt__bind_double(statement, 3, fraction);
+    dbt__bind_int(statement, 4, (int64_t)c->seed);
+    dbt__bind_string(statement, 5, hex);
+    status = dbt__step(statement, err);
+    if (status == DBT_OK) {
+        dbt_text json = dbt__column_text(statement, 0);
+        c->origin = dbt__alloc_array(json.bytes + 1, 1);
+        if (c->origin == NULL || json.data == NULL)
+            status = dbt__out_of_memory(err, "a split");
+        else
+            memcpy(c->origin, json.data, json.bytes);
+    }
+    dbt__finalize(statement);
+    return status;
+}
+
+/* *same: the part is in the file, was made of the same, and nobody has taken rows out of it. */
+static dbt_status find_part(cut *c, part *found, bool *same, dbt_error *err)
+{
+    dbt__statement *statement;
+    dbt_status status = dbt__prepare(c->sql,
+                                     "SELECT id, documents, documents = (SELECT count(*)"
+                                     " FROM split_document WHERE split_id = split.id)"
+                                     " FROM split WHERE name = ? AND origin = ?",
+                                     &statement, err);
+    if (status < 0) return status;
+    dbt__bind_string(statement, 1, found->name);
+    dbt__bind_string(statement, 2, c->origin);
+    status = dbt__step(statement, err);
+    *same = status == DBT_OK && dbt__column_int(statement, 2) != 0;
+    if (*same)
+        found->split = (dbt_split){dbt__column_int(statement, 0), dbt__column_int(statement, 1)};
+    dbt__finalize(statement);
+    return status < 0 ? status : DBT_OK;
+}
+
+/* Makes the part without rows, or takes the rows out of the one of that name. */
+static dbt_status remake_part(cut *c, part *made, dbt_error *err)
+{
+    dbt__statement *statement;
+    dbt_status status =
+        dbt__prepare(c->sql,
+                     "INSERT INTO split (name, origin) VALUES (?, ?) ON CONFLICT (name)"
+                     " DO UPDATE SET origin = excluded.origin RETURNING id",
+                     &statement, err);
+    if (status < 0) return status;
+    dbt__bind_string(statement, 1, made->name);
+    dbt__bind_string(statement, 2, c->origin);
+    status = dbt__step(statement, err);
+    if (status == DBT_OK) made->split = (dbt_split){dbt__column_int(statement, 0), 0};
+    dbt__finalize(statement);
+    if (status < 0) return status;
+    status = dbt__prepare(c->sql, "DELETE FROM split_document WHERE split_id = ?", &statement, err);
+    if (status < 0) return status;
+    dbt__bind_int(statement, 1, made->split.id);
+    status = dbt__run(statement, err);
+    dbt__finalize(statement);
+    return status;
+}
+
+/* Rows that are read before they are written. */
+enum { CHUNK = 4096 };
+
+static dbt_status read_chunk(cut *c, int64_t start, size_t n, int64_t *document,
+                             unsigned char *side, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    dbt__bind_int(c->rows, 1, c->parent.id);
+    dbt__bind_int(c->rows, 2, start);
+    dbt__bind_int(c->rows, 3, start + (int64_t)n);
+    for (size_t i = 0; i < n; i++) {
+        status = read_row(c, start + (int64_t)i, err);
+        if (status < 0) break;
+        dbt_text text = dbt__column_text(c->rows, 3);
+        if (text.data == NULL) {
+            status = dbt__out_of_memory(err, "a document");
+            break;
+        }
+        uint64_t hash = dbt__hash(text.data, text.bytes, c->seed);
+        document[i] = dbt__column_int(c->rows, 1);
+        side[i] = hash < c->limit && !set_has(&c->kept, hash) ? VALIDATION : TRAIN;
+    }
+    dbt__reset(c->rows);
+    return status;
+}
+
+static dbt_status write_parts(cut *c, dbt_error *err)
+{
+    int64_t document[CHUNK];
+    unsigned char side[CHUNK];
+    dbt_status status = DBT_OK;
+    for (int64_t start = 0; status == DBT_OK && start < c->parent.documents; start += CHUNK) {
+        int64_t left = c->parent.documents - start;
+        size_t n = left < CHUNK ? (size_t)left : CHUNK;
+        status = read_chunk(c, start, n, document, side, err);
+        for (size_t i = 0; status == DBT_OK && i < n; i++) {
+            dbt_split *split = &c->parts[side[i]].split;
+            dbt__bind_int(c->insert, 1, split->id);
+            dbt__bind_int(c->insert, 2, split->documents++);
+            dbt__bind_int(c->insert, 3, document[i]);
+            status = dbt__run(c->insert, err);
+        }
+    }
+    return status;
+}
+
+static dbt_status finish_part(cut *c, const part *made, dbt_error *err)
+{
+    if (made->split.documents == 0)
+        return dbt__fail(err, DBT_EDATA,
+                         "split '%s' would have no documents: '%s' has %lld, and the first of each "
+                         "label stays in training",
+                         made->name, c->name, (long long)c->parent.documents);
+    dbt__statement *statement;
+    dbt_status status =
+        dbt__prepare(c->sql, "UPDATE split SET documents = ? WHERE id = ?", &statement, err);
+    if (status < 0) return status;
+    dbt__bind_int(statement, 1, made->split.documents);
+    dbt__bind_int(statement, 2, made->split.id);
+    status = dbt__run(statement, err);
+    dbt__finalize(statement);
+    return status;
+}
+
+static dbt_status make_parts(cut *c, dbt_error *err)
+{
+    dbt_status status = remake_part(c, &c->parts[TRAIN], err);
+    if (status == DBT_OK) status = remake_part(c, &c->parts[VALIDATION], err);
+    if (status == DBT_OK) status = write_parts(c, err);
+    if (status == DBT_OK) status = finish_part(c, &c->parts[TRAIN], err);
+    if (status == DBT_OK) status = finish_part(c, &c->parts[VALIDATION], err);
+    return status;
+}
+
+static dbt_status prepare_cut(cut *c, dbt_error *err)
+{
+    dbt_status status = dbt__prepare(
+        c->sql,
+        "SELECT place.position, place.document_id, document.label_id, document.text"
+        " FROM split_document AS place JOIN document ON document.id = place.document_id"
+        " WHERE place.split_id = ? AND place.position >= ? AND place.position < ?"
+        " ORDER BY place.position",
+        &c->rows, err);
+    if (status < 0) return status;
+    for (int i = 0; i < N_PARTS; i++) {
+        size_t bytes = strlen(c->name) + strlen(part_suffix[i]) + 1;
+        c->parts[i].name = dbt__alloc_array(bytes, 1);
+        if (c->parts[i].name == NULL) return dbt__out_of_memory(err, "a split");
+        (void)snprintf(c->parts[i].name, bytes, "%s%s", c->name, part_suffix[i]);
+    }
+    return dbt__prepare(c->sql, "INSERT INTO split_document VALUES (?, ?, ?)", &c->insert, err);
+}
+
+static void release_cut(cut *c)
+{
+    dbt__finalize(c->rows);
+    dbt__finalize(c->insert);
+    for (int i = 0; i < N_PARTS; i++)
+        dbt__free(c->parts[i].name);
+    dbt__free(c->kept.slot);
+    dbt__free(c->origin);
+}
+
+/* Inside of a transaction. */
+static dbt_status cut_split(cut *c, double fraction, bool *reused, dbt_error *err)
+{
+    uint64_t digest = 0;
+    bool same[N_PARTS] = {false, false};
+    dbt_status status = prepare_cut(c, err);
+    if (status == DBT_OK) status = survey(c, &digest, err);
+    if (status == DBT_OK) status = describe_origin(c, fraction, digest, err);
+    for (int i = 0; status == DBT_OK && i < N_PARTS; i++)
+        status = find_part(c, &c->parts[i], &same[i], err);
+    *reused = status == DBT_OK && same[TRAIN] && same[VALIDATION];
+    if (status == DBT_OK && !*reused) status = make_parts(c, err);
+    return status;
+}
+
+dbt_status dbt_store_hold_out(dbt_store *store, const char *name, double fraction, uint64_t seed,
+                              dbt_split *train, dbt_split *validation, bool *reused, dbt_error *err)
+{
+    *train = *validation = (dbt_split){0};
+    *reused = false;
+    if (!(fraction > 0 && fraction < 1))
+        return dbt__fail(err, DBT_EUSAGE,
+                         "the validation split must be more than 0 and less than 1");
+    cut c = {.sql = dbt__store_sql(store), .name = name, .seed = seed};
+    /* Exact: the largest double below 1 is 1 - 2^-53. */
+    c.limit = (uint64_t)(fraction * 0x1p64);
+    dbt_status status = dbt__sql_begin(c.sql, err);
+    if (status < 0) return status;
+    status = dbt_store_find_split(store, name, &c.parent, err);
+    if (status == DBT_OK) status = cut_split(&c, fraction, reused, err);
+    if (status == DBT_OK) status = dbt__sql_commit(c.sql, err);
+    if (status == DBT_OK) {
+        *train = c.parts[TRAIN].split;
+        *validation = c.parts[VALIDATION].split;
+    } else {
+        *reused = false;
+    }
+    /* Unfinished statements would keep the transaction from ending. */
+    release_cut(&c);
+    if (status < 0) dbt__sql_rollback(c.sql);
+    return status;
+}
