@@ -1,1 +1,0 @@
-/* linalg.c */ typedef int dbt__unused_linalg;

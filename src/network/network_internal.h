@@ -1,0 +1,241 @@
+/*
+ * network_internal.h: the network's structures, for its own files and for whoever stores its state.
+ *
+ * options.c   ranges, names, sizes
+ * network.c   the object: making, freeing, parameters, catching up
+ * sparse.c    a batch after dropout, and its transpose
+ * forward.c   activations; predict and score
+ * loss.c      losses, probabilities, and the gradient of the logits
+ * train.c     a step: forward, backward, gradient, update
+ * optimizer.c what a gradient, or its absence, does to weights
+ *
+ * A step makes its gradient as a value (dbt__gradient) before the optimizer sees it, so that
+ * gradients of several machines could be summed in between.
+ *
+ * An exact resume needs, besides the options: every dbt__layer's weights and states as they are,
+ * last_step (when not NULL), and optimizer.step. All else is scratch that a step fills anew.
+ *
+ * Threads. The work of a phase is cut into tasks that each own a part of the output; no task adds
+ * to what another wrote. Kernels give an element the same bits however the rows around it are cut;
+ * products through OpenBLAS do not, so those are cut into blocks of DBT__BLOCK columns (or rows of
+ * a weight's gradient), whatever the pool. Whether a phase is worth waking the pool decides about
+ * speed alone.
+ */
+#ifndef DBT_NETWORK_INTERNAL_H
+#define DBT_NETWORK_INTERNAL_H
+
+#include <dbtrain/network.h>
+
+#include "base.h"
+#include "linalg.h"
+
+/* Columns of an output that one product computes. */
+#define DBT__BLOCK 256
+/* How many times faster, for each multiply-add, a dense product is than a sum of scattered rows. */
+#define DBT__DENSE_SPEED 3.0
+/* What an update of a weight costs, in multiply-adds of such a sum. */
+#define DBT__UPDATE_COST 4.0
+/* Gaps whose coefficients are tabulated; longer ones are computed one by one. */
+#define DBT__MAXIMUM_GAP 2048
+
+/* --- optimizer.c --- */
+
+/* What steps without a gradient do to a row. */
+typedef union dbt__gap {
+    dbt__adam_gap adam;
+    struct {
+        float move;
+        float scale;
+    } sgd;
+} dbt__gap;
+
+typedef struct dbt__optimizer {
+    const dbt__kernels *kernels;
+    dbt_optimizer kind;
+    double learning_rate;
+    double momentum;
+    bool nesterov;
+    double weight_decay; /* 0 unless adamw */
+    double l2;
+    double epsilon;
+    int64_t step; /* steps taken; the next one is step + 1 */
+
+    /* Of the step that dbt__optimizer_begin announced: for biases, and for weights (with l2). */
+    dbt__adam_step adam[2];
+    dbt__sgd_step sgd[2];
+
+    /* gap[d]: d steps up to and including `step`, d = 1 .. n_gaps. The running sums continue it. */
+    size_t n_gaps;
+    double gap_sums[4];
+    double gap_powers[5];
+    dbt__gap gap[DBT__MAXIMUM_GAP + 1];
+} dbt__optimizer;
+
+void dbt__optimizer_init(dbt__optimizer *optimizer, const dbt_network_options *options,
+                         const dbt__kernels *kernels);
+/* Arrays of the size of the weights that the rule keeps: 0, 1 or 2; and what they start with. */
+size_t dbt__optimizer_states(const dbt_network_options *options);
+float dbt__optimizer_initial_state(const dbt_network_options *options);
+/* Whether rows without a gradient move, and may be caught up later. */
+bool dbt__optimizer_lags(const dbt_network_options *options);
+/* Makes the constants of step + 1, which dbt__optimizer_update applies. */
+void dbt__optimizer_begin(dbt__optimizer *optimizer);
+/* One step of n weights or biases; states that the rule does not have are NULL. Any thread. */
+void dbt__optimizer_update(const dbt__optimizer *optimizer, bool is_weight, size_t n,
+                           const float *gradient, float *value, float *state0, float *state1);
+/* The step is done. */
+void dbt__optimizer_end(dbt__optimizer *optimizer);
+/* Tabulates gaps up to `longest`, before threads call dbt__optimizer_catch_up. */
+void dbt__optimizer_prepare(dbt__optimizer *optimizer, int64_t longest);
+/* The `gap` steps (> 0) up to and including optimizer->step, none of which had a gradient. Any
+ * thread. */
+void dbt__optimizer_catch_up(const dbt__optimizer *optimizer, int64_t gap, size_t n, float *value,
+                             float *state0, float *state1);
+
+/* --- sparse.c --- */
+
+/* Rows in CSR form: a batch's own arrays, or those of its copy after dropout. */
+typedef struct dbt__rows {
+    size_t n_rows;
+    const size_t *row_start;
+    const uint32_t *column;
+    const float *value;
+} dbt__rows;
+
+/* What dropout needs to know of where it is; layer 0 is the input. */
+typedef struct dbt__mask {
+    dbt__dropout dropout;
+    uint64_t step_key;
+} dbt__mask;
+
+dbt__mask dbt__mask_make(const dbt_network_options *options, dbt_position position);
+/* The key of a row's elements. */
+uint64_t dbt__mask_key(const dbt__mask *mask, size_t row, size_t layer);
+
+/* A batch after dropout and its transpose: feature by feature, the rows that have it. */
+typedef struct dbt__sparse {
+    const dbt__kernels *kernels;
+    size_t n_columns;
+
+    dbt__rows rows; /* after dropout */
+    size_t n_active;
+    uint32_t *active;     /* [n_active] columns with an entry, ascending */
+    size_t *active_start; /* [n_active + 1] */
+    uint32_t *active_row; /* [active_start[n_active]] rows of each, ascending */
+    float *active_value;
+
+    /* private */
+    size_t *row_start;
+    uint32_t *column;
+    float *value;
+    size_t row_capacity, column_capacity, value_capacity;
+    size_t active_capacity, start_capacity, active_row_capacity, active_value_capacity;
+    uint32_t *cursor; /* [n_columns], zero between calls */
+    uint64_t *seen;   /* bit set of columns, zero between calls */
+} dbt__sparse;
+
+dbt_status dbt__sparse_init(dbt__sparse *sparse, size_t n_columns, const dbt__kernels *kernels,
+                            dbt_error *err) DBT_MUST_USE;
+void dbt__sparse_release(dbt__sparse *sparse);
+/* Refuses a batch that does not fit n_columns: DBT_EUSAGE. */
+dbt_status dbt__batch_check(const dbt_batch *batch, size_t n_columns, dbt_error *err) DBT_MUST_USE;
+/* mask NULL: no dropout. `rows` may then point into the batch. DBT_ENOMEM. */
+dbt_status dbt__sparse_fill(dbt__sparse *sparse, const dbt_batch *batch, const dbt__mask *mask,
+                            dbt_error *err) DBT_MUST_USE;
+
+/* --- the network --- */
+
+typedef struct dbt__layer {
+    size_t inputs;
+    size_t outputs;
+    float *weight;          /* [inputs x outputs] */
+    float *bias;            /* [outputs] */
+    float *weight_state[2]; /* the optimizer's, or NULL: m and v; velocity; sum of squares */
+    float *bias_state[2];
+} dbt__layer;
+
+/* Outputs of every layer for the rows of a batch, and what they are in the end: forward.c. */
+typedef struct dbt__activations {
+    size_t n_layers;
+    float **output; /* [n_layers]: [rows x outputs]; after relu and dropout, the last one logits */
+    size_t *capacity;
+} dbt__activations;
+
+/* The gradient of a step, without the l2 penalty, which is a function of the weights. */
+typedef struct dbt__gradient {
+    size_t n_rows;       /* rows of layer 0 that have one */
+    const uint32_t *row; /* [n_rows], ascending */
+    float *row_value;    /* [n_rows x outputs of layer 0] */
+    size_t row_capacity;
+    float **weight; /* [layers]; weight[0] is NULL */
+    float **bias;   /* [layers] */
+} dbt__gradient;
+
+struct dbt_network {
+    dbt_network_options options;
+    dbt_pool *pool;
+    const dbt__kernels *kernels;
+    dbt__layer *layer;
+    dbt__optimizer *optimizer;
+    int64_t *last_step; /* [n_inputs]: the step up to which a row of layer 0 has moved; NULL: all of
+                           them */
+
+    /* scratch of a step */
+    dbt__sparse sparse;
+    dbt__activations activations;
+    dbt__gradient gradient;
+    float *delta[2]; /* gradient of the outputs of the layer at hand and of the one below */
+    size_t delta_capacity[2];
+    float
+        *zero_row; /* the gradient of a row that has none, [outputs of layer 0]; NULL without l2 */
+};
+
+/* --- options.c --- */
+
+dbt_status dbt__network_options_check(const dbt_network_options *options,
+                                      dbt_error *err) DBT_MUST_USE;
+/* Outputs of the last layer: 1 for two classes. */
+size_t dbt__network_outputs(const dbt_network_options *options);
+/* Inputs and outputs of a layer. */
+void dbt__layer_shape(const dbt_network_options *options, size_t layer, size_t *inputs,
+                      size_t *outputs);
+
+/* --- network.c --- */
+
+/* dbt_pool_for, on the caller's thread alone when `work`, in multiply-adds, is not worth waking the
+ * pool. */
+dbt_status dbt__run_phase(dbt_pool *pool, double work, size_t n_tasks, dbt_task task, void *context,
+                          dbt_error *err) DBT_MUST_USE;
+/* Catches up rows of layer 0, ascending; row NULL: all of them. */
+void dbt__network_catch_up(dbt_network *network, const uint32_t *row, size_t n_rows);
+
+/* --- forward.c --- */
+
+dbt_status dbt__activations_init(dbt__activations *activations, size_t n_layers,
+                                 dbt_error *err) DBT_MUST_USE;
+void dbt__activations_release(dbt__activations *activations);
+/* Outputs of all layers; mask NULL: no dropout (that of the input is in `rows` already).
+ * DBT_ENOMEM. */
+dbt_status dbt__forward(const dbt_network *network, dbt_pool *pool, const dbt__rows *rows,
+                        const dbt__mask *mask, dbt__activations *activations,
+                        dbt_error *err) DBT_MUST_USE;
+
+/* --- loss.c --- */
+
+/* Targets of rows, and how their losses count. */
+typedef struct dbt__targets {
+    size_t n_rows;
+    size_t n_classes;
+    const int32_t *label; /* -1: a class that the network does not know (score alone) */
+    const float *weight;  /* NULL: all 1 */
+    double label_smoothing;
+} dbt__targets;
+
+/* Metrics of logits [n_rows x outputs], and, into delta of the same shape unless NULL, the gradient
+ * of sum(weight * loss) / n_rows. */
+void dbt__loss(const dbt__targets *targets, const float *logits, float *delta,
+               dbt_metrics *metrics);
+/* Probabilities [n_rows x n_classes] of logits. */
+void dbt__probabilities(size_t n_rows, size_t n_classes, const float *logits, float *probability);
+
+#endif

@@ -1,0 +1,131 @@
+/* options.c: the ranges of a network's options, the names of optimizers, and what a network will
+ * take. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "network_internal.h"
+
+static const char *const optimizer_names[] = {
+#define DBT_OPTIMIZER_NAME(name, text) text,
+    DBT_OPTIMIZER_LIST(DBT_OPTIMIZER_NAME)
+#undef DBT_OPTIMIZER_NAME
+};
+#define OPTIMIZERS (sizeof optimizer_names / sizeof *optimizer_names)
+
+void dbt_network_options_init(dbt_network_options *options)
+{
+    *options = (dbt_network_options){
+        .layers = 2,
+        .units = 64,
+        .dropout = 0.2,
+        .optimizer = DBT_ADAM,
+        .learning_rate = 1e-3,
+        .weight_decay = 4e-3,
+        .seed = 123,
+    };
+}
+
+const char *dbt_optimizer_name(dbt_optimizer optimizer)
+{
+    return (size_t)optimizer < OPTIMIZERS ? optimizer_names[optimizer] : "unknown";
+}
+
+dbt_status dbt_optimizer_parse(const char *name, dbt_optimizer *optimizer, dbt_error *err)
+{
+    char names[128] = "";
+    for (size_t i = 0; i < OPTIMIZERS; i++) {
+        if (strcmp(name, optimizer_names[i]) == 0) {
+            *optimizer = (dbt_optimizer)i;
+            return DBT_OK;
+        }
+        size_t used = strlen(names);
+        (void)snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : ", ",
+                       optimizer_names[i]);
+    }
+    return dbt__fail(err, DBT_EUSAGE, "no optimizer '%s' (there are: %s)", name, names);
+}
+
+static dbt_status check_count(const char *name, size_t value, size_t least, size_t most,
+                              dbt_error *err)
+{
+    if (value >= least && value <= most) return DBT_OK;
+    return dbt__fail(err, DBT_EUSAGE, "%s must be %zu to %zu, not %zu", name, least, most, value);
+}
+
+/* least <= value < bound; a NaN is in no range. */
+static dbt_status check_number(const char *name, double value, double least, double bound,
+                               dbt_error *err)
+{
+    if (value >= least && value < bound) return DBT_OK;
+    if (isinf(bound))
+        return dbt__fail(err, DBT_EUSAGE, "%s must be %g or more, not %g", name, least, value);
+    return dbt__fail(err, DBT_EUSAGE, "%s must be from %g to below %g, not %g", name, least, bound,
+                     value);
+}
+
+static dbt_status check_learning_rate(double rate, dbt_error *err)
+{
+    if (rate > 0 && isfinite(rate)) return DBT_OK;
+    return dbt__fail(err, DBT_EUSAGE, "learning rate must be more than 0, not %g", rate);
+}
+
+dbt_status dbt__network_options_check(const dbt_network_options *options, dbt_error *err)
+{
+    dbt_status status = check_count("features", options->n_inputs, 1, INT32_MAX, err);
+    if (status == DBT_OK)
+        status = check_count("classes", options->n_classes, 2, (size_t)1 << 24, err);
+    if (status == DBT_OK) status = check_count("layers", options->layers, 1, 64, err);
+    if (status == DBT_OK) status = check_count("units", options->units, 1, 65536, err);
+    if (status == DBT_OK) status = check_number("dropout", options->dropout, 0, 1, err);
+    if (status == DBT_OK) status = check_number("l2", options->l2, 0, INFINITY, err);
+    if (status == DBT_OK)
+        status = check_number("label smoothing", options->label_smoothing, 0, 1, err);
+    if (status == DBT_OK) status = check_learning_rate(options->learning_rate, err);
+    if (status == DBT_OK) status = check_number("momentum", options->momentum, 0, 1, err);
+    if (status == DBT_OK)
+        status = check_number("weight decay", options->weight_decay, 0, INFINITY, err);
+    if (status == DBT_OK && (size_t)options->optimizer >= OPTIMIZERS)
+        status = dbt__fail(err, DBT_EUSAGE, "no optimizer %d", (int)options->optimizer);
+    return status;
+}
+
+size_t dbt__network_outputs(const dbt_network_options *options)
+{
+    return options->n_classes == 2 ? 1 : options->n_classes;
+}
+
+void dbt__layer_shape(const dbt_network_options *options, size_t layer, size_t *inputs,
+                      size_t *outputs)
+{
+    *inputs = layer == 0 ? options->n_inputs : options->units;
+    *outputs = layer + 1 == options->layers ? dbt__network_outputs(options) : options->units;
+}
+
+/* *sum += a * b * c; SIZE_MAX stands for an overflow, and stays. */
+static void add_product(size_t *sum, size_t a, size_t b, size_t c)
+{
+    size_t product;
+    if (*sum == SIZE_MAX || !dbt__multiply(a, b, &product) ||
+        !dbt__multiply(product, c, &product) || __builtin_add_overflow(*sum, product, sum))
+        *sum = SIZE_MAX;
+}
+
+size_t dbt_network_bytes(const dbt_network_options *options)
+{
+    size_t bytes = sizeof(dbt_network) + sizeof(dbt__optimizer);
+    /* value, the optimizer's states, gradient */
+    size_t copies = 2 + dbt__optimizer_states(options);
+    for (size_t i = 0; i < options->layers && bytes != SIZE_MAX; i++) {
+        size_t inputs, outputs;
+        dbt__layer_shape(options, i, &inputs, &outputs);
+        add_product(&bytes, inputs, outputs, copies * sizeof(float));
+        add_product(&bytes, outputs, copies, sizeof(float));
+        add_product(&bytes, 1, 1, sizeof(dbt__layer));
+    }
+    /* the transposed batch's cursor and bit set, the rows' last steps */
+    add_product(&bytes, options->n_inputs, 1, sizeof(uint32_t));
+    add_product(&bytes, options->n_inputs / 64 + 1, 1, sizeof(uint64_t));
+    if (dbt__optimizer_lags(options)) add_product(&bytes, options->n_inputs, 1, sizeof(int64_t));
+    return bytes;
+}

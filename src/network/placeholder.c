@@ -1,1 +1,0 @@
-/* network.c */ typedef int dbt__unused_network;
