@@ -7,7 +7,6 @@
 #include <dbtrain/store.h>
 
 #include "commands.h"
-#include "output.h"
 
 typedef struct ingest_values {
     dbt_ingest_options options;
@@ -89,7 +88,7 @@ static const cli_option ingest_options[] = {
      .parse = parse_delimiter,
      .expected = "one ASCII character or 'tab'",
      .help = "what separates the columns",
-     .shown = "comma, of tsv tab"},
+     .shown = "comma; tab for tsv"},
     {.name = "unescape",
      .kind = CLI_FLAG,
      .field = FIELD(options.unescape),
@@ -98,7 +97,7 @@ static const cli_option ingest_options[] = {
      .kind = CLI_STRING,
      .field = FIELD(options.encoding),
      .argument = "NAME",
-     .help = "of the text, as iconv names it: latin1, windows-1252, ...",
+     .help = "of the text, by its name in iconv: latin1, windows-1252, ...",
      .shown = "UTF-8"},
     {.kind = CLI_HEADING, .help = "What becomes of it"},
     {.name = "split",

@@ -20,6 +20,7 @@
 #include <dbtrain/store.h>
 
 #include "options.h"
+#include "output.h"
 
 /* X(name), in the order in which the help lists them: file cmd_NAME.c, object cli_NAME. */
 #define CLI_COMMAND_LIST(X) X(ingest)
@@ -44,9 +45,6 @@ CLI_COMMAND_LIST(CLI_COMMAND_DECLARE)
 bool cli_stopped(void);
 /* The same, in the shape of the library's `stop` callbacks. */
 bool cli_stop(void *context);
-
-/* Records (status, message) in err unless it holds an earlier error, and returns status. */
-dbt_status cli_fail(dbt_error *err, dbt_status status, const char *format, ...) DBT_PRINTF(3, 4);
 
 /* Closes a store; what could not be moved out of its log is told as a note: nothing is lost by it.
  */

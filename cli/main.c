@@ -10,14 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
-#include "output.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -38,17 +36,6 @@ bool cli_stop(void *context)
 {
     (void)context;
     return cli_stopped();
-}
-
-dbt_status cli_fail(dbt_error *err, dbt_status status, const char *format, ...)
-{
-    if (err == NULL || err->status != DBT_OK) return status;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
-    va_end(arguments);
-    err->status = status;
-    return status;
 }
 
 void cli_store_close(dbt_store *store)

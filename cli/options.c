@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "commands.h"
-#include "output.h"
 
 #define HELP_WIDTH 80    /* of the whole text */
 #define HELP_MAX_LEFT 28 /* wider names put their help on the next line */

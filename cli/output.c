@@ -16,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "commands.h"
-
 #define PROGRESS_INTERVAL 0.1 /* seconds */
 #define JSON_DIGITS 9
 #define NOTE_BYTES 2048
@@ -28,6 +26,17 @@ static struct {
     bool progress;      /* a progress line is on the terminal */
     double progress_at; /* when it was last written */
 } output = {.name = "dbtrain"};
+
+dbt_status cli_fail(dbt_error *err, dbt_status status, const char *format, ...)
+{
+    if (err == NULL || err->status != DBT_OK) return status;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err->message, sizeof err->message, format, arguments);
+    va_end(arguments);
+    err->status = status;
+    return status;
+}
 
 /* --- stdout --- */
 

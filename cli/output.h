@@ -19,6 +19,9 @@
 
 #include <dbtrain/status.h>
 
+/* Records (status, message) in err unless it holds an earlier error, and returns status. */
+dbt_status cli_fail(dbt_error *err, dbt_status status, const char *format, ...) DBT_PRINTF(3, 4);
+
 /* --- stdout --- */
 
 void cli_print(const char *format, ...) DBT_PRINTF(1, 2);
