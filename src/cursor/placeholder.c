@@ -1,1 +1,0 @@
-/* cursor.c */ typedef int dbt__unused_cursor;
