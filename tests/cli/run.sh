@@ -62,7 +62,7 @@ run_case() { # CASE
     mask_file "$1" "$scratch/stdout"
     mask_file "$1" "$scratch/stderr"
     if [ $update = yes ]; then
-        keep "$1" stdout '' && keep "$1" stderr '' && keep "$1" exit 0
+        keep "$1" stdout '' && keep "$1" stderr '' && keep "$1" exit 0 && echo "written: $1"
         return
     fi
     same=0
@@ -89,5 +89,5 @@ for case in "$@"; do
         echo "FAILED: $case"
     fi
 done
-echo "$passed passed, $failed failed"
+[ $update = yes ] || echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
