@@ -1,0 +1,648 @@
+/* test_cursor.c: pages of a split, in order and shuffled; pages of a query. */
+#include "testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <dbtrain/cursor.h>
+
+#include "base.h"
+#include "order.h"
+#include "split_reader.h"
+#include "store_internal.h"
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/dbtrain-cursor-XXXXXX");
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[96];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static void run(dbt_store *store, const char *script)
+{
+    dbt_error err = {0};
+    assert_ok(dbt__sql_exec(dbt__store_sql(store), script, &err), err);
+}
+
+static int64_t ask(dbt_store *store, const char *query)
+{
+    dbt_error err = {0};
+    int64_t value;
+    assert_ok(dbt__sql_int(dbt__store_sql(store), query, -1, &value, &err), err);
+    return value;
+}
+
+/*
+ * Documents 1 .. n, sorted by label: the first half is label 1, the rest 2, every 50th none; text
+ * 'text ID'. Two splits: 'all', and 'back' with every third document, backwards.
+ */
+static dbt_store *make_store(const char *name, int n)
+{
+    char path[160], script[1024];
+    dbt_error err = {0};
+    dbt_store *store;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_ok(dbt_store_open(path, DBT_STORE_CREATE, &store, &err), err);
+    (void)snprintf(script, sizeof script,
+                   "BEGIN; INSERT INTO label (name) VALUES ('neg'), ('pos');"
+                   "INSERT INTO split (name) VALUES ('all'), ('back');"
+                   "WITH RECURSIVE i (n) AS (SELECT 1 WHERE %d > 0 UNION ALL"
+                   " SELECT n + 1 FROM i WHERE n < %d)"
+                   " INSERT INTO document (label_id, weight, text)"
+                   " SELECT iif(n %% 50 = 0, NULL, 1 + (n * 2 > %d)), n * 0.5, 'text ' || n FROM i;"
+                   "INSERT INTO split_document SELECT 1, id - 1, id FROM document;"
+                   "INSERT INTO split_document SELECT 2, row_number() OVER (ORDER BY id DESC) - 1,"
+                   " id FROM document WHERE id %% 3 = 0;"
+                   "UPDATE split SET documents ="
+                   " (SELECT count(*) FROM split_document WHERE split_id = id); COMMIT",
+                   n, n, n);
+    run(store, script);
+    return store;
+}
+
+static void close_store(dbt_store *store)
+{
+    dbt_error err = {0};
+    assert_ok(dbt_store_close(store, &err), err);
+}
+
+static dbt_page *new_page(void)
+{
+    dbt_error err = {0};
+    dbt_page *page;
+    assert_ok(dbt_page_new(&page, &err), err);
+    return page;
+}
+
+static dbt_cursor *open_cursor(dbt_store *store, const char *split, size_t batch_size, bool shuffle,
+                               size_t memory)
+{
+    dbt_error err = {0};
+    dbt_cursor *cursor;
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.split = split;
+    options.batch_size = batch_size;
+    options.shuffle = shuffle;
+    options.memory = memory;
+    assert_ok(dbt_cursor_open(store, &options, &cursor, &err), err);
+    return cursor;
+}
+
+/* Checks that row i of a page is the document whose id it says. */
+static void check_row(const dbt_page *page, size_t i, int64_t n)
+{
+    char text[32];
+    int64_t id = page->document_id[i];
+    int bytes = snprintf(text, sizeof text, "text %lld", (long long)id);
+    assert_int_equal(page->text[i].bytes, bytes);
+    assert_memory_equal(page->text[i].data, text, (size_t)bytes);
+    assert_int_equal(page->label_id[i], id % 50 == 0 ? 0 : 1 + (id * 2 > n));
+    assert_true(page->weight[i] == (double)id * 0.5);
+}
+
+/* Reads an epoch into ids[n]; checks the pages' sizes and numbers, and that each row comes once. */
+static void read_epoch(dbt_cursor *cursor, int64_t epoch, size_t batch_size, int64_t n_documents,
+                       int64_t *ids)
+{
+    dbt_error err = {0};
+    dbt_page *page = new_page();
+    size_t n = (size_t)dbt_cursor_rows(cursor), seen = 0;
+    char *met = calloc((size_t)n_documents + 1, 1);
+    assert_non_null(met);
+    assert_int_equal(dbt_cursor_pages(cursor), (n + batch_size - 1) / batch_size);
+    assert_ok(dbt_cursor_reset(cursor, epoch, &err), err);
+    dbt_status status;
+    for (int64_t index = 0; (status = dbt_cursor_next(cursor, page, &err)) == DBT_OK; index++) {
+        assert_int_equal(page->index, index);
+        assert_int_equal(page->n_rows, n - seen < batch_size ? n - seen : batch_size);
+        for (size_t i = 0; i < page->n_rows; i++) {
+            check_row(page, i, n_documents);
+            assert_int_equal(met[page->document_id[i]], 0);
+            met[page->document_id[i]] = 1;
+            ids[seen++] = page->document_id[i];
+        }
+    }
+    assert_int_equal(status, DBT_DONE);
+    assert_int_equal(seen, n);
+    assert_int_equal(dbt_cursor_next(cursor, page, &err), DBT_DONE);
+    assert_int_equal(page->n_rows, 0);
+    free(met);
+    dbt_page_free(page);
+}
+
+static void test_cursor__gives_each_row_once_for_any_batch_size(void **state)
+{
+    (void)state;
+    enum { N = 530 };
+    static const size_t batch_sizes[] = {1, 2, 3, 7, N - 1, N, N + 1, 1000};
+    dbt_store *store = make_store("once.db", N);
+    int64_t ids[N], first[N];
+    for (size_t b = 0; b < sizeof batch_sizes / sizeof batch_sizes[0]; b++) {
+        dbt_cursor *cursor = open_cursor(store, "all", batch_sizes[b], false, 0);
+        assert_int_equal(dbt_cursor_rows(cursor), N);
+        read_epoch(cursor, 2, batch_sizes[b], N, ids);
+        for (int i = 0; i < N; i++)
+            assert_int_equal(ids[i], i + 1);
+        dbt_cursor_close(cursor);
+        /* The shuffled order does not depend on the batch size either. */
+        cursor = open_cursor(store, "all", batch_sizes[b], true, 1 << 20);
+        read_epoch(cursor, 2, batch_sizes[b], N, b == 0 ? first : ids);
+        if (b > 0) assert_memory_equal(ids, first, sizeof ids);
+        dbt_cursor_close(cursor);
+    }
+    dbt_cursor *cursor = open_cursor(store, "back", 7, false, 0);
+    read_epoch(cursor, 1, 7, N, ids);
+    for (int i = 0; i < N / 3; i++)
+        assert_int_equal(ids[i], 3 * (N / 3 - i));
+    dbt_cursor_close(cursor);
+    dbt_cursor_close(NULL);
+    close_store(store);
+}
+
+static void test_cursor__a_split_without_rows_has_no_pages(void **state)
+{
+    (void)state;
+    dbt_store *store = make_store("none.db", 0);
+    for (int shuffle = 0; shuffle < 2; shuffle++) {
+        dbt_cursor *cursor = open_cursor(store, "all", 7, shuffle != 0, 100);
+        int64_t nothing;
+        assert_int_equal(dbt_cursor_pages(cursor), 0);
+        read_epoch(cursor, 1, 7, 0, &nothing);
+        dbt_cursor_close(cursor);
+    }
+    close_store(store);
+}
+
+static void test_cursor__orders_depend_on_seed_and_epoch_alone(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    static int64_t ids[4][N];
+    dbt_store *store = make_store("orders.db", N);
+    dbt_cursor *cursor = open_cursor(store, "all", 128, true, (size_t)32 << 20);
+    read_epoch(cursor, 1, 128, N, ids[0]);
+    read_epoch(cursor, 2, 128, N, ids[1]);
+    assert_memory_not_equal(ids[0], ids[1], sizeof ids[0]);
+    read_epoch(cursor, 1, 128, N, ids[2]);
+    assert_memory_equal(ids[0], ids[2], sizeof ids[0]);
+    dbt_cursor_close(cursor);
+
+    dbt_error err = {0};
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.split = "all";
+    options.shuffle = true;
+    options.seed = 124;
+    assert_ok(dbt_cursor_open(store, &options, &cursor, &err), err);
+    read_epoch(cursor, 1, 128, N, ids[3]);
+    assert_memory_not_equal(ids[0], ids[3], sizeof ids[0]);
+    dbt_cursor_close(cursor);
+
+    /* Memory changes the way of reading, not the order: none at all, and enough for some windows
+     * only. */
+    static const size_t memories[] = {0, 1000, 72000};
+    for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++) {
+        cursor = open_cursor(store, "all", 128, true, memories[i]);
+        read_epoch(cursor, 1, 128, N, ids[2]);
+        assert_memory_equal(ids[0], ids[2], sizeof ids[0]);
+        dbt_cursor_close(cursor);
+    }
+    close_store(store);
+}
+
+static void test_cursor__pages_can_be_read_in_any_order(void **state)
+{
+    (void)state;
+    enum { N = 20000, B = 300 };
+    static int64_t ids[N];
+    dbt_error err = {0};
+    dbt_store *store = make_store("random.db", N);
+    dbt_page *page = new_page();
+    for (int shuffle = 0; shuffle < 2; shuffle++) {
+        dbt_cursor *cursor = open_cursor(store, "all", B, shuffle != 0, 1 << 20);
+        read_epoch(cursor, 3, B, N, ids);
+        assert_ok(dbt_cursor_reset(cursor, 3, &err), err);
+        for (uint64_t turn = 0; turn < 40; turn++) {
+            int64_t index = (int64_t)dbt__random_below(9, turn, (N + B - 1) / B);
+            assert_ok(dbt_cursor_read(cursor, index, page, &err), err);
+            assert_int_equal(page->index, index);
+            assert_memory_equal(page->document_id, ids + index * B, page->n_rows * sizeof ids[0]);
+        }
+        /* The page after it is the next one. */
+        assert_ok(dbt_cursor_read(cursor, 11, page, &err), err);
+        assert_ok(dbt_cursor_next(cursor, page, &err), err);
+        assert_int_equal(page->index, 12);
+        assert_int_equal(page->document_id[0], ids[12 * B]);
+        assert_int_equal(dbt_cursor_read(cursor, 67, page, NULL), DBT_EUSAGE);
+        assert_int_equal(dbt_cursor_read(cursor, -1, page, NULL), DBT_EUSAGE);
+        assert_int_equal(dbt_cursor_reset(cursor, 0, NULL), DBT_EUSAGE);
+        dbt_cursor_close(cursor);
+    }
+    dbt_page_free(page);
+    close_store(store);
+}
+
+static void test_cursor__mixes_a_corpus_that_is_sorted_by_class(void **state)
+{
+    (void)state;
+    enum { N = 200000, B = 128 };
+    static int64_t ids[N];
+    dbt_store *store = make_store("sorted.db", N);
+    dbt_cursor *cursor = open_cursor(store, "all", B, true, (size_t)32 << 20);
+    double deviation = 0;
+    for (int64_t epoch = 1; epoch <= 2; epoch++) {
+        read_epoch(cursor, epoch, B, N, ids);
+        for (int page = 0; page < N / B; page++) {
+            int upper = 0;
+            for (int i = 0; i < B; i++)
+                upper += ids[page * B + i] > N / 2;
+            assert_in_range(upper, B / 4, B - B / 4);
+            deviation += (upper - B / 2.0) * (upper - B / 2.0);
+        }
+    }
+    /* Rows drawn at random would give a variance of B/4 = 32; 256 blocks a window add B^2/4/256
+     * = 16. */
+    assert_true(deviation / (2.0 * (N / B)) < 60);
+    dbt_cursor_close(cursor);
+    close_store(store);
+}
+
+/* The order alone, at sizes around those of blocks and windows. */
+static void test_order__is_a_permutation_at_every_size(void **state)
+{
+    (void)state;
+    static const int64_t sizes[] = {1,     2,     31,    32,    33,    63,     64,    65,    95,
+                                    8191,  8192,  8193,  8223,  8224,  8225,   16383, 16384, 16385,
+                                    16400, 24577, 65536, 65537, 99999, 100000, 100001};
+    static dbt__order_window window;
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        char *met = calloc((size_t)sizes[s], 1);
+        assert_non_null(met);
+        dbt__order order;
+        dbt__order_init(&order, sizes[s], 77, (int64_t)s);
+        int64_t row = 0;
+        for (int64_t w = 0; w < order.n_windows; w++) {
+            assert_int_equal(dbt__order_window_start(&order, w), row);
+            dbt__order_fill(&order, w, &window);
+            assert_true(window.n_blocks <= DBT__WINDOW_BLOCKS);
+            for (size_t i = 0; i < window.n_rows; i++, row++) {
+                assert_int_equal(dbt__order_window_of(&order, row), w);
+                size_t place = window.shuffled[i];
+                int64_t position =
+                    window.block[place / DBT__BLOCK_ROWS] + (int64_t)(place % DBT__BLOCK_ROWS);
+                assert_true(position >= 0 && position < sizes[s]);
+                assert_int_equal(met[position]++, 0);
+            }
+        }
+        assert_int_equal(row, sizes[s]);
+        assert_int_equal(dbt__order_window_start(&order, order.n_windows), row);
+        free(met);
+    }
+}
+
+/* Windows of equal size: the last one mixes as many blocks as the others. */
+static void test_order__no_window_is_a_remnant(void **state)
+{
+    (void)state;
+    for (int64_t n = 8193; n < 40000; n += 997) {
+        dbt__order order;
+        dbt__order_init(&order, n, 5, 1);
+        for (int64_t w = 0; w < order.n_windows; w++)
+            assert_true(dbt__order_window_start(&order, w + 1) -
+                            dbt__order_window_start(&order, w) >=
+                        DBT__WINDOW_ROWS / 2 - DBT__BLOCK_ROWS);
+    }
+}
+
+/* Each row of a small split is as likely at one place as at another: chi-squared over 4,000 epochs.
+ */
+static void test_order__small_splits_are_shuffled_uniformly(void **state)
+{
+    (void)state;
+    enum { N = 40, EPOCHS = 4000 };
+    static int counts[N][N];
+    static dbt__order_window window;
+    memset(counts, 0, sizeof counts);
+    for (int epoch = 1; epoch <= EPOCHS; epoch++) {
+        dbt__order order;
+        dbt__order_init(&order, N, 123, epoch);
+        dbt__order_fill(&order, 0, &window);
+        for (int i = 0; i < N; i++) {
+            int place = window.shuffled[i];
+            counts[i][(int)window.block[place / DBT__BLOCK_ROWS] + place % DBT__BLOCK_ROWS]++;
+        }
+    }
+    double expected = (double)EPOCHS / N, chi = 0;
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++)
+            chi += (counts[i][j] - expected) * (counts[i][j] - expected) / expected;
+    /* (N - 1)^2 = 1521 degrees of freedom: mean 1521, standard deviation 55. */
+    assert_true(chi > 1521 - 5 * 55 && chi < 1521 + 5 * 55);
+}
+
+/* What a stored run was trained on must not change with the program: these are for ever. */
+static void test_order__stays_what_it_was(void **state)
+{
+    (void)state;
+    static dbt__order_window window;
+    dbt__order order;
+    uint64_t digest = 0;
+    for (int64_t n = 10; n < 1000000; n = n * 3 + 1) {
+        dbt__order_init(&order, n, 123, 2);
+        for (int64_t w = 0; w < order.n_windows; w++) {
+            dbt__order_fill(&order, w, &window);
+            for (size_t i = 0; i < window.n_rows; i++) {
+                size_t place = window.shuffled[i];
+                digest = dbt__random(digest, (uint64_t)window.block[place / DBT__BLOCK_ROWS] +
+                                                 place % DBT__BLOCK_ROWS);
+            }
+        }
+    }
+    assert_true(digest == UINT64_C(0x7185b080a266be0a));
+}
+
+static void test_cursor__order_is_the_split_s_own(void **state)
+{
+    (void)state;
+    /* `reverse_unordered_selects` shows where an ORDER BY is missing; ANALYZE may change a plan. */
+    enum { N = 3000 };
+    dbt_error err = {0};
+    dbt_store *store = make_store("reverse.db", N);
+    run(store, "ANALYZE");
+    dbt__split_reader reader = {0};
+    dbt_split split;
+    dbt_page *page = new_page();
+    assert_ok(dbt__split_reader_init(&reader, store, "back", &split, &err), err);
+    assert_int_equal(split.documents, N / 3);
+    assert_ok(dbt__sql_exec(reader.sql, "PRAGMA reverse_unordered_selects = 1", &err), err);
+    assert_ok(dbt__split_read(&reader, 100, 200, dbt__append_row, page, &err), err);
+    assert_int_equal(page->n_rows, 200);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(page->document_id[i], 3 * (N / 3 - 100 - i));
+    assert_true(dbt__sql_idle(reader.sql));
+    dbt_page_free(page);
+    dbt__split_reader_release(&reader);
+    close_store(store);
+}
+
+static void test_cursor__does_not_see_what_comes_later(void **state)
+{
+    (void)state;
+    enum { N = 100 };
+    int64_t ids[2 * N];
+    dbt_error err = {0};
+    dbt_store *store = make_store("later.db", N);
+    dbt_cursor *cursor = open_cursor(store, "all", 16, false, 0);
+    dbt_cursor *shuffled = open_cursor(store, "all", 16, true, 1 << 20);
+    run(store, "INSERT INTO document (text) SELECT 'text ' || (id + 100) FROM document;"
+               "INSERT INTO split_document SELECT 1, id - 1, id FROM document WHERE id > 100;"
+               "UPDATE split SET documents = 200 WHERE id = 1");
+    read_epoch(cursor, 1, 16, N, ids);
+    read_epoch(shuffled, 1, 16, N, ids);
+    dbt_cursor_close(cursor);
+    dbt_cursor_close(shuffled);
+    /* Nor more than it is told to. */
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.split = "all";
+    options.n_rows = 37;
+    options.batch_size = 16;
+    assert_ok(dbt_cursor_open(store, &options, &cursor, &err), err);
+    assert_int_equal(dbt_cursor_rows(cursor), 37);
+    read_epoch(cursor, 1, 16, N, ids);
+    dbt_cursor_close(cursor);
+    close_store(store);
+}
+
+static void test_cursor__leaves_the_writer_alone(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    char log[160];
+    dbt_error err = {0};
+    dbt_store *store = make_store("writer.db", N);
+    dbt_cursor *train = open_cursor(store, "all", 128, true, 1 << 20);
+    dbt_cursor *validation = open_cursor(store, "back", 128, false, 0);
+    dbt_page *page = new_page();
+    (void)snprintf(log, sizeof log, "%s/writer.db-wal", folder);
+    run(store, "PRAGMA busy_timeout = 0");
+    for (int i = 0; i < 60; i++) {
+        /* Two at once; a page that is refused (the last) leaves no transaction either. */
+        assert_ok(dbt_cursor_next(train, page, &err), err);
+        if (i < 50) assert_ok(dbt_cursor_read(validation, (i * 7) % 52, page, &err), err);
+        assert_ok(dbt__sql_begin(dbt__store_sql(store), &err), err);
+        run(store, "INSERT INTO label (name) SELECT 'l' || count(*) FROM label");
+        assert_ok(dbt__sql_commit(dbt__store_sql(store), &err), err);
+        assert_true(access(log, F_OK) == 0);
+        assert_ok(dbt__sql_checkpoint(dbt__store_sql(store), &err), err);
+    }
+    dbt_page_free(page);
+    dbt_cursor_close(train);
+    dbt_cursor_close(validation);
+    close_store(store);
+}
+
+static void test_cursor__missing_documents_are_an_error_not_a_short_page(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_store *store = make_store("missing.db", 100);
+    dbt_page *page = new_page();
+    dbt_cursor *cursor = open_cursor(store, "all", 10, false, 0);
+    dbt_cursor *shuffled = open_cursor(store, "all", 10, true, 1 << 20);
+    dbt_cursor *fetched = open_cursor(store, "all", 100, true, 0);
+    assert_ok(dbt_cursor_next(cursor, page, &err), err);
+    /* Deleted in a shell without foreign keys, and at the end of the split with them. */
+    run(store, "PRAGMA foreign_keys = OFF; DELETE FROM document WHERE id = 18;"
+               "PRAGMA foreign_keys = ON; DELETE FROM document WHERE id = 100");
+    for (int again = 0; again < 2; again++) {
+        err = (dbt_error){0};
+        assert_int_equal(dbt_cursor_next(cursor, page, &err), DBT_EFORMAT);
+        assert_string_equal(err.message,
+                            "split 'all' lacks the document at position 17: it was deleted; remake "
+                            "the split with 'dbtrain split', or ingest again");
+        assert_int_equal(page->n_rows, 0);
+    }
+    assert_int_equal(dbt_cursor_next(shuffled, page, NULL), DBT_EFORMAT);
+    assert_int_equal(dbt_cursor_next(fetched, page, NULL), DBT_EFORMAT);
+    err = (dbt_error){0};
+    assert_int_equal(dbt_cursor_read(cursor, 9, page, &err), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "position 99"));
+    /* The same page is still the next, and comes when the document is back. */
+    run(store, "INSERT INTO document (id, label_id, weight, text) VALUES (18, 1, 9, 'text 18'),"
+               " (100, NULL, 50, 'text 100'); INSERT INTO split_document VALUES (1, 99, 100)");
+    err = (dbt_error){0};
+    assert_ok(dbt_cursor_next(cursor, page, &err), err);
+    assert_int_equal(page->index, 1);
+    assert_int_equal(page->n_rows, 10);
+    check_row(page, 7, 100);
+    int64_t ids[100];
+    read_epoch(shuffled, 1, 10, 100, ids);
+    read_epoch(fetched, 1, 100, 100, ids);
+    dbt_page_free(page);
+    dbt_cursor_close(cursor);
+    dbt_cursor_close(shuffled);
+    dbt_cursor_close(fetched);
+    close_store(store);
+}
+
+static void test_cursor__options_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        dbt_cursor_options options;
+        const char *message;
+    } cases[] = {
+        {{.batch_size = 1}, "a split or a query"},
+        {{.split = "all", .query = "SELECT 1", .batch_size = 1}, "a split or a query"},
+        {{.split = "al", .batch_size = 1}, "(has: all, back)"},
+        {{.split = "all", .batch_size = 0}, "batch size"},
+        {{.split = "all", .batch_size = (1 << 20) + 1}, "batch size"},
+        {{.split = "all", .batch_size = 1, .n_rows = -1}, "negative"},
+        {{.query = "SELECT 'a' AS text", .batch_size = 1, .shuffle = true}, "shuffled"},
+        {{.query = "SELECT 'a' AS x", .batch_size = 1}, "no column named text"},
+        {{.query = "SELECT words AS text FROM document", .batch_size = 1}, "no such column: words"},
+        {{.query = "DELETE FROM document RETURNING text", .batch_size = 1}, "not a SELECT"},
+        {{.query = "SELECT 'a' AS text; DROP TABLE label", .batch_size = 1}, "more than one"},
+        {{.query = "SELECT 'a' AS text) --", .batch_size = 1}, "syntax error"},
+        {{.query = ";SELECT 'a' AS text", .batch_size = 1}, "syntax error"},
+        {{.query = "SELECT abs(-9223372036854775808) AS text", .batch_size = 1}, "overflow"},
+    };
+    dbt_store *store = make_store("options.db", 10);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        dbt_error err = {0};
+        dbt_cursor *cursor;
+        dbt_page *page = new_page();
+        dbt_status status = dbt_cursor_open(store, &cases[i].options, &cursor, &err);
+        if (status == DBT_OK) status = dbt_cursor_next(cursor, page, &err);
+        if (status != DBT_EUSAGE || strstr(err.message, cases[i].message) == NULL)
+            fail_msg("case %zu: %s", i, err.message);
+        dbt_cursor_close(cursor);
+        dbt_page_free(page);
+    }
+    close_store(store);
+}
+
+static void test_query__pages_are_limit_offset(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_store *store = make_store("query.db", 100);
+    dbt_page *page = new_page();
+    dbt_cursor *cursor;
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.query = "SELECT document.id, text, label.name AS Label, weight FROM document"
+                    " LEFT JOIN label ON label.id = label_id ORDER BY document.id DESC; -- all";
+    options.batch_size = 30;
+    assert_ok(dbt_cursor_open(store, &options, &cursor, &err), err);
+    assert_int_equal(dbt_cursor_rows(cursor), 100);
+    assert_int_equal(dbt_cursor_pages(cursor), 4);
+    for (int epoch = 1; epoch <= 2; epoch++) {
+        int64_t seen = 0;
+        dbt_status status;
+        assert_ok(dbt_cursor_reset(cursor, epoch, &err), err);
+        while ((status = dbt_cursor_next(cursor, page, &err)) == DBT_OK) {
+            for (size_t i = 0; i < page->n_rows; i++, seen++) {
+                char text[32];
+                int64_t id = 100 - seen;
+                int bytes = snprintf(text, sizeof text, "text %lld", (long long)id);
+                assert_int_equal(page->text[i].bytes, bytes);
+                assert_memory_equal(page->text[i].data, text, (size_t)bytes);
+                assert_int_equal(page->document_id[i], seen + 1);
+                assert_int_equal(page->label_id[i], id % 50 == 0 ? 0 : 1 + (id > 50));
+                assert_true(page->weight[i] == (double)id * 0.5);
+            }
+        }
+        assert_int_equal(status, DBT_DONE);
+        assert_int_equal(seen, 100);
+    }
+    /* Rows that go away are an error, and the connection is idle: the writer can empty its log. */
+    run(store, "DELETE FROM document WHERE id <= 20; PRAGMA busy_timeout = 0");
+    assert_int_equal(dbt_cursor_read(cursor, 2, page, &err), DBT_EDATA);
+    assert_string_equal(err.message, "query: row 81 is gone: the data has changed");
+    err = (dbt_error){0};
+    assert_ok(dbt__sql_checkpoint(dbt__store_sql(store), &err), err);
+    dbt_cursor_close(cursor);
+    dbt_page_free(page);
+    close_store(store);
+}
+
+static void test_query__rows_are_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        dbt_status status;
+        const char *message;
+        int64_t label_id;
+        double weight;
+    } cases[] = {
+        {"SELECT 'a' AS text", DBT_OK, "", 0, 1},
+        {"VALUES ('a')", DBT_EUSAGE, "no column named text", 0, 0},
+        {"SELECT 5 AS text, 'pos' AS label, NULL AS weight", DBT_OK, "", 2, 1},
+        {"SELECT '' AS text, NULL AS label, 3 AS weight", DBT_OK, "", 0, 3},
+        {"SELECT NULL AS text", DBT_EDATA, "query: row 1 has no text", 0, 0},
+        {"SELECT 'a' AS text, 'psi' AS label", DBT_EDATA, "query: row 1: no label 'psi' in '", 0,
+         0},
+        {"SELECT 'a' AS text, 7 AS label", DBT_OK, "", 3, 1},
+    };
+    dbt_store *store = make_store("rows.db", 10);
+    run(store, "INSERT INTO label (name) VALUES ('7')");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        dbt_error err = {0};
+        dbt_cursor *cursor;
+        dbt_cursor_options options;
+        dbt_page *page = new_page();
+        dbt_cursor_options_init(&options);
+        options.query = cases[i].query;
+        dbt_status status = dbt_cursor_open(store, &options, &cursor, &err);
+        if (status == DBT_OK) status = dbt_cursor_next(cursor, page, &err);
+        if (status != cases[i].status || strstr(err.message, cases[i].message) == NULL)
+            fail_msg("%s: %s", cases[i].query, err.message);
+        assert_int_equal(page->n_rows, status == DBT_OK);
+        if (status == DBT_OK) {
+            assert_int_equal(page->label_id[0], cases[i].label_id);
+            assert_true(page->weight[0] == cases[i].weight);
+        }
+        dbt_cursor_close(cursor);
+        dbt_page_free(page);
+    }
+    assert_int_equal(ask(store, "SELECT count(*) FROM label"), 3);
+    close_store(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cursor__gives_each_row_once_for_any_batch_size),
+        cmocka_unit_test(test_cursor__a_split_without_rows_has_no_pages),
+        cmocka_unit_test(test_cursor__orders_depend_on_seed_and_epoch_alone),
+        cmocka_unit_test(test_cursor__pages_can_be_read_in_any_order),
+        cmocka_unit_test(test_cursor__mixes_a_corpus_that_is_sorted_by_class),
+        cmocka_unit_test(test_order__is_a_permutation_at_every_size),
+        cmocka_unit_test(test_order__no_window_is_a_remnant),
+        cmocka_unit_test(test_order__small_splits_are_shuffled_uniformly),
+        cmocka_unit_test(test_order__stays_what_it_was),
+        cmocka_unit_test(test_cursor__order_is_the_split_s_own),
+        cmocka_unit_test(test_cursor__does_not_see_what_comes_later),
+        cmocka_unit_test(test_cursor__leaves_the_writer_alone),
+        cmocka_unit_test(test_cursor__missing_documents_are_an_error_not_a_short_page),
+        cmocka_unit_test(test_cursor__options_are_checked),
+        cmocka_unit_test(test_query__pages_are_limit_offset),
+        cmocka_unit_test(test_query__rows_are_checked),
+    };
+    return cmocka_run_group_tests_name("cursor", tests, make_folder, remove_folder);
+}
