@@ -85,7 +85,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* A whole number and nothing else. The program never calls setlocale, so strto* read as in C. */
+/* A whole number, which ends at *end. The program never calls setlocale, so strto* read as in C. */
 static bool parse_integer(const char *text, const char **end, int64_t *value)
 {
     const char *digits = text + (*text == '-' || *text == '+');
