@@ -1,0 +1,16 @@
+/* class_weight.h: what --class-weight means. */
+#ifndef DBT_CLASS_WEIGHT_H
+#define DBT_CLASS_WEIGHT_H
+
+#include "base.h"
+#include "labels.h"
+
+/*
+ * Fills weight[n labels]: all 1 for NULL; for "balanced" n / (classes * documents of the class), as
+ * scikit-learn's compute_class_weight; for "label=w,label=w" those weights, and 1 for the others.
+ * DBT_EUSAGE: an unknown label, or a weight that is not a number >= 0.
+ */
+dbt_status dbt__class_weights(const char *setting, const dbt__label_map *labels, float *weight,
+                              dbt_error *err) DBT_MUST_USE;
+
+#endif

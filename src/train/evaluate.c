@@ -1,0 +1,295 @@
+/*
+ * evaluate.c: a model on a split: the report, and its rows in evaluation and prediction.
+ *
+ * Everything is written in one transaction around the scan, which reads through the cursor's own connection:
+ * whoever looks on sees the old evaluation or the new one, never half of one.
+ */
+#include <math.h>
+#include <string.h>
+
+#include <dbtrain/cursor.h>
+#include <dbtrain/pool.h>
+
+#include "model.h"
+#include "scan.h"
+#include "sql.h"
+#include "store_internal.h"
+#include "weights.h"
+
+#define PAGE_ROWS 256
+
+/* Labels of the split that the model does not know: rows of the confusion matrix after its outputs. */
+struct dbt__report_memory {
+    dbt__label_map unknown;
+    int64_t *confusion;     /* [outputs x outputs] */
+    dbt_class_row *class_row;
+    int64_t *full; /* [classes x outputs], what the report shows */
+};
+
+typedef struct evaluation {
+    const dbt_model *model;
+    dbt_report *report;
+    dbt__sql *sql;
+    int64_t split_id;
+    dbt__statement *insert; /* NULL: nothing is stored */
+    /* Of documents with a label that the model does not know: (label, predicted) pairs, counted in a map whose
+     * key is their combination. */
+    dbt__label_map pairs;
+} evaluation;
+
+static dbt_status store_page(evaluation *e, const dbt__scanned *scanned, dbt_error *err)
+{
+    for (size_t i = 0; i < scanned->page->n_rows; i++) {
+        dbt__bind_int(e->insert, 1, e->model->run_id);
+        dbt__bind_int(e->insert, 2, e->split_id);
+        dbt__bind_string(e->insert, 3, dbt__weights_name(e->model->weights));
+        dbt__bind_int(e->insert, 4, scanned->page->document_id[i]);
+        dbt__bind_int(e->insert, 5, e->model->labels.label[scanned->predicted[i]].id);
+        dbt__bind_double(e->insert, 6, (double)scanned->probability[i]);
+        dbt_status status = dbt__run(e->insert, err);
+        if (status < 0) return status;
+    }
+    return DBT_OK;
+}
+
+static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_error *err)
+{
+    evaluation *e = context;
+    size_t n_outputs = e->model->labels.n;
+    for (size_t i = 0; i < scanned->page->n_rows; i++) {
+        int32_t actual = scanned->actual[i];
+        if (actual == DBT__NO_LABEL) {
+            e->report->unlabelled++;
+        } else if (actual == DBT__UNKNOWN_LABEL) {
+            int64_t pair = scanned->page->label_id[i] * (int64_t)n_outputs + scanned->predicted[i];
+            dbt_status status = dbt__label_map_count(&e->pairs, pair, 1, err);
+            if (status < 0) return status;
+        } else {
+            e->report->memory->confusion[(size_t)actual * n_outputs +
+                                         (size_t)scanned->predicted[i]]++;
+        }
+    }
+    return e->insert == NULL ? DBT_OK : store_page(e, scanned, err);
+}
+
+/* Counts and names the labels of `pairs`, which the model does not know. */
+static dbt_status find_unknown_labels(evaluation *e, dbt_error *err)
+{
+    dbt__label_map *unknown = &e->report->memory->unknown;
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < e->pairs.n; i++)
+        status = dbt__label_map_count(unknown, e->pairs.label[i].id / (int64_t)e->model->labels.n,
+                                      e->pairs.label[i].documents, err);
+    return status == DBT_OK ? dbt__label_map_finish(unknown, e->sql, err) : status;
+}
+
+/* The known labels' rows, then one row for each label that the model does not know. */
+static dbt_status complete_confusion(evaluation *e, dbt_error *err)
+{
+    struct dbt__report_memory *memory = e->report->memory;
+    size_t n_outputs = e->model->labels.n;
+    dbt_status status = find_unknown_labels(e, err);
+    if (status < 0) return status;
+    size_t n_classes = n_outputs + memory->unknown.n, cells;
+    if (!dbt__multiply(n_classes, n_outputs, &cells)) return dbt__out_of_memory(err, "a report");
+    memory->full = dbt__alloc_array(cells, sizeof *memory->full);
+    memory->class_row = dbt__alloc_array(n_classes, sizeof *memory->class_row);
+    if (memory->full == NULL || memory->class_row == NULL)
+        return dbt__out_of_memory(err, "a report");
+    memcpy(memory->full, memory->confusion, n_outputs * n_outputs * sizeof *memory->full);
+    for (size_t i = 0; i < e->pairs.n; i++) {
+        int64_t id = e->pairs.label[i].id / (int64_t)n_outputs;
+        size_t row = n_outputs + (size_t)dbt__label_map_output(&memory->unknown, id);
+        memory->full[row * n_outputs + (size_t)(e->pairs.label[i].id % (int64_t)n_outputs)] =
+            e->pairs.label[i].documents;
+    }
+    e->report->n_classes = n_classes;
+    e->report->n_outputs = n_outputs;
+    e->report->confusion = memory->full;
+    e->report->class_row = memory->class_row;
+    return DBT_OK;
+}
+
+static double ratio(double a, double b)
+{
+    return b > 0 ? a / b : 0;
+}
+
+/* precision = tp / predicted, recall = tp / support, f1 = 2 tp / (predicted + support); 0 where undefined. */
+static void fill_rows(evaluation *e)
+{
+    dbt_report *report = e->report;
+    size_t n = report->n_outputs;
+    for (size_t i = 0; i < report->n_classes; i++) {
+        dbt_class_row *row = &report->class_row[i];
+        row->label = i < n ? e->model->labels.label[i].name
+                           : report->memory->unknown.label[i - n].name;
+        int64_t predicted = 0;
+        for (size_t j = 0; j < n; j++)
+            row->support += report->confusion[i * n + j];
+        for (size_t j = 0; i < n && j < report->n_classes; j++)
+            predicted += report->confusion[j * n + i];
+        double hits = i < n ? (double)report->confusion[i * n + i] : 0;
+        row->precision = ratio(hits, (double)predicted);
+        row->recall = ratio(hits, (double)row->support);
+        row->f1 = ratio(2 * hits, (double)predicted + (double)row->support);
+    }
+}
+
+static void fill_averages(dbt_report *report)
+{
+    double n = (double)report->n_classes, total = (double)report->documents;
+    for (size_t i = 0; i < report->n_classes; i++) {
+        const dbt_class_row *row = &report->class_row[i];
+        double share = ratio((double)row->support, total);
+        report->macro_precision += row->precision / n;
+        report->macro_recall += row->recall / n;
+        report->macro_f1 += row->f1 / n;
+        report->weighted_precision += share * row->precision;
+        report->weighted_recall += share * row->recall;
+        report->weighted_f1 += share * row->f1;
+    }
+}
+
+static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_error *err)
+{
+    dbt_report *report = e->report;
+    /* 0 documents with a label give NaN: there is nothing to say. */
+    report->documents = (int64_t)metrics->n_rows;
+    report->loss =
+        metrics->loss / (double)metrics->n_rows + dbt_network_penalty(e->model->network);
+    report->acc = metrics->correct / (double)metrics->n_rows;
+    report->is_train = e->split_id == e->model->train_split_id;
+    report->is_validation = e->split_id == e->model->validation_split_id;
+    dbt_status status = complete_confusion(e, err);
+    if (status < 0) return status;
+    fill_rows(e);
+    fill_averages(report);
+    return DBT_OK;
+}
+
+/* Deletes what an earlier evaluation of the same split, run and weights stored. */
+static dbt_status forget(evaluation *e, const char *table_delete, dbt_error *err)
+{
+    dbt__statement *statement = NULL;
+    dbt_status status = dbt__prepare(e->sql, table_delete, &statement, err);
+    if (status < 0) return status;
+    dbt__bind_int(statement, 1, e->model->run_id);
+    dbt__bind_int(statement, 2, e->split_id);
+    dbt__bind_string(statement, 3, dbt__weights_name(e->model->weights));
+    status = dbt__run(statement, err);
+    dbt__finalize(statement);
+    return status;
+}
+
+static dbt_status begin_storing(evaluation *e, dbt_error *err)
+{
+    dbt_status status = dbt__sql_begin(e->sql, err);
+    if (status == DBT_OK)
+        status = forget(
+            e, "DELETE FROM prediction WHERE run_id = ? AND split_id = ? AND kind = ?", err);
+    if (status == DBT_OK)
+        status = dbt__prepare(e->sql,
+                              "INSERT INTO prediction (run_id, split_id, kind, document_id,"
+                              " label_id, probability) VALUES (?, ?, ?, ?, ?, ?)",
+                              &e->insert, err);
+    return status;
+}
+
+static dbt_status store_evaluation(evaluation *e, dbt_error *err)
+{
+    dbt__statement *statement = NULL;
+    dbt_status status = dbt__prepare(e->sql,
+                                     "INSERT INTO evaluation (run_id, split_id, kind, documents,"
+                                     " loss, acc) VALUES (?, ?, ?, ?, ?, ?)",
+                                     &statement, err);
+    if (status < 0) return status;
+    dbt__bind_int(statement, 1, e->model->run_id);
+    dbt__bind_int(statement, 2, e->split_id);
+    dbt__bind_string(statement, 3, dbt__weights_name(e->model->weights));
+    dbt__bind_int(statement, 4, e->report->documents);
+    dbt__bind_double(statement, 5, e->report->loss);
+    dbt__bind_double(statement, 6, e->report->acc);
+    status = dbt__run(statement, err);
+    dbt__finalize(statement);
+    return status;
+}
+
+static dbt_status end_storing(evaluation *e, dbt_error *err)
+{
+    dbt_status status = forget(
+        e, "DELETE FROM evaluation WHERE run_id = ? AND split_id = ? AND kind = ?", err);
+    if (status == DBT_OK && e->report->documents > 0) status = store_evaluation(e, err);
+    return status == DBT_OK ? dbt__sql_commit(e->sql, err) : status;
+}
+
+static dbt_status scan_split(evaluation *e, dbt_store *store, const char *split, size_t threads,
+                             const dbt_observer *observer, dbt_error *err)
+{
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.split = split;
+    options.batch_size = PAGE_ROWS;
+    dbt_cursor *cursor = NULL;
+    dbt_pool *pool = NULL;
+    dbt__scanner *scanner = NULL;
+    dbt_metrics metrics;
+    dbt_status status = dbt_cursor_open(store, &options, &cursor, err);
+    if (status == DBT_OK)
+        status = dbt_pool_new(threads == 0 ? dbt_usable_cores() : threads, &pool, err);
+    if (status == DBT_OK)
+        status = dbt__scanner_new(cursor, e->model->vectorizer, e->model->network,
+                                  &e->model->labels, pool, &scanner, err);
+    if (status == DBT_OK)
+        status = dbt__scan(scanner, dbt_cursor_pages(cursor), visit_page, e, observer, &metrics,
+                           err);
+    if (status == DBT_OK) status = fill_report(e, &metrics, err);
+    dbt__scanner_free(scanner);
+    dbt_pool_free(pool);
+    dbt_cursor_close(cursor);
+    return status;
+}
+
+static dbt_status allocate_report(dbt_report *report, size_t n_outputs, dbt_error *err)
+{
+    size_t cells;
+    report->memory = dbt__alloc(sizeof *report->memory);
+    if (report->memory == NULL || !dbt__multiply(n_outputs, n_outputs, &cells))
+        return dbt__out_of_memory(err, "a report");
+    report->memory->confusion = dbt__alloc_array(cells, sizeof(int64_t));
+    return report->memory->confusion == NULL ? dbt__out_of_memory(err, "a report") : DBT_OK;
+}
+
+dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *split,
+                        size_t threads, const dbt_observer *observer, dbt_report *report,
+                        dbt_error *err)
+{
+    *report = (dbt_report){0};
+    evaluation e = {.model = model, .report = report, .sql = dbt__store_sql(store)};
+    bool storing = dbt_store_writable(store);
+    dbt_split found;
+    dbt_status status = dbt_store_find_split(store, split, &found, err);
+    if (status == DBT_OK) status = allocate_report(report, model->labels.n, err);
+    if (status < 0) return status;
+    e.split_id = found.id;
+    if (storing) status = begin_storing(&e, err);
+    if (status == DBT_OK) status = scan_split(&e, store, split, threads, observer, err);
+    dbt__finalize(e.insert);
+    if (status == DBT_OK && storing) status = end_storing(&e, err);
+    if (status < 0 && storing) dbt__sql_rollback(e.sql);
+    report->stored = status == DBT_OK && storing;
+    dbt__label_map_release(&e.pairs);
+    return status;
+}
+
+void dbt_report_release(dbt_report *report)
+{
+    if (report->memory != NULL) {
+        dbt__label_map_release(&report->memory->unknown);
+        dbt__free(report->memory->confusion);
+        dbt__free(report->memory->full);
+        dbt__free(report->memory->class_row);
+        dbt__free(report->memory);
+    }
+    *report = (dbt_report){0};
+}

@@ -1,0 +1,359 @@
+/*
+ * fit.c: from options to a trained run.
+ *
+ * In order: splits, threads, a survey of the training documents (labels and fingerprint), the vocabulary
+ * (found or fitted), the network, the run's row, cursors; then the loop of epochs.c; then the last weights and
+ * the run's status. What is checked is checked before the run's row is made, so a mistake leaves no run.
+ */
+#include "fit_internal.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "class_weight.h"
+#include "run.h"
+#include "store_internal.h"
+#include "weights.h"
+
+#define MIB ((size_t)1 << 20)
+/* What a process of dbtrain takes beside the tables of the vectorizer and the network: program and
+ * libraries, SQLite's caches, pages and batches under way. Measured on IMDb. */
+#define FIXED_BYTES (48 * MIB)
+
+void dbt_fit_options_init(dbt_fit_options *options)
+{
+    *options = (dbt_fit_options){
+        .train = "train",
+        .validation_split = 0.2,
+        .batch_size = 128,
+        .epochs = 1000,
+        .patience = 2,
+        .shuffle = true,
+        .seed = 123,
+        .memory = 512 * MIB,
+    };
+    dbt_vectorizer_options_init(&options->vectorizer);
+    dbt_network_options_init(&options->network);
+}
+
+void dbt__fit_note(const dbt__fit *fit, const char *format, ...)
+{
+    if (fit->observer->note == NULL) return;
+    char line[DBT_ERROR_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    fit->observer->note(fit->observer->context, line);
+}
+
+static dbt_status check_options(const dbt_fit_options *options, dbt_error *err)
+{
+    if (options->batch_size < 1 || options->batch_size > 1 << 20)
+        return dbt__fail(err, DBT_EUSAGE, "batch size must be 1 to 1048576");
+    if (options->epochs < 1 || options->patience < 0)
+        return dbt__fail(err, DBT_EUSAGE, "epochs must be at least 1, patience at least 0");
+    if (options->steps_per_epoch < 0 || options->validation_steps < 0)
+        return dbt__fail(err, DBT_EUSAGE, "steps must not be negative");
+    if (options->validation == NULL &&
+        !(options->validation_split > 0 && options->validation_split < 1))
+        return dbt__fail(err, DBT_EUSAGE, "validation split must be between 0 and 1");
+    if (options->seed > INT64_MAX) return dbt__fail(err, DBT_EUSAGE, "seed must be below 2^63");
+    return DBT_OK;
+}
+
+static dbt_status copy_name(char **copy, const char *name, const char *suffix, dbt_error *err)
+{
+    size_t bytes = strlen(name) + strlen(suffix) + 1;
+    *copy = dbt__alloc_array(bytes, 1);
+    if (*copy == NULL) return dbt__out_of_memory(err, "a name");
+    (void)snprintf(*copy, bytes, "%s%s", name, suffix);
+    return DBT_OK;
+}
+
+static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
+{
+    const dbt_fit_options *options = &fit->options;
+    bool reused = false;
+    dbt_status status = dbt_store_hold_out(fit->store, options->train, options->validation_split,
+                                           options->seed, &fit->train_split,
+                                           &fit->validation_split, &reused, err);
+    if (status == DBT_OK) status = copy_name(&fit->train, options->train, "/train", err);
+    if (status == DBT_OK) status = copy_name(&fit->validation, options->train, "/validation", err);
+    return status;
+}
+
+static dbt_status resolve_splits(dbt__fit *fit, dbt_error *err)
+{
+    const dbt_fit_options *options = &fit->options;
+    dbt_status status;
+    if (options->validation == NULL) {
+        status = hold_out(fit, err);
+    } else {
+        status = dbt_store_find_split(fit->store, options->train, &fit->train_split, err);
+        if (status == DBT_OK)
+            status = dbt_store_find_split(fit->store, options->validation, &fit->validation_split,
+                                          err);
+        if (status == DBT_OK) status = copy_name(&fit->train, options->train, "", err);
+        if (status == DBT_OK) status = copy_name(&fit->validation, options->validation, "", err);
+    }
+    if (status < 0) return status;
+    if (fit->train_split.documents == 0 || fit->validation_split.documents == 0)
+        return dbt__fail(err, DBT_EDATA, "split '%s' has no documents",
+                         fit->train_split.documents == 0 ? fit->train : fit->validation);
+    dbt__fit_note(fit, "training on '%s' (%lld documents), validating on '%s' (%lld)%s",
+                  fit->train, (long long)fit->train_split.documents, fit->validation,
+                  (long long)fit->validation_split.documents,
+                  fit->train_split.id == fit->validation_split.id
+                      ? ": the same documents, so val_loss says nothing about new ones"
+                      : "");
+    return DBT_OK;
+}
+
+static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
+{
+    if (fit->survey.unlabelled > 0)
+        return dbt__fail(err, DBT_EDATA, "split '%s' has %lld documents without a label",
+                         fit->train, (long long)fit->survey.unlabelled);
+    if (fit->survey.labels.n < 2)
+        return dbt__fail(err, DBT_EDATA,
+                         "a classifier needs at least two labels: split '%s' has only '%s'",
+                         fit->train, fit->survey.labels.label[0].name);
+    return DBT_OK;
+}
+
+/* Every document of the validation split needs a label that training knows. */
+static dbt_status check_validation_labels(dbt__fit *fit, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        fit->sql,
+        "SELECT DISTINCT d.label_id, l.name FROM split_document s"
+        " JOIN document d ON d.id = s.document_id LEFT JOIN label l ON l.id = d.label_id"
+        " WHERE s.split_id = ? AND s.position < ?",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, fit->validation_split.id);
+    dbt__bind_int(select, 2, fit->validation_split.documents);
+    while ((status = dbt__step(select, err)) == DBT_OK) {
+        int32_t output =
+            dbt__label_map_output(&fit->survey.labels, dbt__column_int(select, 0));
+        dbt_text name = dbt__column_text(select, 1);
+        if (output == DBT__NO_LABEL)
+            status = dbt__fail(err, DBT_EDATA, "split '%s' has documents without a label",
+                               fit->validation);
+        else if (output == DBT__UNKNOWN_LABEL)
+            status = dbt__fail(err, DBT_EDATA,
+                               "split '%s' has label '%.*s', which training split '%s' lacks",
+                               fit->validation, (int)name.bytes, name.data, fit->train);
+        if (status < 0) break;
+    }
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
+/* What is left of the memory limit for the tables of the vectorizer. */
+static dbt_status budget_vectorizer(dbt__fit *fit, dbt_error *err)
+{
+    dbt_network_options network = fit->options.network;
+    network.n_inputs = fit->options.vectorizer.top_k > 0 ? (size_t)fit->options.vectorizer.top_k : 1;
+    network.n_classes = fit->survey.labels.n;
+    size_t needed = dbt_network_bytes(&network);
+    if (needed > SIZE_MAX - FIXED_BYTES - 16 * MIB) needed = SIZE_MAX - FIXED_BYTES - 16 * MIB;
+    /* Counting and training follow each other: each may have what the other gave back. */
+    size_t least = FIXED_BYTES + (needed > 16 * MIB ? needed : 16 * MIB);
+    if (fit->options.memory < least)
+        return dbt__fail(err, DBT_EUSAGE,
+                         "a memory limit of %zu MiB is too low: this network needs %zu MiB",
+                         fit->options.memory / MIB, (least + MIB - 1) / MIB);
+    fit->options.vectorizer.memory = fit->options.memory - FIXED_BYTES;
+    return DBT_OK;
+}
+
+static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
+{
+    dbt_status status = budget_vectorizer(fit, err);
+    if (status < 0) return status;
+    bool found = false;
+    dbt_vectorizer_stats stats;
+    status = dbt__vocabulary_obtain(fit->store, fit->train, &fit->options.vectorizer, &fit->survey,
+                                    fit->pool, &fit->vectorizer, &fit->vectorizer_id, &found,
+                                    &stats, err);
+    if (status < 0) return status;
+    size_t n = dbt_vectorizer_features(fit->vectorizer);
+    long long terms = (long long)dbt_vectorizer_terms(fit->vectorizer);
+    if (found)
+        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, found from an earlier run", n,
+                      terms);
+    else
+        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, counted in %lld pass%s", n,
+                      terms, (long long)stats.counting_passes,
+                      stats.counting_passes == 1 ? "" : "es");
+    return DBT_OK;
+}
+
+static dbt_status make_network(dbt__fit *fit, dbt_error *err)
+{
+    dbt_network_options *network = &fit->options.network;
+    network->n_inputs = dbt_vectorizer_features(fit->vectorizer);
+    network->n_classes = fit->survey.labels.n;
+    network->seed = fit->options.seed;
+    dbt_status status = dbt_network_new(network, fit->pool, &fit->network, err);
+    if (status < 0) return status;
+    fit->class_weight = dbt__alloc_array(network->n_classes, sizeof *fit->class_weight);
+    fit->label = dbt__alloc_array((size_t)fit->options.batch_size, sizeof *fit->label);
+    fit->weight = dbt__alloc_array((size_t)fit->options.batch_size, sizeof *fit->weight);
+    if (fit->class_weight == NULL || fit->label == NULL || fit->weight == NULL)
+        return dbt__out_of_memory(err, "a batch");
+    return dbt__class_weights(fit->options.class_weight, &fit->survey.labels, fit->class_weight,
+                              err);
+}
+
+static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
+{
+    const dbt_fit_options *options = &fit->options;
+    dbt_cursor_options cursor;
+    dbt_cursor_options_init(&cursor);
+    cursor.split = fit->train;
+    cursor.n_rows = fit->train_split.documents;
+    cursor.batch_size = (size_t)options->batch_size;
+    cursor.shuffle = options->shuffle;
+    cursor.seed = options->seed;
+    dbt_status status = dbt_cursor_open(fit->store, &cursor, &fit->train_cursor, err);
+    if (status < 0) return status;
+    cursor.split = fit->validation;
+    cursor.n_rows = fit->validation_split.documents;
+    cursor.shuffle = false;
+    status = dbt_cursor_open(fit->store, &cursor, &fit->validation_cursor, err);
+    if (status < 0) return status;
+
+    fit->steps = options->steps_per_epoch > 0 ? options->steps_per_epoch
+                                              : dbt_cursor_pages(fit->train_cursor);
+    fit->validation_pages = dbt_cursor_pages(fit->validation_cursor);
+    if (options->validation_steps > 0 && options->validation_steps < fit->validation_pages)
+        fit->validation_pages = options->validation_steps;
+    int64_t end;
+    if (__builtin_mul_overflow(fit->steps, options->epochs, &end)) end = INT64_MAX;
+    status = dbt__loader_new(fit->train_cursor, fit->vectorizer, dbt_pool_threads(fit->pool), 0,
+                             end, &fit->loader, err);
+    if (status < 0) return status;
+    return dbt__scanner_new(fit->validation_cursor, fit->vectorizer, fit->network,
+                            &fit->survey.labels, fit->pool, &fit->scanner, err);
+}
+
+static dbt_status prepare(dbt__fit *fit, dbt_error *err)
+{
+    size_t threads = fit->options.threads == 0 ? dbt_usable_cores() : fit->options.threads;
+    dbt_status status = check_options(&fit->options, err);
+    if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
+    if (status == DBT_OK) status = resolve_splits(fit, err);
+    if (status == DBT_OK)
+        status = dbt__survey_split(fit->store, fit->train, fit->train_split.documents,
+                                   &fit->survey, err);
+    if (status == DBT_OK) status = check_survey(fit, err);
+    if (status == DBT_OK) status = check_validation_labels(fit, err);
+    if (status == DBT_OK) status = obtain_vocabulary(fit, err);
+    if (status == DBT_OK) status = make_network(fit, err);
+    if (status == DBT_OK) status = open_cursors(fit, err);
+    if (status < 0) return status;
+    const dbt__run_row row = {fit->vectorizer_id, fit->train_split.id, fit->validation_split.id,
+                              fit->train_split.documents, fit->validation_split.documents};
+    return dbt__run_create(fit->sql, &fit->options, &row, &fit->survey.labels,
+                           &fit->result->run_id, err);
+}
+
+static const char *run_status_of(dbt_status status)
+{
+    switch (status) {
+    case DBT_OK:
+        return "finished";
+    case DBT_EINTERRUPTED:
+        return "interrupted";
+    case DBT_EDIVERGED:
+        return "diverged";
+    default:
+        return "failed";
+    }
+}
+
+/* Last weights and status in one transaction. A diverged network's last weights are not kept: they are of no use. */
+static dbt_status finish(dbt__fit *fit, dbt_status outcome, const dbt_error *cause, dbt_error *err)
+{
+    dbt_status status = dbt__sql_begin(fit->sql, err);
+    if (status < 0) return status;
+    int64_t run_id = fit->result->run_id;
+    if (outcome == DBT_OK || outcome == DBT_EINTERRUPTED) {
+        dbt_network_settle(fit->network);
+        status = dbt__weights_write(fit->sql, run_id, DBT_WEIGHTS_LAST, fit->network, err);
+    }
+    if (status == DBT_OK)
+        status = dbt__run_set_status(fit->sql, run_id, run_status_of(outcome),
+                                     outcome == DBT_OK ? NULL : cause->message, err);
+    if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
+    if (status < 0) dbt__sql_rollback(fit->sql);
+    return status;
+}
+
+static void release(dbt__fit *fit)
+{
+    dbt__loader_free(fit->loader);
+    dbt__scanner_free(fit->scanner);
+    dbt_cursor_close(fit->train_cursor);
+    dbt_cursor_close(fit->validation_cursor);
+    dbt_network_free(fit->network);
+    dbt_vectorizer_free(fit->vectorizer);
+    dbt__label_map_release(&fit->survey.labels);
+    dbt_pool_free(fit->pool);
+    dbt__free(fit->class_weight);
+    dbt__free(fit->label);
+    dbt__free(fit->weight);
+    dbt__free(fit->train);
+    dbt__free(fit->validation);
+}
+
+dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options, const dbt_observer *observer,
+                   dbt_fit_result *result, dbt_error *err)
+{
+    static const dbt_observer nobody = {0};
+    *result = (dbt_fit_result){0};
+    if (!dbt_store_writable(store))
+        return dbt__fail(err, DBT_EIO, "'%s' was opened read-only", dbt_store_path(store));
+    dbt__fit fit = {.store = store,
+                    .sql = dbt__store_sql(store),
+                    .options = *options,
+                    .observer = observer == NULL ? &nobody : observer,
+                    .result = result};
+    dbt_error cause = {0};
+    dbt_status status = prepare(&fit, &cause);
+    if (status == DBT_OK) {
+        status = dbt__fit_epochs(&fit, &cause);
+        dbt_error late = {0};
+        dbt_status finished = finish(&fit, status, &cause, &late);
+        if (status == DBT_OK && finished < 0) {
+            status = finished;
+            cause = late;
+        }
+    }
+    release(&fit);
+    if (status < 0 && err != NULL && err->status == DBT_OK) *err = cause;
+    return status;
+}
+
+size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents, double mean_words,
+                     size_t n_labels)
+{
+    dbt_network_options network = options->network;
+    network.n_inputs = options->vectorizer.top_k > 0 ? (size_t)options->vectorizer.top_k : 1000000;
+    network.n_classes = n_labels < 2 ? 2 : n_labels;
+    size_t training = dbt_network_bytes(&network);
+    /* Heaps' law with the constants of English reviews gives the distinct n-grams of that many words; each
+     * takes about 24 bytes while it is counted, in tables that are three quarters full at least. */
+    double tokens = (double)documents * mean_words * options->vectorizer.ngram_max;
+    double counting = 32.0 * 2.5 * exp2(0.86 * log2(tokens + 1));
+    if (counting > (double)options->memory) counting = (double)options->memory;
+    size_t most = training > (size_t)counting ? training : (size_t)counting;
+    size_t total = most > SIZE_MAX - FIXED_BYTES ? SIZE_MAX : FIXED_BYTES + most;
+    return total < options->memory ? total : options->memory;
+}

@@ -1,0 +1,229 @@
+/*
+ * loader.c: a ring of slots between the threads that make batches and the one that uses them.
+ *
+ * Two locks. `reading` is held while a number is claimed and its page is read, so that pages are read in order by
+ * one thread at a time; `state` guards the counters and is never held for long. A thread waits
+ * for room under `state` alone, before it takes `reading`: waiting with `reading` held would keep the training
+ * thread, which frees the room, from helping.
+ */
+#include "loader.h"
+
+#include <pthread.h>
+
+typedef struct slot {
+    dbt_page *page;
+    dbt_batch *batch;
+    bool ready;
+    dbt_status status;
+    dbt_error err;
+} slot;
+
+typedef struct maker {
+    dbt__loader *loader;
+    dbt_transformer *transformer;
+    pthread_t thread; /* of makers 1 .. ; maker 0 is the training thread */
+} maker;
+
+struct dbt__loader {
+    dbt_cursor *cursor;
+    int64_t pass; /* that the cursor is at; 0: none yet */
+    pthread_mutex_t reading;
+    pthread_mutex_t state;
+    pthread_cond_t room;
+    pthread_cond_t made;
+    int64_t next_claim; /* the next number to be made */
+    int64_t next_use;   /* the next number to be handed out; the one before is in use */
+    int64_t end;
+    bool in_use;
+    bool ending;
+    size_t depth;
+    slot *slots; /* [depth]; number s is in slot s % depth */
+    size_t n_makers;
+    size_t n_started;
+    maker *makers;
+};
+
+static slot *slot_of(dbt__loader *loader, int64_t number)
+{
+    return &loader->slots[number % (int64_t)loader->depth];
+}
+
+/* Under `state`. The slot of the batch in use is not free. */
+static bool has_room(const dbt__loader *loader)
+{
+    int64_t oldest = loader->next_use - (loader->in_use ? 1 : 0);
+    return loader->next_claim < loader->end &&
+           loader->next_claim - oldest < (int64_t)loader->depth;
+}
+
+/* Under `reading`. */
+static dbt_status read_page(dbt__loader *loader, int64_t number, dbt_page *page, dbt_error *err)
+{
+    int64_t pages = dbt_cursor_pages(loader->cursor);
+    int64_t pass = number / pages + 1;
+    if (pass != loader->pass) {
+        dbt_status status = dbt_cursor_reset(loader->cursor, pass, err);
+        if (status < 0) return status;
+        loader->pass = pass;
+    }
+    return dbt_cursor_read(loader->cursor, number % pages, page, err);
+}
+
+/* Makes the next batch that nobody has claimed, if there is room for one. */
+static void make_batch(maker *self)
+{
+    dbt__loader *loader = self->loader;
+    (void)pthread_mutex_lock(&loader->reading);
+    (void)pthread_mutex_lock(&loader->state);
+    if (!has_room(loader)) {
+        (void)pthread_mutex_unlock(&loader->state);
+        (void)pthread_mutex_unlock(&loader->reading);
+        return;
+    }
+    int64_t number = loader->next_claim++;
+    slot *s = slot_of(loader, number);
+    s->ready = false;
+    s->err = (dbt_error){0};
+    (void)pthread_mutex_unlock(&loader->state);
+
+    s->status = read_page(loader, number, s->page, &s->err);
+    (void)pthread_mutex_unlock(&loader->reading);
+    if (s->status == DBT_OK)
+        s->status = dbt_transform(self->transformer, s->page, s->batch, &s->err);
+
+    (void)pthread_mutex_lock(&loader->state);
+    s->ready = true;
+    if (s->status < 0) loader->end = number + 1 < loader->end ? number + 1 : loader->end;
+    (void)pthread_cond_signal(&loader->made);
+    (void)pthread_mutex_unlock(&loader->state);
+}
+
+static void *run_maker(void *argument)
+{
+    maker *self = argument;
+    dbt__loader *loader = self->loader;
+    for (;;) {
+        (void)pthread_mutex_lock(&loader->state);
+        while (!loader->ending && !has_room(loader))
+            (void)pthread_cond_wait(&loader->room, &loader->state);
+        bool ending = loader->ending;
+        (void)pthread_mutex_unlock(&loader->state);
+        if (ending) return NULL;
+        make_batch(self);
+    }
+}
+
+static dbt_status allocate_slots(dbt__loader *loader, dbt_error *err)
+{
+    loader->slots = dbt__alloc_array(loader->depth, sizeof *loader->slots);
+    if (loader->slots == NULL) return dbt__out_of_memory(err, "batches");
+    for (size_t i = 0; i < loader->depth; i++) {
+        dbt_status status = dbt_page_new(&loader->slots[i].page, err);
+        if (status == DBT_OK) status = dbt_batch_new(&loader->slots[i].batch, err);
+        if (status < 0) return status;
+    }
+    return DBT_OK;
+}
+
+static dbt_status start_makers(dbt__loader *loader, const dbt_vectorizer *vectorizer,
+                               dbt_error *err)
+{
+    for (size_t i = 0; i < loader->n_makers; i++) {
+        maker *m = &loader->makers[i];
+        m->loader = loader;
+        dbt_status status = dbt_transformer_new(vectorizer, &m->transformer, err);
+        if (status < 0) return status;
+        if (i == 0) continue;
+        if (pthread_create(&m->thread, NULL, run_maker, m) != 0)
+            return dbt__fail(err, DBT_ENOMEM, "cannot start thread %zu of %zu", i + 1,
+                             loader->n_makers);
+        loader->n_started++;
+    }
+    return DBT_OK;
+}
+
+dbt_status dbt__loader_new(dbt_cursor *cursor, const dbt_vectorizer *vectorizer, size_t n_threads,
+                           int64_t first, int64_t end, dbt__loader **loader, dbt_error *err)
+{
+    *loader = NULL;
+    dbt__loader *made = dbt__alloc(sizeof *made);
+    if (made == NULL) return dbt__out_of_memory(err, "batches");
+    made->cursor = cursor;
+    made->next_claim = made->next_use = first;
+    made->end = end;
+    made->depth = n_threads == 1 ? 2 : 4 * n_threads;
+    made->n_makers = n_threads;
+    (void)pthread_mutex_init(&made->reading, NULL);
+    (void)pthread_mutex_init(&made->state, NULL);
+    (void)pthread_cond_init(&made->room, NULL);
+    (void)pthread_cond_init(&made->made, NULL);
+    made->makers = dbt__alloc_array(n_threads, sizeof *made->makers);
+    dbt_status status =
+        made->makers == NULL ? dbt__out_of_memory(err, "batches") : allocate_slots(made, err);
+    if (status == DBT_OK) status = start_makers(made, vectorizer, err);
+    if (status < 0) {
+        dbt__loader_free(made);
+        return status;
+    }
+    *loader = made;
+    return DBT_OK;
+}
+
+void dbt__loader_free(dbt__loader *loader)
+{
+    if (loader == NULL) return;
+    (void)pthread_mutex_lock(&loader->state);
+    loader->ending = true;
+    (void)pthread_cond_broadcast(&loader->room);
+    (void)pthread_mutex_unlock(&loader->state);
+    for (size_t i = 1; i <= loader->n_started; i++)
+        (void)pthread_join(loader->makers[i].thread, NULL);
+    for (size_t i = 0; loader->makers != NULL && i < loader->n_makers; i++)
+        dbt_transformer_free(loader->makers[i].transformer);
+    for (size_t i = 0; loader->slots != NULL && i < loader->depth; i++) {
+        dbt_page_free(loader->slots[i].page);
+        dbt_batch_free(loader->slots[i].batch);
+    }
+    (void)pthread_cond_destroy(&loader->made);
+    (void)pthread_cond_destroy(&loader->room);
+    (void)pthread_mutex_destroy(&loader->state);
+    (void)pthread_mutex_destroy(&loader->reading);
+    dbt__free(loader->slots);
+    dbt__free(loader->makers);
+    dbt__free(loader);
+}
+
+dbt_status dbt__loader_next(dbt__loader *loader, const dbt_page **page, const dbt_batch **batch,
+                            dbt_error *err)
+{
+    (void)pthread_mutex_lock(&loader->state);
+    if (loader->in_use) {
+        loader->in_use = false;
+        (void)pthread_cond_signal(&loader->room);
+    }
+    int64_t number = loader->next_use;
+    if (number >= loader->end) {
+        (void)pthread_mutex_unlock(&loader->state);
+        return DBT_DONE;
+    }
+    slot *s = slot_of(loader, number);
+    while (number >= loader->next_claim || !s->ready) {
+        if (has_room(loader)) {
+            (void)pthread_mutex_unlock(&loader->state);
+            make_batch(&loader->makers[0]);
+            (void)pthread_mutex_lock(&loader->state);
+        } else {
+            (void)pthread_cond_wait(&loader->made, &loader->state);
+        }
+    }
+    loader->next_use++;
+    loader->in_use = true;
+    (void)pthread_mutex_unlock(&loader->state);
+    if (s->status < 0) {
+        if (err != NULL && err->status == DBT_OK) *err = s->err;
+        return s->status;
+    }
+    *page = s->page;
+    *batch = s->batch;
+    return DBT_OK;
+}

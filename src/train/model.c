@@ -1,0 +1,173 @@
+/* model.c: a run out of the store: labels, vectorizer, weights; and predicting with it. */
+#include "model.h"
+
+#include <string.h>
+
+#include "run.h"
+#include "settings.h"
+#include "store_internal.h"
+#include "vocabulary.h"
+#include "weights.h"
+
+static dbt_status copy_column(dbt__statement *statement, int column, char **copy, dbt_error *err)
+{
+    dbt_text text = dbt__column_text(statement, column);
+    if (text.data == NULL) return DBT_OK;
+    *copy = dbt__alloc_array(text.bytes + 1, 1);
+    if (*copy == NULL) return dbt__out_of_memory(err, "a model");
+    memcpy(*copy, text.data, text.bytes);
+    return DBT_OK;
+}
+
+/* The row of the run: names, and the options its network is made of. */
+static dbt_status read_run(dbt_model *model, dbt__sql *sql, dbt_fit_options *options,
+                           int64_t *vectorizer_id, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        sql,
+        "SELECT r.name, r.settings, r.vectorizer_id, r.best_epoch, t.id, t.name, v.id, v.name"
+        " FROM run r LEFT JOIN split t ON t.id = r.train_split_id"
+        " LEFT JOIN split v ON v.id = r.validation_split_id WHERE r.id = ?",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, model->run_id);
+    status = dbt__step(select, err);
+    if (status == DBT_DONE)
+        status = dbt__fail(err, DBT_EFORMAT, "run %lld is gone", (long long)model->run_id);
+    if (status < 0) goto out;
+    model->best_epoch = dbt__column_int(select, 3);
+    *vectorizer_id = dbt__column_int(select, 2);
+    model->train_split_id = dbt__column_int(select, 4);
+    model->validation_split_id = dbt__column_int(select, 6);
+    status = copy_column(select, 0, &model->name, err);
+    if (status == DBT_OK) status = copy_column(select, 5, &model->train_split, err);
+    if (status == DBT_OK) status = copy_column(select, 7, &model->validation_split, err);
+    if (status == DBT_OK)
+        status = dbt__settings_read(sql, dbt__fit_fields, options,
+                                    dbt__column_text(select, 1).data, err);
+out:
+    dbt__finalize(select);
+    return status;
+}
+
+/* Best weights that a run does not have, since it was stopped in its first epoch, are its last. */
+static dbt_status choose_weights(dbt_model *model, dbt__sql *sql, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(sql,
+                                     "SELECT coalesce(sum(kind = 'best'), 0),"
+                                     " coalesce(sum(kind = 'last'), 0)"
+                                     " FROM parameter WHERE run_id = ?",
+                                     &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, model->run_id);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) {
+        bool best = dbt__column_int(select, 0) > 0, last = dbt__column_int(select, 1) > 0;
+        if (model->weights == DBT_WEIGHTS_BEST && !best) model->weights = DBT_WEIGHTS_LAST;
+        if (model->weights == DBT_WEIGHTS_LAST && !last)
+            status = dbt__fail(err, DBT_EUSAGE, "run %lld has no %s weights%s",
+                               (long long)model->run_id, best ? "last" : "stored",
+                               best ? ": use its best" : "");
+    }
+    dbt__finalize(select);
+    return status;
+}
+
+static dbt_status read_network(dbt_model *model, dbt__sql *sql, const dbt_fit_options *options,
+                               dbt_error *err)
+{
+    dbt_network_options network = options->network;
+    network.n_inputs = dbt_vectorizer_features(model->vectorizer);
+    if (network.n_classes != model->labels.n)
+        return dbt__fail(err, DBT_EFORMAT, "run %lld has %zu labels stored, its network %zu",
+                         (long long)model->run_id, model->labels.n, network.n_classes);
+    dbt_status status = dbt_network_new(&network, NULL, &model->network, err);
+    if (status < 0) return status;
+    return dbt__weights_read(sql, model->run_id, model->weights, model->network, err);
+}
+
+dbt_status dbt_model_open(dbt_store *store, const char *run, dbt_weights weights,
+                          dbt_model **model, dbt_error *err)
+{
+    *model = NULL;
+    dbt__sql *sql = dbt__store_sql(store);
+    dbt_fit_options options;
+    dbt_fit_options_init(&options);
+    int64_t vectorizer_id = 0;
+    dbt_model *made = dbt__alloc(sizeof *made);
+    if (made == NULL) return dbt__out_of_memory(err, "a model");
+    made->weights = weights;
+    dbt_status status = dbt__run_find(sql, run, &made->run_id, err);
+    if (status == DBT_OK) status = choose_weights(made, sql, err);
+    if (status == DBT_OK) status = read_run(made, sql, &options, &vectorizer_id, err);
+    if (status == DBT_OK) status = dbt__label_map_read(&made->labels, sql, made->run_id, err);
+    if (status == DBT_OK) status = dbt__vocabulary_load(sql, vectorizer_id, &made->vectorizer, err);
+    if (status == DBT_OK) status = read_network(made, sql, &options, err);
+    if (status < 0) {
+        dbt_model_close(made);
+        return status;
+    }
+    *model = made;
+    return DBT_OK;
+}
+
+void dbt_model_close(dbt_model *model)
+{
+    if (model == NULL) return;
+    dbt_batch_free(model->batch);
+    dbt_workspace_free(model->workspace);
+    dbt_transformer_free(model->transformer);
+    dbt_network_free(model->network);
+    dbt_vectorizer_free(model->vectorizer);
+    dbt__label_map_release(&model->labels);
+    dbt__free(model->name);
+    dbt__free(model->train_split);
+    dbt__free(model->validation_split);
+    dbt__free(model);
+}
+
+dbt_model_info dbt_model_get_info(const dbt_model *model)
+{
+    return (dbt_model_info){
+        .run_id = model->run_id,
+        .name = model->name,
+        .weights = model->weights,
+        .best_epoch = model->best_epoch,
+        .n_labels = model->labels.n,
+        .n_features = dbt_vectorizer_features(model->vectorizer),
+        .train_split = model->train_split,
+        .validation_split = model->validation_split,
+    };
+}
+
+const char *dbt_model_label(const dbt_model *model, size_t output)
+{
+    return model->labels.label[output].name;
+}
+
+int32_t dbt_model_output(const dbt_model *model, int64_t label_id)
+{
+    int32_t output = dbt__label_map_output(&model->labels, label_id);
+    return output < 0 ? -1 : output;
+}
+
+const dbt_vectorizer *dbt_model_vectorizer(const dbt_model *model)
+{
+    return model->vectorizer;
+}
+
+dbt_status dbt_model_predict(dbt_model *model, const dbt_page *page, const float **probability,
+                             dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    if (model->transformer == NULL)
+        status = dbt_transformer_new(model->vectorizer, &model->transformer, err);
+    if (status == DBT_OK && model->workspace == NULL)
+        status = dbt_workspace_new(model->network, &model->workspace, err);
+    if (status == DBT_OK && model->batch == NULL) status = dbt_batch_new(&model->batch, err);
+    if (status == DBT_OK) status = dbt_transform(model->transformer, page, model->batch, err);
+    if (status < 0) return status;
+    return dbt_network_predict(model->network, model->workspace, model->batch, probability, err);
+}

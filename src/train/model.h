@@ -1,0 +1,27 @@
+/* model.h: a stored run read back, as the files of this module see it. */
+#ifndef DBT_MODEL_H
+#define DBT_MODEL_H
+
+#include <dbtrain/train.h>
+
+#include "base.h"
+#include "labels.h"
+
+struct dbt_model {
+    int64_t run_id;
+    char *name;
+    dbt_weights weights;
+    int64_t best_epoch;
+    int64_t train_split_id; /* 0: gone */
+    int64_t validation_split_id;
+    char *train_split;
+    char *validation_split;
+    dbt__label_map labels;
+    dbt_vectorizer *vectorizer;
+    dbt_network *network;
+    dbt_transformer *transformer; /* of dbt_model_predict, made when first needed */
+    dbt_workspace *workspace;
+    dbt_batch *batch;
+};
+
+#endif

@@ -1,1 +1,0 @@
-/* train.c */ typedef int dbt__unused_train;

@@ -1,0 +1,166 @@
+/* run.c: rows of run, run_label and epoch. */
+#include "run.h"
+
+#include <string.h>
+
+#include "settings.h"
+
+/* The stored settings are the options and how many documents the run has of each split. */
+static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options,
+                             const dbt__run_row *row, const char *settings, int64_t *run_id,
+                             dbt_error *err)
+{
+    dbt__statement *insert = NULL;
+    dbt_status status = dbt__prepare(
+        sql,
+        "INSERT INTO run (name, vectorizer_id, status, seed, train_split_id, validation_split_id,"
+        " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_set(?6, '$.train_documents', ?7,"
+        " '$.validation_documents', ?8))",
+        &insert, err);
+    if (status < 0) return status;
+    dbt__bind_string(insert, 1, options->name);
+    dbt__bind_int(insert, 2, row->vectorizer_id);
+    dbt__bind_int(insert, 3, (int64_t)options->seed);
+    dbt__bind_int(insert, 4, row->train_split_id);
+    dbt__bind_int(insert, 5, row->validation_split_id);
+    dbt__bind_string(insert, 6, settings);
+    dbt__bind_int(insert, 7, row->n_train);
+    dbt__bind_int(insert, 8, row->n_validation);
+    status = dbt__run(insert, err);
+    *run_id = dbt__sql_last_id(sql);
+    dbt__finalize(insert);
+    return status;
+}
+
+static dbt_status check_name(dbt__sql *sql, const char *name, dbt_error *err)
+{
+    if (name == NULL) return DBT_OK;
+    if (name[0] == '\0' || strspn(name, "0123456789") == strlen(name))
+        return dbt__fail(err, DBT_EUSAGE,
+                         "a run's name must not be empty or a number, which would be an id: '%s'",
+                         name);
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(sql, "SELECT id FROM run WHERE name = ?", &select, err);
+    if (status < 0) return status;
+    dbt__bind_string(select, 1, name);
+    status = dbt__step(select, err);
+    if (status == DBT_OK)
+        status = dbt__fail(err, DBT_EUSAGE, "run %lld is called '%s' already: choose another name",
+                           (long long)dbt__column_int(select, 0), name);
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
+dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
+                           const dbt__label_map *labels, int64_t *run_id, dbt_error *err)
+{
+    char *settings = NULL;
+    dbt_status status = dbt__settings_write(sql, dbt__fit_fields, options, &settings, err);
+    if (status == DBT_OK) status = dbt__sql_begin(sql, err);
+    if (status < 0) goto out;
+    status = check_name(sql, options->name, err);
+    if (status == DBT_OK) status = insert_run(sql, options, row, settings, run_id, err);
+    if (status == DBT_OK) status = dbt__label_map_write(labels, sql, *run_id, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+out:
+    dbt__free(settings);
+    return status;
+}
+
+static dbt_status set_best_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *err)
+{
+    dbt__statement *update = NULL;
+    dbt_status status =
+        dbt__prepare(sql, "UPDATE run SET best_epoch = ? WHERE id = ?", &update, err);
+    if (status < 0) return status;
+    dbt__bind_int(update, 1, epoch->epoch);
+    dbt__bind_int(update, 2, epoch->run_id);
+    status = dbt__run(update, err);
+    dbt__finalize(update);
+    return status;
+}
+
+dbt_status dbt__run_add_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *err)
+{
+    dbt__statement *insert = NULL;
+    dbt_status status = dbt__prepare(
+        sql,
+        "REPLACE INTO epoch (run_id, epoch, loss, acc, val_loss, val_acc, learning_rate,"
+        " documents, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        &insert, err);
+    if (status < 0) return status;
+    dbt__bind_int(insert, 1, epoch->run_id);
+    dbt__bind_int(insert, 2, epoch->epoch);
+    dbt__bind_double(insert, 3, epoch->loss);
+    dbt__bind_double(insert, 4, epoch->acc);
+    dbt__bind_double(insert, 5, epoch->val_loss);
+    dbt__bind_double(insert, 6, epoch->val_acc);
+    dbt__bind_double(insert, 7, epoch->learning_rate);
+    dbt__bind_int(insert, 8, epoch->documents);
+    dbt__bind_double(insert, 9, epoch->seconds);
+    status = dbt__run(insert, err);
+    dbt__finalize(insert);
+    return status == DBT_OK && epoch->best ? set_best_epoch(sql, epoch, err) : status;
+}
+
+dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_status,
+                               const char *message, dbt_error *err)
+{
+    dbt__statement *update = NULL;
+    dbt_status status = dbt__prepare(sql,
+                                     "UPDATE run SET status = ?, message = ?,"
+                                     " finished_at = datetime('now') WHERE id = ?",
+                                     &update, err);
+    if (status < 0) return status;
+    dbt__bind_string(update, 1, run_status);
+    dbt__bind_string(update, 2, message);
+    dbt__bind_int(update, 3, run_id);
+    status = dbt__run(update, err);
+    dbt__finalize(update);
+    return status;
+}
+
+/* "no run 'x' in 'news.db' (has: 1, 2 'long')" */
+static dbt_status refuse_run(dbt__sql *sql, const char *reference, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_error ignored = {0};
+    if (dbt__prepare(sql,
+                     "SELECT group_concat(id || coalesce(' ''' || name || '''', ''), ', ') FROM"
+                     " (SELECT id, name FROM run ORDER BY id DESC LIMIT 20)",
+                     &select, &ignored) < 0 ||
+        dbt__step(select, &ignored) < 0) {
+        dbt__finalize(select);
+        return dbt__fail(err, ignored.status, "%s", ignored.message);
+    }
+    dbt_text list = dbt__column_text(select, 0);
+    dbt_status status;
+    if (list.data == NULL)
+        status = dbt__fail(err, DBT_EUSAGE, "there is no run yet: dbtrain fit makes one");
+    else if (reference == NULL)
+        status = dbt__fail(err, DBT_EUSAGE, "no run has weights yet (runs: %.*s)", (int)list.bytes,
+                           list.data);
+    else
+        status = dbt__fail(err, DBT_EUSAGE, "no run '%s' (has: %.*s)", reference, (int)list.bytes,
+                           list.data);
+    dbt__finalize(select);
+    return status;
+}
+
+dbt_status dbt__run_find(dbt__sql *sql, const char *reference, int64_t *run_id, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        sql,
+        reference == NULL ? "SELECT max(run_id) FROM parameter"
+                          : "SELECT id FROM run WHERE name = ?1 OR CAST(id AS TEXT) = ?1",
+        &select, err);
+    if (status < 0) return status;
+    if (reference != NULL) dbt__bind_string(select, 1, reference);
+    status = dbt__step(select, err);
+    if (status == DBT_OK && dbt__column_is_null(select, 0)) status = DBT_DONE;
+    if (status == DBT_OK) *run_id = dbt__column_int(select, 0);
+    dbt__finalize(select);
+    return status == DBT_DONE ? refuse_run(sql, reference, err) : status;
+}

@@ -1,0 +1,158 @@
+/* scan.c: rounds of pages through the network. */
+#include "scan.h"
+
+#include <pthread.h>
+
+/* Enough pages a round that threads seldom wait for each other at its end. */
+#define PAGES_PER_WORKER 8
+
+typedef struct scan_worker {
+    dbt_transformer *transformer;
+    dbt_workspace *workspace;
+    dbt_batch *batch;
+} scan_worker;
+
+struct dbt__scanner {
+    dbt_cursor *cursor;
+    pthread_mutex_t reading; /* the cursor is one thread's at a time */
+    const dbt_network *network;
+    const dbt__label_map *labels;
+    dbt_pool *pool;
+    size_t n_workers;
+    scan_worker *workers;
+    size_t n_slots;
+    dbt__scanned *slots; /* [n_slots], the pages of a round */
+    int64_t first;       /* page of slot 0 in this round */
+};
+
+static dbt_status reserve_rows(dbt__scanned *slot, size_t n_rows, dbt_error *err)
+{
+    size_t actual = slot->row_capacity, predicted = actual;
+    dbt_status status = dbt__reserve((void **)&slot->actual, &actual, n_rows,
+                                     sizeof *slot->actual, "predictions", err);
+    if (status == DBT_OK)
+        status = dbt__reserve((void **)&slot->predicted, &predicted, n_rows,
+                              sizeof *slot->predicted, "predictions", err);
+    if (status == DBT_OK)
+        status = dbt__reserve((void **)&slot->probability, &slot->row_capacity, n_rows,
+                              sizeof *slot->probability, "predictions", err);
+    return status;
+}
+
+/* The most probable output of each row, the first of equals; of two, output 1 needs more than a half. */
+static void choose_outputs(dbt__scanned *slot, const float *probability, size_t n_outputs)
+{
+    for (size_t row = 0; row < slot->page->n_rows; row++) {
+        const float *p = probability + row * n_outputs;
+        size_t best = 0;
+        for (size_t j = 1; j < n_outputs; j++)
+            if (p[j] > p[best]) best = j;
+        slot->predicted[row] = (int32_t)best;
+        slot->probability[row] = p[best];
+    }
+}
+
+static dbt_status scan_page(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    dbt__scanner *scanner = context;
+    scan_worker *w = &scanner->workers[worker];
+    dbt__scanned *slot = &scanner->slots[task];
+    (void)pthread_mutex_lock(&scanner->reading);
+    dbt_status status =
+        dbt_cursor_read(scanner->cursor, scanner->first + (int64_t)task, slot->page, err);
+    (void)pthread_mutex_unlock(&scanner->reading);
+    if (status == DBT_OK) status = reserve_rows(slot, slot->page->n_rows, err);
+    if (status == DBT_OK) status = dbt_transform(w->transformer, slot->page, w->batch, err);
+    const float *probability = NULL;
+    if (status == DBT_OK)
+        status = dbt_network_predict(scanner->network, w->workspace, w->batch, &probability, err);
+    if (status < 0) return status;
+    dbt__label_map_page(scanner->labels, slot->page, slot->actual);
+    choose_outputs(slot, probability, scanner->labels->n);
+    slot->metrics = dbt_network_score(w->workspace, slot->actual);
+    return DBT_OK;
+}
+
+static dbt_status make_workers(dbt__scanner *scanner, const dbt_vectorizer *vectorizer,
+                               dbt_error *err)
+{
+    scanner->workers = dbt__alloc_array(scanner->n_workers, sizeof *scanner->workers);
+    scanner->slots = dbt__alloc_array(scanner->n_slots, sizeof *scanner->slots);
+    if (scanner->workers == NULL || scanner->slots == NULL)
+        return dbt__out_of_memory(err, "predictions");
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < scanner->n_workers; i++) {
+        scan_worker *w = &scanner->workers[i];
+        status = dbt_transformer_new(vectorizer, &w->transformer, err);
+        if (status == DBT_OK) status = dbt_workspace_new(scanner->network, &w->workspace, err);
+        if (status == DBT_OK) status = dbt_batch_new(&w->batch, err);
+    }
+    for (size_t i = 0; status == DBT_OK && i < scanner->n_slots; i++)
+        status = dbt_page_new(&scanner->slots[i].page, err);
+    return status;
+}
+
+dbt_status dbt__scanner_new(dbt_cursor *cursor, const dbt_vectorizer *vectorizer,
+                            const dbt_network *network, const dbt__label_map *labels,
+                            dbt_pool *pool, dbt__scanner **scanner, dbt_error *err)
+{
+    *scanner = NULL;
+    dbt__scanner *made = dbt__alloc(sizeof *made);
+    if (made == NULL) return dbt__out_of_memory(err, "predictions");
+    made->cursor = cursor;
+    (void)pthread_mutex_init(&made->reading, NULL);
+    made->network = network;
+    made->labels = labels;
+    made->pool = pool;
+    made->n_workers = dbt_pool_threads(pool);
+    made->n_slots = PAGES_PER_WORKER * made->n_workers;
+    dbt_status status = make_workers(made, vectorizer, err);
+    if (status < 0) {
+        dbt__scanner_free(made);
+        return status;
+    }
+    *scanner = made;
+    return DBT_OK;
+}
+
+void dbt__scanner_free(dbt__scanner *scanner)
+{
+    if (scanner == NULL) return;
+    for (size_t i = 0; scanner->workers != NULL && i < scanner->n_workers; i++) {
+        dbt_transformer_free(scanner->workers[i].transformer);
+        dbt_workspace_free(scanner->workers[i].workspace);
+        dbt_batch_free(scanner->workers[i].batch);
+    }
+    for (size_t i = 0; scanner->slots != NULL && i < scanner->n_slots; i++) {
+        dbt_page_free(scanner->slots[i].page);
+        dbt__free(scanner->slots[i].actual);
+        dbt__free(scanner->slots[i].predicted);
+        dbt__free(scanner->slots[i].probability);
+    }
+    (void)pthread_mutex_destroy(&scanner->reading);
+    dbt__free(scanner->workers);
+    dbt__free(scanner->slots);
+    dbt__free(scanner);
+}
+
+dbt_status dbt__scan(dbt__scanner *scanner, int64_t n_pages, dbt__scan_visit visit, void *context,
+                     const dbt_observer *observer, dbt_metrics *metrics, dbt_error *err)
+{
+    *metrics = (dbt_metrics){0};
+    for (int64_t first = 0; first < n_pages; first += (int64_t)scanner->n_slots) {
+        if (observer != NULL && observer->stop != NULL && observer->stop(observer->context))
+            return dbt__fail(err, DBT_EINTERRUPTED, "interrupted");
+        int64_t left = n_pages - first;
+        size_t n = left < (int64_t)scanner->n_slots ? (size_t)left : scanner->n_slots;
+        scanner->first = first;
+        dbt_status status = dbt_pool_for(scanner->pool, n, scan_page, scanner, err);
+        for (size_t i = 0; status == DBT_OK && i < n; i++) {
+            metrics->loss += scanner->slots[i].metrics.loss;
+            metrics->correct += scanner->slots[i].metrics.correct;
+            metrics->n_rows += scanner->slots[i].metrics.n_rows;
+            if (visit != NULL) status = visit(context, &scanner->slots[i], err);
+        }
+        if (status < 0) return status;
+    }
+    return DBT_OK;
+}

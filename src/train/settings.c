@@ -1,0 +1,220 @@
+/* settings.c: the tables of what is stored of options, and their way to JSON and back. */
+#include "settings.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const analyzer_names[] = {"word", "char", "char_wb", NULL};
+static const char *const accents_names[] = {"keep", "unicode", NULL};
+static const char *const norm_names[] = {"none", "l1", "l2", NULL};
+static const char *const optimizer_names[] = {
+#define OPTIMIZER_NAME(name, text) text,
+    DBT_OPTIMIZER_LIST(OPTIMIZER_NAME)
+#undef OPTIMIZER_NAME
+        NULL};
+
+#define VECTORIZER(field) offsetof(dbt_vectorizer_options, field)
+/* `memory` is left out: it does not change the result. */
+const dbt__field dbt__vectorizer_fields[] = {
+    {"analyzer", DBT__FIELD_ENUM, VECTORIZER(analyzer), analyzer_names},
+    {"ngram_min", DBT__FIELD_UINT32, VECTORIZER(ngram_min), NULL},
+    {"ngram_max", DBT__FIELD_UINT32, VECTORIZER(ngram_max), NULL},
+    {"lowercase", DBT__FIELD_BOOL, VECTORIZER(lowercase), NULL},
+    {"strip_accents", DBT__FIELD_ENUM, VECTORIZER(strip_accents), accents_names},
+    {"min_df", DBT__FIELD_INT64, VECTORIZER(min_df), NULL},
+    {"max_df", DBT__FIELD_DOUBLE, VECTORIZER(max_df), NULL},
+    {"max_features", DBT__FIELD_INT64, VECTORIZER(max_features), NULL},
+    {"sublinear_tf", DBT__FIELD_BOOL, VECTORIZER(sublinear_tf), NULL},
+    {"use_idf", DBT__FIELD_BOOL, VECTORIZER(use_idf), NULL},
+    {"smooth_idf", DBT__FIELD_BOOL, VECTORIZER(smooth_idf), NULL},
+    {"norm", DBT__FIELD_ENUM, VECTORIZER(norm), norm_names},
+    {"top_k", DBT__FIELD_INT64, VECTORIZER(top_k), NULL},
+    {NULL, DBT__FIELD_INT64, 0, NULL},
+};
+
+#define FIT(field) offsetof(dbt_fit_options, field)
+/* What cannot change the bits of a run (threads, memory) is left out; its seed and splits are columns. */
+const dbt__field dbt__fit_fields[] = {
+    {"validation_split", DBT__FIELD_DOUBLE, FIT(validation_split), NULL},
+    {"batch_size", DBT__FIELD_INT64, FIT(batch_size), NULL},
+    {"epochs", DBT__FIELD_INT64, FIT(epochs), NULL},
+    {"patience", DBT__FIELD_INT64, FIT(patience), NULL},
+    {"steps_per_epoch", DBT__FIELD_INT64, FIT(steps_per_epoch), NULL},
+    {"validation_steps", DBT__FIELD_INT64, FIT(validation_steps), NULL},
+    {"shuffle", DBT__FIELD_BOOL, FIT(shuffle), NULL},
+    {"class_weight", DBT__FIELD_STRING, FIT(class_weight), NULL},
+    {"inputs", DBT__FIELD_SIZE, FIT(network.n_inputs), NULL},
+    {"classes", DBT__FIELD_SIZE, FIT(network.n_classes), NULL},
+    {"layers", DBT__FIELD_SIZE, FIT(network.layers), NULL},
+    {"units", DBT__FIELD_SIZE, FIT(network.units), NULL},
+    {"dropout", DBT__FIELD_DOUBLE, FIT(network.dropout), NULL},
+    {"l2", DBT__FIELD_DOUBLE, FIT(network.l2), NULL},
+    {"label_smoothing", DBT__FIELD_DOUBLE, FIT(network.label_smoothing), NULL},
+    {"optimizer", DBT__FIELD_ENUM, FIT(network.optimizer), optimizer_names},
+    {"learning_rate", DBT__FIELD_DOUBLE, FIT(network.learning_rate), NULL},
+    {"momentum", DBT__FIELD_DOUBLE, FIT(network.momentum), NULL},
+    {"nesterov", DBT__FIELD_BOOL, FIT(network.nesterov), NULL},
+    {"weight_decay", DBT__FIELD_DOUBLE, FIT(network.weight_decay), NULL},
+    {NULL, DBT__FIELD_INT64, 0, NULL},
+};
+
+static void bind_field(dbt__statement *statement, int index, const dbt__field *field,
+                       const void *options)
+{
+    const char *at = (const char *)options + field->offset;
+    switch (field->kind) {
+    case DBT__FIELD_INT64:
+        dbt__bind_int(statement, index, *(const int64_t *)(const void *)at);
+        break;
+    case DBT__FIELD_SIZE:
+        dbt__bind_int(statement, index, (int64_t) * (const size_t *)(const void *)at);
+        break;
+    case DBT__FIELD_UINT32:
+        dbt__bind_int(statement, index, *(const uint32_t *)(const void *)at);
+        break;
+    case DBT__FIELD_UINT64:
+        dbt__bind_int(statement, index, (int64_t) * (const uint64_t *)(const void *)at);
+        break;
+    case DBT__FIELD_DOUBLE:
+        dbt__bind_double(statement, index, *(const double *)(const void *)at);
+        break;
+    case DBT__FIELD_BOOL:
+        dbt__bind_int(statement, index, *(const bool *)(const void *)at);
+        break;
+    case DBT__FIELD_ENUM:
+        dbt__bind_string(statement, index, field->names[*(const int *)(const void *)at]);
+        break;
+    case DBT__FIELD_STRING:
+        dbt__bind_string(statement, index, *(const char *const *)(const void *)at);
+        break;
+    }
+}
+
+/* SELECT json_object(?,?,...) with two parameters a field. */
+static dbt_status prepare_object(dbt__sql *sql, size_t n_fields, dbt__statement **statement,
+                                 dbt_error *err)
+{
+    dbt__buffer text;
+    dbt__buffer_init(&text, 0);
+    dbt_status status = dbt__buffer_append(&text, "SELECT json_object(", 19, err);
+    for (size_t i = 0; status == DBT_OK && i < n_fields; i++)
+        status = dbt__buffer_append(&text, i == 0 ? "?,?" : ",?,?", i == 0 ? 3 : 4, err);
+    if (status == DBT_OK) status = dbt__buffer_append(&text, ")", 2, err);
+    if (status == DBT_OK) status = dbt__prepare(sql, text.data, statement, err);
+    dbt__buffer_release(&text);
+    return status;
+}
+
+dbt_status dbt__settings_write(dbt__sql *sql, const dbt__field *fields, const void *options,
+                               char **json, dbt_error *err)
+{
+    *json = NULL;
+    size_t n = 0;
+    while (fields[n].name != NULL)
+        n++;
+    dbt__statement *statement = NULL;
+    dbt_status status = prepare_object(sql, n, &statement, err);
+    if (status < 0) goto out;
+    for (size_t i = 0; i < n; i++) {
+        dbt__bind_string(statement, (int)(2 * i + 1), fields[i].name);
+        bind_field(statement, (int)(2 * i + 2), &fields[i], options);
+    }
+    status = dbt__step(statement, err);
+    if (status < 0) goto out;
+    dbt_text text = dbt__column_text(statement, 0);
+    *json = text.data == NULL ? NULL : dbt__alloc_array(text.bytes + 1, 1);
+    if (*json == NULL)
+        status = dbt__out_of_memory(err, "settings");
+    else
+        memcpy(*json, text.data, text.bytes);
+out:
+    dbt__finalize(statement);
+    return status;
+}
+
+static dbt_status read_enum(const dbt__field *field, dbt_text text, int *value, dbt_error *err)
+{
+    for (int i = 0; field->names[i] != NULL; i++) {
+        if (strlen(field->names[i]) == text.bytes &&
+            memcmp(field->names[i], text.data, text.bytes) == 0) {
+            *value = i;
+            return DBT_OK;
+        }
+    }
+    return dbt__fail(err, DBT_EFORMAT, "stored setting %s is '%.*s', which this program does not know",
+                     field->name, (int)(text.bytes > 40 ? 40 : text.bytes), text.data);
+}
+
+static dbt_status read_whole(dbt__statement *statement, const dbt__field *field, void *at,
+                             dbt_error *err)
+{
+    int64_t value = dbt__column_int(statement, 0);
+    if (field->kind != DBT__FIELD_INT64 && value < 0)
+        return dbt__fail(err, DBT_EFORMAT, "stored setting %s is negative", field->name);
+    if (field->kind == DBT__FIELD_UINT32 && value > UINT32_MAX)
+        return dbt__fail(err, DBT_EFORMAT, "stored setting %s is too large", field->name);
+    if (field->kind == DBT__FIELD_INT64)
+        *(int64_t *)at = value;
+    else if (field->kind == DBT__FIELD_SIZE)
+        *(size_t *)at = (size_t)value;
+    else if (field->kind == DBT__FIELD_UINT32)
+        *(uint32_t *)at = (uint32_t)value;
+    else
+        *(uint64_t *)at = (uint64_t)value;
+    return DBT_OK;
+}
+
+static dbt_status read_field(dbt__statement *statement, const dbt__field *field, void *options,
+                             dbt_error *err)
+{
+    void *at = (char *)options + field->offset;
+    if (dbt__column_is_null(statement, 0)) return DBT_OK;
+    switch (field->kind) {
+    case DBT__FIELD_DOUBLE:
+        *(double *)at = dbt__column_double(statement, 0);
+        if (!isfinite(*(double *)at))
+            return dbt__fail(err, DBT_EFORMAT, "stored setting %s is not finite", field->name);
+        return DBT_OK;
+    case DBT__FIELD_BOOL:
+        *(bool *)at = dbt__column_int(statement, 0) != 0;
+        return DBT_OK;
+    case DBT__FIELD_ENUM:
+        return read_enum(field, dbt__column_text(statement, 0), at, err);
+    case DBT__FIELD_STRING:
+        return DBT_OK;
+    default:
+        return read_whole(statement, field, at, err);
+    }
+}
+
+static dbt_status check_json(dbt__sql *sql, const char *json, dbt_error *err)
+{
+    dbt__statement *statement = NULL;
+    dbt_status status = dbt__prepare(sql, "SELECT json_valid(?)", &statement, err);
+    if (status < 0) return status;
+    dbt__bind_string(statement, 1, json);
+    status = dbt__step(statement, err);
+    if (status == DBT_OK && dbt__column_int(statement, 0) == 0)
+        status = dbt__fail(err, DBT_EFORMAT, "stored settings are not JSON");
+    dbt__finalize(statement);
+    return status;
+}
+
+dbt_status dbt__settings_read(dbt__sql *sql, const dbt__field *fields, void *options,
+                              const char *json, dbt_error *err)
+{
+    dbt_status status = check_json(sql, json, err);
+    if (status < 0) return status;
+    dbt__statement *statement = NULL;
+    status = dbt__prepare(sql, "SELECT json_extract(?1, '$.' || ?2)", &statement, err);
+    for (size_t i = 0; status == DBT_OK && fields[i].name != NULL; i++) {
+        dbt__bind_string(statement, 1, json);
+        dbt__bind_string(statement, 2, fields[i].name);
+        status = dbt__step(statement, err);
+        if (status == DBT_OK) status = read_field(statement, &fields[i], options, err);
+        dbt__reset(statement);
+    }
+    dbt__finalize(statement);
+    return status;
+}

@@ -1,0 +1,394 @@
+/*
+ * vocabulary.c: the tables vectorizer, feature and vocabulary.
+ *
+ * A vectorizer is its row (settings, fingerprint of the data), its selected terms (feature) and the document
+ * frequencies of the others (vocabulary: parts as blobs), which the norm of a row needs. `digest` covers the
+ * features, each part has its own: all are verified at loading, since SQLite does not notice a flipped bit.
+ */
+#include "vocabulary.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <dbtrain/cursor.h>
+
+#include "settings.h"
+#include "store_internal.h"
+#include "weights.h"
+
+#define SURVEY_PAGE_ROWS 1024
+#define FIT_PAGE_ROWS 128
+
+static void hash_page(dbt__hasher *hasher, const dbt_page *page)
+{
+    for (size_t i = 0; i < page->n_rows; i++) {
+        struct {
+            int64_t label_id;
+            double weight;
+            uint64_t bytes;
+        } head = {page->label_id[i], page->weight[i], page->text[i].bytes};
+        dbt__hasher_update(hasher, &head, sizeof head);
+        dbt__hasher_update(hasher, page->text[i].data, page->text[i].bytes);
+    }
+}
+
+static dbt_status count_page(dbt__survey *survey, const dbt_page *page, dbt_error *err)
+{
+    for (size_t i = 0; i < page->n_rows; i++) {
+        survey->text_bytes += (int64_t)page->text[i].bytes;
+        if (page->label_id[i] == 0) {
+            survey->unlabelled++;
+            continue;
+        }
+        dbt_status status = dbt__label_map_count(&survey->labels, page->label_id[i], 1, err);
+        if (status < 0) return status;
+    }
+    survey->documents += (int64_t)page->n_rows;
+    return DBT_OK;
+}
+
+dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows,
+                             dbt__survey *survey, dbt_error *err)
+{
+    *survey = (dbt__survey){0};
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.split = split;
+    options.n_rows = n_rows;
+    options.batch_size = SURVEY_PAGE_ROWS;
+    dbt_cursor *cursor = NULL;
+    dbt_page *page = NULL;
+    dbt__hasher *hasher = dbt__hasher_new();
+    dbt_status status = hasher == NULL ? dbt__out_of_memory(err, "a fingerprint") : DBT_OK;
+    if (status == DBT_OK) status = dbt_cursor_open(store, &options, &cursor, err);
+    if (status == DBT_OK) status = dbt_page_new(&page, err);
+    while (status == DBT_OK && (status = dbt_cursor_next(cursor, page, err)) == DBT_OK) {
+        hash_page(hasher, page);
+        status = count_page(survey, page, err);
+    }
+    if (status == DBT_DONE) {
+        survey->fingerprint = dbt__hasher_digest(hasher);
+        status = dbt__label_map_finish(&survey->labels, dbt__store_sql(store), err);
+    }
+    dbt__hasher_free(hasher);
+    dbt_page_free(page);
+    dbt_cursor_close(cursor);
+    return status;
+}
+
+/* Settings with the versions that the result depends on beside the options. */
+static dbt_status make_settings(dbt__sql *sql, const dbt_vectorizer_options *options, char **json,
+                                dbt_error *err)
+{
+    *json = NULL;
+    char *plain = NULL;
+    dbt__statement *statement = NULL;
+    dbt_status status = dbt__settings_write(sql, dbt__vectorizer_fields, options, &plain, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(sql, "SELECT json_set(?, '$.version', ?, '$.unicode', ?)",
+                              &statement, err);
+    if (status < 0) goto out;
+    dbt__bind_string(statement, 1, plain);
+    dbt__bind_int(statement, 2, DBT_VECTORIZER_VERSION);
+    dbt__bind_string(statement, 3, dbt_vectorizer_unicode_version());
+    status = dbt__step(statement, err);
+    if (status < 0) goto out;
+    dbt_text text = dbt__column_text(statement, 0);
+    *json = text.data == NULL ? NULL : dbt__alloc_array(text.bytes + 1, 1);
+    if (*json == NULL)
+        status = dbt__out_of_memory(err, "settings");
+    else
+        memcpy(*json, text.data, text.bytes);
+out:
+    dbt__finalize(statement);
+    dbt__free(plain);
+    return status;
+}
+
+/* *id is 0 when there is none. */
+static dbt_status find_vectorizer(dbt__sql *sql, const char *settings, const char *fingerprint,
+                                  int64_t *id, dbt_error *err)
+{
+    *id = 0;
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(sql,
+                                     "SELECT id FROM vectorizer WHERE fingerprint = ? AND"
+                                     " settings = ? ORDER BY id DESC LIMIT 1",
+                                     &select, err);
+    if (status < 0) return status;
+    dbt__bind_string(select, 1, fingerprint);
+    dbt__bind_string(select, 2, settings);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) *id = dbt__column_int(select, 0);
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
+static void hash_feature(dbt__hasher *hasher, const dbt_feature *feature)
+{
+    /* NaN has many bit patterns and is stored as NULL: hash what is read back. */
+    double score = isnan(feature->score) ? 0 : feature->score;
+    dbt__hasher_update(hasher, feature->term, feature->term_bytes);
+    dbt__hasher_update(hasher, "", 1);
+    dbt__hasher_update(hasher, &feature->document_frequency, sizeof(int64_t));
+    dbt__hasher_update(hasher, &feature->idf, sizeof(double));
+    dbt__hasher_update(hasher, &score, sizeof(double));
+}
+
+static dbt_status write_features(dbt__sql *sql, int64_t id, const dbt_vectorizer *vectorizer,
+                                 dbt_error *err)
+{
+    dbt__statement *insert = NULL;
+    dbt_status status = dbt__prepare(sql,
+                                     "INSERT INTO feature (vectorizer_id, id, term,"
+                                     " document_frequency, idf, score) VALUES (?, ?, ?, ?, ?, ?)",
+                                     &insert, err);
+    for (size_t i = 0; status == DBT_OK && i < dbt_vectorizer_features(vectorizer); i++) {
+        dbt_feature feature = dbt_vectorizer_feature(vectorizer, i);
+        dbt__bind_int(insert, 1, id);
+        dbt__bind_int(insert, 2, (int64_t)i);
+        dbt__bind_text(insert, 3, feature.term, feature.term_bytes);
+        dbt__bind_int(insert, 4, feature.document_frequency);
+        dbt__bind_double(insert, 5, feature.idf);
+        if (isnan(feature.score))
+            dbt__bind_null(insert, 6);
+        else
+            dbt__bind_double(insert, 6, feature.score);
+        status = dbt__run(insert, err);
+    }
+    dbt__finalize(insert);
+    return status;
+}
+
+static dbt_status write_parts(dbt__sql *sql, int64_t id, const dbt_vectorizer *vectorizer,
+                              dbt_error *err)
+{
+    dbt__statement *insert = NULL;
+    dbt_status status = dbt__prepare(
+        sql, "INSERT INTO vocabulary (vectorizer_id, part, value, digest) VALUES (?, ?, ?, ?)",
+        &insert, err);
+    for (size_t part = 0; status == DBT_OK && part < dbt_vectorizer_parts(vectorizer); part++) {
+        unsigned char *value = NULL;
+        size_t bytes = 0;
+        status = dbt_vectorizer_encode(vectorizer, part, &value, &bytes, err);
+        if (status < 0) break;
+        char digest[DBT__DIGEST_CHARS];
+        dbt__digest_text(dbt__hash(value, bytes, 0), digest);
+        dbt__bind_int(insert, 1, id);
+        dbt__bind_int(insert, 2, (int64_t)part);
+        dbt__bind_blob(insert, 3, value, bytes);
+        dbt__bind_string(insert, 4, digest);
+        status = dbt__run(insert, err);
+        dbt_free(value);
+    }
+    dbt__finalize(insert);
+    return status;
+}
+
+static dbt_status digest_features(const dbt_vectorizer *vectorizer,
+                                  char digest[DBT__DIGEST_CHARS], dbt_error *err)
+{
+    dbt__hasher *hasher = dbt__hasher_new();
+    if (hasher == NULL) return dbt__out_of_memory(err, "a digest");
+    for (size_t i = 0; i < dbt_vectorizer_features(vectorizer); i++) {
+        dbt_feature feature = dbt_vectorizer_feature(vectorizer, i);
+        hash_feature(hasher, &feature);
+    }
+    dbt__digest_text(dbt__hasher_digest(hasher), digest);
+    dbt__hasher_free(hasher);
+    return DBT_OK;
+}
+
+static dbt_status write_vectorizer(dbt__sql *sql, const char *settings, const char *fingerprint,
+                                   const dbt_vectorizer *vectorizer, int64_t *id, dbt_error *err)
+{
+    char digest[DBT__DIGEST_CHARS];
+    dbt_status status = digest_features(vectorizer, digest, err);
+    if (status == DBT_OK) status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    dbt__statement *insert = NULL;
+    status = dbt__prepare(sql,
+                          "INSERT INTO vectorizer (settings, fingerprint, documents, terms, digest)"
+                          " VALUES (?, ?, ?, ?, ?)",
+                          &insert, err);
+    if (status == DBT_OK) {
+        dbt__bind_string(insert, 1, settings);
+        dbt__bind_string(insert, 2, fingerprint);
+        dbt__bind_int(insert, 3, dbt_vectorizer_documents(vectorizer));
+        dbt__bind_int(insert, 4, dbt_vectorizer_terms(vectorizer));
+        dbt__bind_string(insert, 5, digest);
+        status = dbt__run(insert, err);
+    }
+    *id = dbt__sql_last_id(sql);
+    dbt__finalize(insert);
+    if (status == DBT_OK) status = write_features(sql, *id, vectorizer, err);
+    if (status == DBT_OK) status = write_parts(sql, *id, vectorizer, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
+}
+
+static dbt_status read_corpus_page(void *context, int64_t index, dbt_page *page, dbt_error *err)
+{
+    return dbt_cursor_read(context, index, page, err);
+}
+
+static dbt_status fit_vectorizer(dbt_store *store, const char *split,
+                                 const dbt_vectorizer_options *options,
+                                 const dbt__survey *survey, dbt_pool *pool,
+                                 dbt_vectorizer **vectorizer, dbt_vectorizer_stats *stats,
+                                 dbt_error *err)
+{
+    dbt_cursor *cursor = NULL;
+    dbt_cursor_options cursor_options;
+    dbt_cursor_options_init(&cursor_options);
+    cursor_options.split = split;
+    cursor_options.n_rows = survey->documents;
+    cursor_options.batch_size = FIT_PAGE_ROWS;
+    int64_t *ids = dbt__alloc_array(survey->labels.n, sizeof *ids);
+    dbt_status status = ids == NULL ? dbt__out_of_memory(err, "labels") : DBT_OK;
+    if (status == DBT_OK) status = dbt_cursor_open(store, &cursor_options, &cursor, err);
+    if (status < 0) goto out;
+    for (size_t i = 0; i < survey->labels.n; i++)
+        ids[i] = survey->labels.label[i].id;
+    const dbt_corpus corpus = {cursor, survey->documents, FIT_PAGE_ROWS, read_corpus_page};
+    const dbt_classes classes = {survey->labels.n, ids};
+    status = dbt_vectorizer_fit(options, &corpus, &classes, pool, vectorizer, stats, err);
+out:
+    dbt__free(ids);
+    dbt_cursor_close(cursor);
+    return status;
+}
+
+dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
+                                  const dbt_vectorizer_options *options,
+                                  const dbt__survey *survey, dbt_pool *pool,
+                                  dbt_vectorizer **vectorizer, int64_t *id, bool *found,
+                                  dbt_vectorizer_stats *stats, dbt_error *err)
+{
+    dbt__sql *sql = dbt__store_sql(store);
+    char *settings = NULL;
+    char fingerprint[DBT__DIGEST_CHARS];
+    dbt__digest_text(survey->fingerprint, fingerprint);
+    *vectorizer = NULL;
+    *stats = (dbt_vectorizer_stats){0};
+    dbt_status status = make_settings(sql, options, &settings, err);
+    if (status == DBT_OK) status = find_vectorizer(sql, settings, fingerprint, id, err);
+    if (status < 0) goto out;
+    *found = *id != 0;
+    if (*found) {
+        status = dbt__vocabulary_load(sql, *id, vectorizer, err);
+        goto out;
+    }
+    status = fit_vectorizer(store, split, options, survey, pool, vectorizer, stats, err);
+    if (status == DBT_OK)
+        status = write_vectorizer(sql, settings, fingerprint, *vectorizer, id, err);
+    if (status < 0) {
+        dbt_vectorizer_free(*vectorizer);
+        *vectorizer = NULL;
+    }
+out:
+    dbt__free(settings);
+    return status;
+}
+
+static dbt_status load_features(dbt__sql *sql, int64_t id, dbt_vectorizer *vectorizer,
+                                dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(sql,
+                                     "SELECT id, term, document_frequency, idf, score FROM feature"
+                                     " WHERE vectorizer_id = ? ORDER BY id",
+                                     &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, id);
+    for (int64_t n = 0; (status = dbt__step(select, err)) == DBT_OK; n++) {
+        dbt_text term = dbt__column_text(select, 1);
+        const dbt_feature feature = {
+            term.data, term.bytes, dbt__column_int(select, 2), dbt__column_double(select, 3),
+            dbt__column_is_null(select, 4) ? (double)NAN : dbt__column_double(select, 4)};
+        if (dbt__column_int(select, 0) != n)
+            status = dbt__fail(err, DBT_EFORMAT, "feature %lld is missing", (long long)n);
+        else
+            status = dbt_vectorizer_load_feature(vectorizer, &feature, err);
+        if (status < 0) break;
+    }
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
+static dbt_status load_parts(dbt__sql *sql, int64_t id, dbt_vectorizer *vectorizer, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        sql, "SELECT part, value, digest FROM vocabulary WHERE vectorizer_id = ? ORDER BY part",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, id);
+    for (int64_t n = 0; (status = dbt__step(select, err)) == DBT_OK; n++) {
+        size_t bytes = 0;
+        const void *value = dbt__column_blob(select, 1, &bytes);
+        dbt_text stored = dbt__column_text(select, 2);
+        char digest[DBT__DIGEST_CHARS];
+        dbt__digest_text(dbt__hash(value, bytes, 0), digest);
+        if (dbt__column_int(select, 0) != n)
+            status = dbt__fail(err, DBT_EFORMAT, "part %lld is missing", (long long)n);
+        else if (stored.bytes != 16 || memcmp(stored.data, digest, 16) != 0)
+            status = dbt__fail(err, DBT_EFORMAT, "part %lld is damaged: its digest does not match",
+                               (long long)n);
+        else
+            status = dbt_vectorizer_load_part(vectorizer, value, bytes, err);
+        if (status < 0) break;
+    }
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
+/* The row of `vectorizer`: an empty vectorizer of its settings, and the digest of its features. */
+static dbt_status load_head(dbt__sql *sql, int64_t id, dbt_vectorizer **vectorizer,
+                            char digest[DBT__DIGEST_CHARS], dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        sql, "SELECT settings, documents, terms, digest FROM vectorizer WHERE id = ?", &select,
+        err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, id);
+    status = dbt__step(select, err);
+    if (status == DBT_DONE) status = dbt__fail(err, DBT_EFORMAT, "is missing");
+    if (status < 0) goto out;
+    dbt_vectorizer_options options;
+    dbt_vectorizer_options_init(&options);
+    status = dbt__settings_read(sql, dbt__vectorizer_fields, &options,
+                                dbt__column_text(select, 0).data, err);
+    if (status < 0) goto out;
+    dbt_text stored = dbt__column_text(select, 3);
+    memset(digest, 0, DBT__DIGEST_CHARS);
+    if (stored.bytes < DBT__DIGEST_CHARS) memcpy(digest, stored.data, stored.bytes);
+    status = dbt_vectorizer_load_new(&options, dbt__column_int(select, 1),
+                                     dbt__column_int(select, 2), vectorizer, err);
+out:
+    dbt__finalize(select);
+    return status;
+}
+
+dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, dbt_vectorizer **vectorizer,
+                                dbt_error *err)
+{
+    *vectorizer = NULL;
+    dbt_vectorizer *loaded = NULL;
+    char stored[DBT__DIGEST_CHARS], digest[DBT__DIGEST_CHARS];
+    dbt_status status = load_head(sql, id, &loaded, stored, err);
+    if (status == DBT_OK) status = load_features(sql, id, loaded, err);
+    if (status == DBT_OK) status = load_parts(sql, id, loaded, err);
+    if (status == DBT_OK) status = dbt_vectorizer_load_finish(loaded, err);
+    if (status == DBT_OK) status = digest_features(loaded, digest, err);
+    if (status == DBT_OK && strcmp(stored, digest) != 0)
+        status = dbt__fail(err, DBT_EFORMAT, "its features are damaged: their digest does not match");
+    if (status < 0) {
+        dbt_vectorizer_free(loaded);
+        return dbt__context(err, "vectorizer %lld", (long long)id), status;
+    }
+    *vectorizer = loaded;
+    return DBT_OK;
+}

@@ -1,0 +1,41 @@
+/*
+ * vocabulary.h: fitted vectorizers in the store: found again by settings and data, or fitted and kept.
+ */
+#ifndef DBT_VOCABULARY_H
+#define DBT_VOCABULARY_H
+
+#include <dbtrain/pool.h>
+#include <dbtrain/train.h>
+#include <dbtrain/vectorizer.h>
+
+#include "base.h"
+#include "labels.h"
+#include "sql.h"
+
+/* What one scan of the training documents tells. */
+typedef struct dbt__survey {
+    uint64_t fingerprint; /* over label, weight and text of each document, in order */
+    int64_t documents;
+    int64_t unlabelled;
+    int64_t text_bytes;
+    dbt__label_map labels; /* counted and finished */
+} dbt__survey;
+
+/* Reads the first n_rows documents of a split once. Release the labels in any case. */
+dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows,
+                             dbt__survey *survey, dbt_error *err) DBT_MUST_USE;
+
+/*
+ * The vectorizer with these options fitted on the surveyed documents: loaded when the store has it, else fitted and
+ * stored in one transaction. *id is its row; *found tells which it was; stats are of a fit.
+ */
+dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
+                                  const dbt_vectorizer_options *options,
+                                  const dbt__survey *survey, dbt_pool *pool,
+                                  dbt_vectorizer **vectorizer, int64_t *id, bool *found,
+                                  dbt_vectorizer_stats *stats, dbt_error *err) DBT_MUST_USE;
+/* Vectorizer `id`. DBT_EFORMAT when it is damaged. */
+dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, dbt_vectorizer **vectorizer,
+                                dbt_error *err) DBT_MUST_USE;
+
+#endif

@@ -1,0 +1,108 @@
+/* weights.c: parameters as little-endian float32 blobs, and back. */
+#include "weights.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The blobs are the memory as it is. A big-endian machine would have to turn each number round here. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights are stored little-endian");
+_Static_assert(sizeof(float) == 4, "weights are stored as float32");
+
+const char *dbt__weights_name(dbt_weights kind)
+{
+    return kind == DBT_WEIGHTS_BEST ? "best" : "last";
+}
+
+void dbt__digest_text(uint64_t digest, char text[DBT__DIGEST_CHARS])
+{
+    for (int i = 0; i < 16; i++)
+        text[i] = "0123456789abcdef"[digest >> (60 - 4 * i) & 15];
+    text[16] = '\0';
+}
+
+static dbt_status write_parameter(dbt__statement *insert, int64_t run_id, dbt_weights kind,
+                                  const dbt_parameter *parameter, dbt_error *err)
+{
+    size_t bytes = parameter->rows * parameter->columns * sizeof(float);
+    char digest[DBT__DIGEST_CHARS];
+    dbt__digest_text(dbt__hash(parameter->value, bytes, 0), digest);
+    dbt__bind_int(insert, 1, run_id);
+    dbt__bind_string(insert, 2, dbt__weights_name(kind));
+    dbt__bind_int(insert, 3, (int64_t)parameter->layer);
+    dbt__bind_string(insert, 4, parameter->name);
+    dbt__bind_int(insert, 5, (int64_t)parameter->rows);
+    dbt__bind_int(insert, 6, (int64_t)parameter->columns);
+    dbt__bind_blob(insert, 7, parameter->value, bytes);
+    dbt__bind_string(insert, 8, digest);
+    return dbt__run(insert, err);
+}
+
+dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind,
+                              dbt_network *network, dbt_error *err)
+{
+    dbt__statement *insert = NULL;
+    dbt_status status = dbt_network_check(network, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(sql,
+                              "REPLACE INTO parameter"
+                              " (run_id, kind, layer, name, rows, columns, value, digest)"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                              &insert, err);
+    for (size_t i = 0; status == DBT_OK && i < dbt_network_parameters(network); i++) {
+        dbt_parameter parameter = dbt_network_parameter(network, i);
+        status = write_parameter(insert, run_id, kind, &parameter, err);
+    }
+    dbt__finalize(insert);
+    return status;
+}
+
+/* The row at hand of `select` into a parameter, after every check that keeps a bad blob from the arithmetic. */
+static dbt_status take_parameter(dbt__statement *select, const dbt_parameter *parameter,
+                                 dbt_error *err)
+{
+    size_t bytes = 0;
+    const void *value = dbt__column_blob(select, 2, &bytes);
+    dbt_text stored = dbt__column_text(select, 3);
+    if (dbt__column_int(select, 0) != (int64_t)parameter->rows ||
+        dbt__column_int(select, 1) != (int64_t)parameter->columns ||
+        bytes != parameter->rows * parameter->columns * sizeof(float))
+        return dbt__fail(err, DBT_EFORMAT, "is not of the run's shape, %zu x %zu",
+                         parameter->rows, parameter->columns);
+    char digest[DBT__DIGEST_CHARS];
+    dbt__digest_text(dbt__hash(value, bytes, 0), digest);
+    if (stored.bytes != 16 || memcmp(stored.data, digest, 16) != 0)
+        return dbt__fail(err, DBT_EFORMAT, "is damaged: its digest does not match");
+    memcpy(parameter->value, value, bytes);
+    for (size_t i = 0; i < parameter->rows * parameter->columns; i++)
+        if (!isfinite(parameter->value[i]))
+            return dbt__fail(err, DBT_EFORMAT, "holds a number that is not finite");
+    return DBT_OK;
+}
+
+dbt_status dbt__weights_read(dbt__sql *sql, int64_t run_id, dbt_weights kind,
+                             dbt_network *network, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(sql,
+                                     "SELECT rows, columns, value, digest FROM parameter"
+                                     " WHERE run_id = ? AND kind = ? AND layer = ? AND name = ?",
+                                     &select, err);
+    for (size_t i = 0; status == DBT_OK && i < dbt_network_parameters(network); i++) {
+        dbt_parameter parameter = dbt_network_parameter(network, i);
+        dbt__bind_int(select, 1, run_id);
+        dbt__bind_string(select, 2, dbt__weights_name(kind));
+        dbt__bind_int(select, 3, (int64_t)parameter.layer);
+        dbt__bind_string(select, 4, parameter.name);
+        status = dbt__step(select, err);
+        if (status == DBT_DONE)
+            status = dbt__fail(err, DBT_EFORMAT, "is missing");
+        else if (status == DBT_OK)
+            status = take_parameter(select, &parameter, err);
+        if (status < 0)
+            (void)dbt__context(err, "run %lld: %s %s of layer %zu", (long long)run_id,
+                               dbt__weights_name(kind), parameter.name, parameter.layer);
+        dbt__reset(select);
+    }
+    dbt__finalize(select);
+    return status;
+}
