@@ -1,0 +1,216 @@
+/*
+ * columns.c: which column holds the label, which the text.
+ *
+ * What the caller names wins: a name as it is, then without regard to case, then a number from 1.
+ * Otherwise a header is searched for the names that corpora use; without one the label is column 1
+ * and the text the rest.
+ */
+#include "reader_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "utf8.h"
+
+static const char *const label_names[] = {"label",     "class", "category", "target",
+                                          "sentiment", "stars", "rating"};
+static const char *const text_names[] = {"text", "review",  "content",
+                                         "body", "message", "description"};
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+void dbt__columns_release(dbt__columns *columns)
+{
+    for (size_t i = 0; columns->name != NULL && i < columns->n; i++)
+        dbt__free(columns->name[i]);
+    dbt__free(columns->name);
+    dbt__free(columns->text);
+    *columns = (dbt__columns){.label = DBT__NO_COLUMN};
+}
+
+dbt_status dbt__columns_add(dbt__columns *columns, const char *name, size_t bytes, dbt_error *err)
+{
+    dbt_status status = dbt__reserve((void **)&columns->name, &columns->name_capacity,
+                                     columns->n + 1, sizeof *columns->name, "column names", err);
+    if (status < 0) return status;
+    dbt__buffer clean;
+    int64_t ignored = 0;
+    dbt__buffer_init(&clean, 0);
+    status = dbt__utf8_clean(name, bytes, &clean, &ignored, &ignored, err);
+    if (status == DBT_OK) status = dbt__buffer_append(&clean, "", 1, err);
+    if (status < 0) {
+        dbt__buffer_release(&clean);
+        return status;
+    }
+    columns->name[columns->n++] = clean.data; /* moved */
+    return DBT_OK;
+}
+
+static bool equals(dbt_text a, const char *b)
+{
+    return strlen(b) == a.bytes && (a.bytes == 0 || strncasecmp(a.data, b, a.bytes) == 0);
+}
+
+bool dbt__columns_is_known(const dbt__reader_options *options, dbt_text name)
+{
+    if (name.bytes == 0) return false;
+    for (size_t i = 0; i < COUNT(label_names); i++)
+        if (equals(name, label_names[i])) return true;
+    for (size_t i = 0; i < COUNT(text_names); i++)
+        if (equals(name, text_names[i])) return true;
+    if (options->label_column != NULL && equals(name, options->label_column) &&
+        options->label_column[strspn(options->label_column, "0123456789")] != '\0')
+        return true;
+    for (size_t i = 0; i < options->n_text_columns; i++) {
+        const char *given = options->text_column[i];
+        if (equals(name, given) && given[strspn(given, "0123456789")] != '\0') return true;
+    }
+    return false;
+}
+
+/* Index of the column of that name, DBT__NO_COLUMN when there is none. */
+static size_t find_name(const dbt__columns *columns, const char *name)
+{
+    if (columns->name == NULL) return DBT__NO_COLUMN;
+    for (size_t i = 0; i < columns->n; i++)
+        if (strcmp(columns->name[i], name) == 0) return i;
+    for (size_t i = 0; i < columns->n; i++)
+        if (strcasecmp(columns->name[i], name) == 0) return i;
+    return DBT__NO_COLUMN;
+}
+
+/* The columns' names, or their number, for a message. */
+static void list_columns(const dbt__columns *columns, char *text, size_t bytes)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    if (columns->name == NULL) {
+        (void)snprintf(text, bytes, "%zu without names", columns->n);
+        return;
+    }
+    for (size_t i = 0; i < columns->n && used < bytes; i++) {
+        bool room = used + strlen(columns->name[i]) + 8 < bytes;
+        int put = snprintf(text + used, bytes - used, "%s%s", i == 0 ? "" : ", ",
+                           room ? columns->name[i] : "...");
+        used += put < 0 ? 0 : (size_t)put;
+        if (!room) break;
+    }
+}
+
+/* The column that the caller names. */
+static dbt_status find_given(const dbt__reader *r, const char *given, size_t *index, dbt_error *err)
+{
+    const dbt__columns *columns = &r->columns;
+    *index = find_name(columns, given);
+    if (*index != DBT__NO_COLUMN) return DBT_OK;
+    size_t digits = strspn(given, "0123456789"), number = 0;
+    if (digits > 0 && digits < 8 && given[digits] == '\0' && r->format != DBT__JSONL)
+        for (size_t i = 0; i < digits; i++)
+            number = number * 10 + (size_t)(given[i] - '0');
+    if (number >= 1 && number <= columns->n) {
+        *index = number - 1;
+        return DBT_OK;
+    }
+    char list[512];
+    list_columns(columns, list, sizeof list);
+    return dbt__fail(err, DBT_EUSAGE, "no column '%s' in '%s' (columns: %s)", given, r->name, list);
+}
+
+static dbt_status fail_unrecognised(const dbt__reader *r, const char *what, dbt_error *err)
+{
+    char list[512];
+    list_columns(&r->columns, list, sizeof list);
+    return dbt__fail(err, DBT_EDATA,
+                     "%s: no column is recognised as the %s (columns: %s); --%s-column names it",
+                     r->name, what, list, what);
+}
+
+static dbt_status choose_label(dbt__reader *r, dbt_error *err)
+{
+    const char *given = r->options.label_column;
+    dbt__columns *columns = &r->columns;
+    columns->label = DBT__NO_COLUMN;
+    if (given != NULL && strcmp(given, "none") == 0) return DBT_OK;
+    if (given != NULL) return find_given(r, given, &columns->label, err);
+    for (size_t i = 0; i < COUNT(label_names) && columns->label == DBT__NO_COLUMN; i++)
+        columns->label = find_name(columns, label_names[i]);
+    if (columns->name == NULL) columns->label = 0;
+    return columns->label == DBT__NO_COLUMN ? fail_unrecognised(r, "label", err) : DBT_OK;
+}
+
+static dbt_status choose_text(dbt__reader *r, dbt_error *err)
+{
+    dbt__columns *columns = &r->columns;
+    size_t given = r->options.n_text_columns, index = DBT__NO_COLUMN;
+    columns->text = dbt__alloc_array(given < 2 ? 2 : given, sizeof *columns->text);
+    if (columns->text == NULL) return dbt__out_of_memory(err, "columns");
+    for (size_t i = 0; i < given; i++) {
+        dbt_status status = find_given(r, r->options.text_column[i], &columns->text[i], err);
+        if (status < 0) return status;
+    }
+    columns->n_text = given;
+    if (given > 0) return DBT_OK;
+    if (columns->name == NULL) {
+        columns->rest = true;
+        return DBT_OK;
+    }
+    for (size_t i = 0; i < COUNT(text_names) && index == DBT__NO_COLUMN; i++)
+        index = find_name(columns, text_names[i]);
+    if (index == DBT__NO_COLUMN) return fail_unrecognised(r, "text", err);
+    size_t title = find_name(columns, "title");
+    if (title != DBT__NO_COLUMN) columns->text[columns->n_text++] = title;
+    columns->text[columns->n_text++] = index;
+    return DBT_OK;
+}
+
+dbt_status dbt__columns_choose(dbt__reader *r, dbt_error *err)
+{
+    dbt__columns *columns = &r->columns;
+    dbt_status status = choose_label(r, err);
+    if (status == DBT_OK) status = choose_text(r, err);
+    if (status < 0) return status;
+    bool labelled = columns->label != DBT__NO_COLUMN;
+    columns->needed = labelled ? columns->label + 1 : 1;
+    for (size_t i = 0; i < columns->n_text; i++)
+        if (columns->text[i] + 1 > columns->needed) columns->needed = columns->text[i] + 1;
+    if (columns->rest) {
+        if (columns->n > columns->needed) columns->needed = columns->n;
+        if (columns->needed < (labelled ? 2U : 1U)) columns->needed = 2;
+    }
+    return DBT_OK;
+}
+
+static void append_text(char *text, size_t bytes, const char *more)
+{
+    size_t used = strlen(text);
+    if (used + 1 < bytes) (void)snprintf(text + used, bytes - used, "%s", more);
+}
+
+static void append_column(const dbt__columns *columns, size_t index, char *text, size_t bytes)
+{
+    char one[96];
+    if (columns->name == NULL)
+        (void)snprintf(one, sizeof one, "column %zu", index + 1);
+    else
+        (void)snprintf(one, sizeof one, "'%.80s'", columns->name[index]);
+    append_text(text, bytes, one);
+}
+
+void dbt__columns_say(const dbt__columns *columns, char *text, size_t bytes)
+{
+    text[0] = '\0';
+    if (columns->label == DBT__NO_COLUMN) {
+        append_text(text, bytes, "no label");
+    } else {
+        append_text(text, bytes, "label = ");
+        append_column(columns, columns->label, text, bytes);
+    }
+    append_text(text, bytes, ", text = ");
+    size_t said = 0;
+    for (size_t i = 0; i < (columns->rest ? columns->needed : columns->n_text) && said < 8; i++) {
+        if (columns->rest && i == columns->label) continue;
+        if (said++ > 0) append_text(text, bytes, " + ");
+        append_column(columns, columns->rest ? i : columns->text[i], text, bytes);
+    }
+    if (said == 8) append_text(text, bytes, " + ...");
+}

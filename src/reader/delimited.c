@@ -1,0 +1,363 @@
+/*
+ * delimited.c: CSV (RFC 4180) and TSV.
+ *
+ * A record is found in place: parse_record sets the spans of its fields in the window and changes
+ * nothing, so that a record that is not complete in memory is simply parsed again when there is
+ * more, and a refused one still has its bytes. All the scanning is memchr (inside quotes) and
+ * dbt__find_break (outside).
+ *
+ * What RFC 4180 leaves open, as Python's csv module and sqlite3 read it: a quote inside an unquoted
+ * field is a character like any other; blank lines are no records; "\r" alone ends a line. What
+ * they let pass is refused here, because the row is not what its writer meant: text after a closing
+ * quote, a quote that is never closed. After the former reading goes on with the next line,
+ * whatever it is.
+ *
+ * TSV has no quoting: a tab and a line break cannot be in a field, and a quote is a quote.
+ */
+#include "reader_internal.h"
+
+#include <string.h>
+
+enum { MAX_FIELDS = 65536 };
+
+/*
+ * The end of a quoted field whose text begins at p: the closing quote, or NULL when it is not in
+ * memory. A quote at the very end of what is in memory is the closing one only at the end of the
+ * data.
+ */
+static const char *find_closing_quote(const char *p, const char *end, bool at_end, bool *doubled)
+{
+    while (p < end && (p = memchr(p, '"', (size_t)(end - p))) != NULL) {
+        if (p + 1 == end) return at_end ? p : NULL;
+        if (p[1] != '"') return p;
+        *doubled = true;
+        p += 2;
+    }
+    return NULL;
+}
+
+/* The field at p; its end in *stop. */
+static dbt__scan parse_field(dbt__reader *r, const char *p, const char *end, bool at_end,
+                             dbt__field *field, const char **stop)
+{
+    *field = (dbt__field){.data = p};
+    if (!r->quoting || p == end || *p != '"') {
+        *stop = dbt__find_break(p, end, r->delimiter);
+        field->bytes = (size_t)(*stop - p);
+        return DBT__SCAN_RECORD;
+    }
+    const char *close = find_closing_quote(p + 1, end, at_end, &field->doubled);
+    if (close == NULL) {
+        r->open_quote = (size_t)(p - dbt__window_data(&r->window));
+        return at_end ? DBT__SCAN_OPEN_QUOTE : DBT__SCAN_MORE;
+    }
+    r->has_quotes = field->quoted = true;
+    field->data = p + 1;
+    field->bytes = (size_t)(close - p - 1);
+    *stop = close + 1;
+    if (*stop < end && **stop != r->delimiter && **stop != '\n' && **stop != '\r') {
+        r->stop = (size_t)(*stop - dbt__window_data(&r->window));
+        return DBT__SCAN_TEXT_AFTER_QUOTE;
+    }
+    return DBT__SCAN_RECORD;
+}
+
+/* Parses the record at the window's beginning as far as it is in memory. */
+static dbt_status parse_record(dbt__reader *r, dbt__scan *scan, dbt_error *err)
+{
+    const char *begin = dbt__window_data(&r->window), *p = begin;
+    const char *end = begin + dbt__window_bytes(&r->window);
+    bool at_end = r->window.at_end;
+    r->n_fields = 0;
+    r->has_quotes = false;
+    r->open_quote = SIZE_MAX;
+    for (;; p++) {
+        dbt_status status = dbt__reserve((void **)&r->field, &r->field_capacity, r->n_fields + 1,
+                                         sizeof *r->field, "the fields of a record", err);
+        if (status < 0) return status;
+        *scan = parse_field(r, p, end, at_end, &r->field[r->n_fields++], &p);
+        if (*scan != DBT__SCAN_RECORD) return DBT_OK;
+        if (p == end || *p != r->delimiter) break;
+        if (r->n_fields == MAX_FIELDS) {
+            *scan = DBT__SCAN_TOO_MANY_FIELDS;
+            return DBT_OK;
+        }
+    }
+    if (!at_end && (p == end || (*p == '\r' && p + 1 == end))) {
+        *scan = DBT__SCAN_MORE;
+        return DBT_OK;
+    }
+    if (p < end) p += *p == '\r' && p + 1 < end && p[1] == '\n' ? 2 : 1;
+    r->record_bytes = (size_t)(p - begin);
+    return DBT_OK;
+}
+
+/* Parses it, reading on until it is complete or longer than a record may be. DBT_DONE: the end. */
+static dbt_status peek_record(dbt__reader *r, dbt__scan *scan, dbt_error *err)
+{
+    for (;;) {
+        if (dbt__window_bytes(&r->window) > 0) {
+            dbt_status status = parse_record(r, scan, err);
+            if (status < 0) return status;
+            bool more = *scan == DBT__SCAN_MORE;
+            size_t bytes = more ? dbt__window_bytes(&r->window) : r->record_bytes;
+            if ((more || *scan == DBT__SCAN_RECORD) && bytes > r->options.max_document + 2)
+                *scan = DBT__SCAN_TOO_LONG;
+            if (*scan != DBT__SCAN_MORE) return DBT_OK;
+        } else if (r->window.at_end) {
+            return DBT_DONE;
+        }
+        dbt_status status = dbt__window_more(&r->window, err);
+        if (status < 0) return status;
+    }
+}
+
+static bool is_blank(const dbt__reader *r)
+{
+    return r->n_fields == 1 && r->field[0].bytes == 0 && !r->field[0].quoted;
+}
+
+/* peek_record, past blank lines. */
+static dbt_status peek_filled(dbt__reader *r, dbt__scan *scan, dbt_error *err)
+{
+    for (;;) {
+        dbt_status status = peek_record(r, scan, err);
+        if (status != DBT_OK || *scan != DBT__SCAN_RECORD || !is_blank(r)) return status;
+        dbt__window_consume(&r->window, r->record_bytes);
+    }
+}
+
+/* --- skipping what is too long to hold --- */
+
+typedef enum skip_state { AT_FIELD, IN_QUOTES, IN_FIELD, AT_END } skip_state;
+
+/* Goes over what is in memory and returns the bytes that are decided; the rest waits for more. */
+static size_t skip_some(const dbt__reader *r, skip_state *state)
+{
+    const char *begin = dbt__window_data(&r->window), *p = begin;
+    const char *end = begin + dbt__window_bytes(&r->window);
+    bool at_end = r->window.at_end;
+    while (p < end && *state != AT_END) {
+        if (*state == AT_FIELD) {
+            *state = r->quoting && *p == '"' ? IN_QUOTES : IN_FIELD;
+            if (*state == IN_QUOTES) p++;
+        } else if (*state == IN_QUOTES) {
+            bool doubled = false;
+            const char *close = find_closing_quote(p, end, at_end, &doubled);
+            if (close == NULL) {
+                /* A quote or '\r' at the end may belong to what follows. */
+                size_t kept = !at_end && (end[-1] == '"' || end[-1] == '\r') ? 1 : 0;
+                return (size_t)(end - begin) - kept;
+            }
+            p = close + 1;
+            *state = IN_FIELD;
+        } else {
+            p = dbt__find_break(p, end, r->delimiter);
+            if (p == end || (*p == '\r' && p + 1 == end && !at_end)) break;
+            *state = *p == r->delimiter ? AT_FIELD : AT_END;
+            p += *p == '\r' && p + 1 < end && p[1] == '\n' ? 2 : 1;
+        }
+    }
+    return (size_t)(p - begin);
+}
+
+/* Consumes the record at the window's beginning, however long, in constant memory. */
+static dbt_status skip_record(dbt__reader *r, dbt_error *err)
+{
+    skip_state state = AT_FIELD;
+    for (;;) {
+        dbt__window_consume(&r->window, skip_some(r, &state));
+        if (state == AT_END) return DBT_OK;
+        dbt_status status = dbt__window_more(&r->window, err);
+        if (status < 0) return status;
+        if (status == DBT_DONE) {
+            dbt__window_consume(&r->window, dbt__window_bytes(&r->window));
+            return DBT_OK;
+        }
+    }
+}
+
+/* The row cannot be parsed: refuses and leaves it. */
+static dbt_status refuse_scan(dbt__reader *r, dbt__scan scan, dbt_error *err)
+{
+    const char *begin = dbt__window_data(&r->window);
+    size_t held = dbt__window_bytes(&r->window);
+    bool open = r->open_quote != SIZE_MAX;
+    if (open) r->record.line += dbt__count_lines(begin, begin + r->open_quote);
+    switch (scan) {
+    case DBT__SCAN_TEXT_AFTER_QUOTE:
+        (void)dbt__reader_refuse(
+            r, (size_t)(dbt__find_break(begin + r->stop, begin + held, '\n') - begin),
+            "text after a closing quote");
+        dbt__window_consume(&r->window, r->stop);
+        return dbt__window_skip_line(&r->window, err);
+    case DBT__SCAN_OPEN_QUOTE:
+        (void)dbt__reader_refuse(r, held, "the quote that opens here is never closed");
+        dbt__window_consume(&r->window, held);
+        return DBT_OK;
+    case DBT__SCAN_TOO_MANY_FIELDS:
+        (void)dbt__reader_refuse(r, held, "more than %d fields", MAX_FIELDS);
+        return skip_record(r, err);
+    default:
+        if (open)
+            (void)dbt__reader_refuse(r, held,
+                                     "the quote that opens here is not closed within %zu bytes",
+                                     r->options.max_document);
+        else
+            (void)dbt__reader_refuse_long(r);
+        return skip_record(r, err);
+    }
+}
+
+/* --- records --- */
+
+/* Appends a field's text, with "" as one quote. */
+static dbt_status append_field(const dbt__field *field, dbt__buffer *out, dbt_error *err)
+{
+    const char *p = field->data, *end = p + field->bytes;
+    while (field->doubled) {
+        const char *quote = memchr(p, '"', (size_t)(end - p));
+        if (quote == NULL) break;
+        dbt_status status = dbt__buffer_append(out, p, (size_t)(quote + 1 - p), err);
+        if (status < 0) return status;
+        p = quote + 2;
+    }
+    return dbt__buffer_append(out, p, (size_t)(end - p), err);
+}
+
+/* Literal \n, \" and \\ become what they mean, in place. */
+static void unescape(dbt__buffer *text)
+{
+    char *out = text->data, *p = text->data, *end = p + text->length;
+    while (p < end) {
+        char *slash = memchr(p, '\\', (size_t)(end - p));
+        size_t plain = (size_t)((slash == NULL ? end : slash) - p);
+        memmove(out, p, plain);
+        out += plain;
+        p += plain;
+        if (slash == NULL) break;
+        char next = p + 1 < end ? p[1] : '\0';
+        bool known = next == 'n' || next == '"' || next == '\\';
+        *out++ = next == 'n' ? '\n' : known ? next : '\\';
+        p += known ? 2 : 1;
+    }
+    text->length = (size_t)(out - text->data);
+}
+
+/* The text columns of the record: in place where it is one plain field, else joined in r->text. */
+static dbt_status join_text(dbt__reader *r, dbt_text *text, dbt_error *err)
+{
+    const dbt__columns *columns = &r->columns;
+    size_t n = columns->rest ? r->n_fields : columns->n_text, joined = 0;
+    const dbt__field *only = NULL;
+    dbt_status status = DBT_OK;
+    r->text.length = 0;
+    for (size_t i = 0; i < n && status == DBT_OK; i++) {
+        size_t index = columns->rest ? i : columns->text[i];
+        if (columns->rest && index == columns->label) continue;
+        const dbt__field *field = &r->field[index];
+        if (joined == 1 && only != NULL) status = append_field(only, &r->text, err);
+        if (joined > 0 && status == DBT_OK) status = dbt__buffer_append(&r->text, ", ", 2, err);
+        if (joined > 0 && status == DBT_OK) status = append_field(field, &r->text, err);
+        only = joined++ == 0 ? field : NULL;
+    }
+    if (status == DBT_OK && only != NULL) {
+        bool escapes =
+            r->options.unescape && only->bytes > 0 && memchr(only->data, '\\', only->bytes) != NULL;
+        *text = (dbt_text){only->data, only->bytes};
+        if (!escapes && !only->doubled) return DBT_OK;
+        status = append_field(only, &r->text, err);
+    }
+    if (status == DBT_OK && r->options.unescape && r->text.length > 0) unescape(&r->text);
+    *text = (dbt_text){r->text.data, r->text.length};
+    return status;
+}
+
+static dbt_status build_record(dbt__reader *r, dbt_error *err)
+{
+    const dbt__columns *columns = &r->columns;
+    if (r->has_header && r->n_fields != columns->n)
+        return dbt__reader_refuse(r, r->record_bytes, "has %zu field%s, the header has %zu",
+                                  r->n_fields, r->n_fields == 1 ? "" : "s", columns->n);
+    if (r->n_fields < columns->needed)
+        return dbt__reader_refuse(r, r->record_bytes, "has %zu field%s, needs %zu", r->n_fields,
+                                  r->n_fields == 1 ? "" : "s", columns->needed);
+    dbt_text label = {NULL, 0}, text;
+    dbt_status status = DBT_OK;
+    if (columns->label != DBT__NO_COLUMN) {
+        const dbt__field *field = &r->field[columns->label];
+        label = (dbt_text){field->data, field->bytes};
+        r->label.length = 0;
+        if (field->doubled) {
+            status = append_field(field, &r->label, err);
+            label = (dbt_text){r->label.data, r->label.length};
+        }
+    }
+    if (status == DBT_OK) status = join_text(r, &text, err);
+    return status < 0 ? status : dbt__reader_emit(r, label, text, err);
+}
+
+dbt_status dbt__delimited_next(dbt__reader *r, dbt_error *err)
+{
+    dbt__scan scan;
+    if (r->has_quotes)
+        dbt__window_consume(&r->window, r->record_bytes);
+    else
+        dbt__window_advance(&r->window, r->record_bytes, r->record_bytes > 0);
+    r->record_bytes = 0;
+    dbt_status status = peek_filled(r, &scan, err);
+    if (status != DBT_OK) return status;
+    r->record.line = r->window.line;
+    if (scan == DBT__SCAN_RECORD) return build_record(r, err);
+    r->record_bytes = 0;
+    return refuse_scan(r, scan, err);
+}
+
+/* --- the beginning --- */
+
+/* Takes the names from the first record, which is at the window's beginning. */
+static dbt_status take_header(dbt__reader *r, dbt_error *err)
+{
+    for (size_t i = 0; i < r->n_fields; i++) {
+        r->label.length = 0;
+        dbt_status status = append_field(&r->field[i], &r->label, err);
+        if (status == DBT_OK)
+            status = dbt__columns_add(&r->columns, r->label.data, r->label.length, err);
+        if (status < 0) return status;
+    }
+    return DBT_OK;
+}
+
+static bool looks_like_header(dbt__reader *r)
+{
+    for (size_t i = 0; i < r->n_fields; i++)
+        if (dbt__columns_is_known(&r->options, (dbt_text){r->field[i].data, r->field[i].bytes}))
+            return true;
+    return false;
+}
+
+dbt_status dbt__delimited_start(dbt__reader *r, dbt_error *err)
+{
+    dbt__scan scan = DBT__SCAN_RECORD;
+    r->has_header = false;
+    r->n_fields = 0;
+    dbt_status status = peek_filled(r, &scan, err);
+    if (status < 0) return status;
+    bool sound = status == DBT_OK && scan == DBT__SCAN_RECORD;
+    if (r->options.header == DBT__HEADER_YES && status == DBT_OK && !sound)
+        return dbt__fail(err, DBT_EDATA, "%s: the header cannot be parsed: a quote is wrong",
+                         r->name);
+    if (sound)
+        r->has_header = r->options.header == DBT__HEADER_YES ||
+                        (r->options.header == DBT__HEADER_DETECT && looks_like_header(r));
+    r->columns.n = sound ? r->n_fields : 0;
+    if (r->has_header) {
+        r->columns.n = 0;
+        status = take_header(r, err);
+        if (status < 0) return status;
+        dbt__window_consume(&r->window, r->record_bytes);
+    }
+    r->record_bytes = 0;
+    /* Nothing in it: there is no column to choose, and the caller finds no rows. */
+    return status == DBT_DONE ? DBT_OK : dbt__columns_choose(r, err);
+}

@@ -1,0 +1,441 @@
+/*
+ * input.c: files, stdin and libarchive.
+ *
+ * Plain text is read with read(2) straight into the reader's window: no copy, no call per record.
+ * Whatever begins like something packed goes through libarchive, with those filters and formats
+ * that one meets corpora in and no others: libarchive also takes mtree files, web archives and the
+ * like, and text must never be mistaken for them.
+ *
+ * A pipe cannot be read twice, but an archive must be (once for its layout, once for its content;
+ * zip and 7-zip have their directory at the end). So what libarchive reads of a pipe until it knows
+ * what it is, is kept: a compressed stream goes on from there in constant memory, an archive is
+ * copied to a file in /var/tmp or /tmp that is unlinked at once.
+ */
+#include "input.h"
+
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    HEAD_BYTES = 512,             /* a tar header: what is looked at to tell packed from plain */
+    BLOCK_BYTES = 128 * 1024,     /* what libarchive gets at a time */
+    KEPT_BYTES = 64 * 1024 * 1024 /* of a pipe, at most, until it is known what it is */
+};
+
+struct dbt__input {
+    char *name;
+    int fd;
+    bool owned;
+    bool seekable;
+    struct stat opened; /* as it was then */
+    int64_t position;
+    dbt__hasher *hasher;
+    char *block;
+    dbt__buffer kept; /* bytes read ahead: the head, and all of a pipe while `keeping` */
+    size_t given;     /* bytes of `kept` that were given out */
+    bool keeping;
+    int error; /* errno of the read that failed inside libarchive */
+};
+
+static dbt_status fail_read(const dbt__input *input, int error, dbt_error *err)
+{
+    return dbt__fail(err, DBT_EDATA, "%s: cannot be read: %s", input->name, strerror(error));
+}
+
+/* read(2) with counting and hashing; -1 sets errno. */
+static ssize_t read_some(dbt__input *input, char *data, size_t capacity)
+{
+    ssize_t got;
+    do
+        got = read(input->fd, data, capacity);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) {
+        input->position += got;
+        dbt__hasher_update(input->hasher, data, (size_t)got);
+    }
+    return got;
+}
+
+/* Reads the head into `kept`. */
+static dbt_status read_head(dbt__input *input, dbt_error *err)
+{
+    dbt_status status = dbt__buffer_reserve(&input->kept, HEAD_BYTES, err);
+    if (status < 0) return status;
+    while (input->kept.length < HEAD_BYTES) {
+        ssize_t got = read_some(input, input->kept.data + input->kept.length,
+                                HEAD_BYTES - input->kept.length);
+        if (got < 0) return fail_read(input, errno, err);
+        if (got == 0) break;
+        input->kept.length += (size_t)got;
+    }
+    return DBT_OK;
+}
+
+dbt_status dbt__input_open(const char *path, dbt__input **input, dbt_error *err)
+{
+    dbt_status status;
+    *input = NULL;
+    dbt__input *made = dbt__alloc(sizeof *made);
+    if (made == NULL) return dbt__out_of_memory(err, "an input");
+    dbt__buffer_init(&made->kept, KEPT_BYTES);
+    made->owned = strcmp(path, "-") != 0;
+    made->name = dbt__strdup(made->owned ? path : "stdin");
+    made->hasher = dbt__hasher_new();
+    made->fd = made->owned ? -1 : STDIN_FILENO;
+    if (made->name == NULL || made->hasher == NULL) {
+        status = dbt__out_of_memory(err, "an input");
+        goto out;
+    }
+    if (made->owned) made->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (made->fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        status = dbt__fail(err, DBT_EDATA, "%s: no such file", path);
+        goto out;
+    }
+    if (made->fd < 0 || fstat(made->fd, &made->opened) != 0) {
+        status = fail_read(made, errno, err);
+        goto out;
+    }
+    made->seekable = S_ISREG(made->opened.st_mode) && made->owned;
+    status = read_head(made, err);
+out:
+    if (status < 0)
+        dbt__input_close(made);
+    else
+        *input = made;
+    return status;
+}
+
+void dbt__input_close(dbt__input *input)
+{
+    if (input == NULL) return;
+    if (input->owned && input->fd >= 0) (void)close(input->fd);
+    dbt__hasher_free(input->hasher);
+    dbt__buffer_release(&input->kept);
+    dbt__free(input->block);
+    dbt__free(input->name);
+    dbt__free(input);
+}
+
+int64_t dbt__input_size(const dbt__input *input)
+{
+    return S_ISREG(input->opened.st_mode) ? (int64_t)input->opened.st_size : -1;
+}
+
+int64_t dbt__input_position(const dbt__input *input)
+{
+    return input->position;
+}
+
+uint64_t dbt__input_digest(const dbt__input *input)
+{
+    return dbt__hasher_digest(input->hasher);
+}
+
+bool dbt__input_changed(const dbt__input *input)
+{
+    struct stat now;
+    if (!S_ISREG(input->opened.st_mode) || fstat(input->fd, &now) != 0) return false;
+    return now.st_size != input->opened.st_size ||
+           now.st_mtim.tv_sec != input->opened.st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != input->opened.st_mtim.tv_nsec;
+}
+
+dbt_status dbt__input_read(dbt__input *input, char *data, size_t capacity, size_t *bytes,
+                           dbt_error *err)
+{
+    size_t left = input->kept.length - input->given;
+    if (left > 0) {
+        *bytes = left < capacity ? left : capacity;
+        memcpy(data, input->kept.data + input->given, *bytes);
+        input->given += *bytes;
+        return DBT_OK;
+    }
+    ssize_t got = read_some(input, data, capacity);
+    *bytes = got < 0 ? 0 : (size_t)got;
+    return got < 0 ? fail_read(input, errno, err) : DBT_OK;
+}
+
+static dbt_status need_block(dbt__input *input, dbt_error *err)
+{
+    if (input->block == NULL) input->block = dbt__grow_array(NULL, BLOCK_BYTES, 1);
+    return input->block == NULL ? dbt__out_of_memory(err, "an input") : DBT_OK;
+}
+
+dbt_status dbt__input_drain(dbt__input *input, dbt_error *err)
+{
+    size_t bytes = 1;
+    dbt_status status = need_block(input, err);
+    while (status == DBT_OK && bytes > 0)
+        status = dbt__input_read(input, input->block, BLOCK_BYTES, &bytes, err);
+    return status;
+}
+
+bool dbt__input_is_packed(const dbt__input *input)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } magic[] = {
+        {"\x1f\x8b", 2}, /* gzip */
+        {"BZh", 3},      /* bzip2 */
+        {"\xfd"
+         "7zXZ",
+         5},                     /* xz */
+        {"\x28\xb5\x2f\xfd", 4}, /* zstd */
+        {"\x5d\0\0", 3},         /* lzma */
+        {"PK", 2},               /* zip */
+        {"7z\xbc\xaf", 4},       /* 7-zip */
+    };
+    const dbt__buffer *head = &input->kept;
+    if (head->length == 0) return false;
+    for (size_t i = 0; i < sizeof magic / sizeof *magic; i++)
+        if (head->length >= magic[i].n && memcmp(head->data, magic[i].bytes, magic[i].n) == 0)
+            return true;
+    /* A tar header is padded with NULs from its first field on. */
+    return head->length == HEAD_BYTES && memchr(head->data, '\0', 100) != NULL &&
+           head->data[0] != '\0';
+}
+
+/* --- libarchive --- */
+
+static la_ssize_t give_block(struct archive *archive, void *context, const void **block)
+{
+    dbt__input *input = context;
+    *block = input->block;
+    size_t left = input->kept.length - input->given;
+    if (left > 0) {
+        *block = input->kept.data + input->given;
+        input->given += left;
+        return (la_ssize_t)left;
+    }
+    ssize_t got = read_some(input, input->block, BLOCK_BYTES);
+    if (got < 0) {
+        input->error = errno;
+        archive_set_error(archive, input->error, "%s", strerror(input->error));
+        return ARCHIVE_FATAL;
+    }
+    if (got > 0 && input->keeping) {
+        /* The block that libarchive holds must not move: it is block, not kept. */
+        if (dbt__buffer_append(&input->kept, input->block, (size_t)got, NULL) < 0) {
+            archive_set_error(archive, ENOMEM, "out of memory");
+            return ARCHIVE_FATAL;
+        }
+        input->given = input->kept.length;
+    }
+    return (la_ssize_t)got;
+}
+
+static la_int64_t seek_input(struct archive *archive, void *context, la_int64_t offset, int whence)
+{
+    dbt__input *input = context;
+    off_t at = lseek(input->fd, (off_t)offset, whence);
+    if (at < 0) {
+        archive_set_error(archive, errno, "%s", strerror(errno));
+        return ARCHIVE_FATAL;
+    }
+    input->kept.length = input->given = 0;
+    input->position = (int64_t)at;
+    return (la_int64_t)at;
+}
+
+static la_int64_t skip_input(struct archive *archive, void *context, la_int64_t request)
+{
+    dbt__input *input = context;
+    (void)archive;
+    if (input->given < input->kept.length) return 0;
+    off_t from = lseek(input->fd, 0, SEEK_CUR);
+    if (from < 0 || (int64_t)from + request > (int64_t)input->opened.st_size) return 0;
+    off_t at = lseek(input->fd, (off_t)request, SEEK_CUR);
+    if (at < 0) return 0;
+    input->position = (int64_t)at;
+    return (la_int64_t)(at - from);
+}
+
+static dbt_status fail_archive(const dbt__input *input, struct archive *archive, dbt_error *err)
+{
+    const char *cause = archive_error_string(archive);
+    if (archive_errno(archive) == ENOMEM) return dbt__out_of_memory(err, "unpacking");
+    return dbt__fail(err, DBT_EDATA, "%s: cannot be unpacked: %s", input->name,
+                     cause == NULL ? "unknown cause" : cause);
+}
+
+dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive, dbt_error *err)
+{
+    *archive = NULL;
+    dbt_status status = need_block(input, err);
+    if (status < 0) return status;
+    if (input->seekable) {
+        if (lseek(input->fd, 0, SEEK_SET) != 0) return fail_read(input, errno, err);
+        dbt__hasher *fresh = dbt__hasher_new();
+        if (fresh == NULL) return dbt__out_of_memory(err, "an input");
+        dbt__hasher_free(input->hasher);
+        input->hasher = fresh;
+        input->kept.length = input->given = 0;
+        input->position = 0;
+    }
+    struct archive *made = archive_read_new();
+    if (made == NULL) return dbt__out_of_memory(err, "unpacking");
+    bool sound = archive_read_support_filter_gzip(made) == ARCHIVE_OK &&
+                 archive_read_support_filter_bzip2(made) == ARCHIVE_OK &&
+                 archive_read_support_filter_xz(made) == ARCHIVE_OK &&
+                 archive_read_support_filter_lzma(made) == ARCHIVE_OK &&
+                 archive_read_support_filter_zstd(made) == ARCHIVE_OK &&
+                 archive_read_support_format_empty(made) == ARCHIVE_OK &&
+                 archive_read_support_format_raw(made) == ARCHIVE_OK &&
+                 archive_read_support_format_tar(made) == ARCHIVE_OK &&
+                 archive_read_support_format_zip(made) == ARCHIVE_OK &&
+                 archive_read_support_format_7zip(made) == ARCHIVE_OK &&
+                 archive_read_set_read_callback(made, give_block) == ARCHIVE_OK &&
+                 archive_read_set_callback_data(made, input) == ARCHIVE_OK;
+    if (sound && input->seekable)
+        sound = archive_read_set_seek_callback(made, seek_input) == ARCHIVE_OK &&
+                archive_read_set_skip_callback(made, skip_input) == ARCHIVE_OK;
+    if (!sound || archive_read_open1(made) != ARCHIVE_OK) {
+        status = fail_archive(input, made, err);
+        (void)archive_read_free(made);
+        return status;
+    }
+    *archive = made;
+    return DBT_OK;
+}
+
+static dbt_status write_all(int fd, const char *data, size_t bytes)
+{
+    while (bytes > 0) {
+        ssize_t put = write(fd, data, bytes);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) return DBT_EIO;
+        data += put;
+        bytes -= (size_t)put;
+    }
+    return DBT_OK;
+}
+
+static int open_unnamed(void)
+{
+    static const char *const folders[] = {"/var/tmp", "/tmp"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "%s/dbtrain-XXXXXX", folders[i]);
+        int fd = mkstemp(path);
+        if (fd < 0) continue;
+        (void)unlink(path);
+        return fd;
+    }
+    return -1;
+}
+
+/* Copies a pipe, what was read of it and the rest, to a file, which then is the input. */
+static dbt_status spool(dbt__input *input, dbt_error *err)
+{
+    dbt_status status = need_block(input, err);
+    if (status < 0) return status;
+    int fd = open_unnamed();
+    if (fd < 0)
+        return dbt__fail(err, DBT_EIO, "cannot make a temporary file for the archive '%s': %s",
+                         input->name, strerror(errno));
+    const char *from = input->kept.data;
+    size_t bytes = input->kept.length;
+    while (status == DBT_OK && bytes > 0) {
+        status = write_all(fd, from, bytes);
+        if (status < 0) {
+            status = dbt__fail(err, DBT_EIO, "cannot write the temporary file for '%s': %s",
+                               input->name, strerror(errno));
+            break;
+        }
+        ssize_t got = read_some(input, input->block, BLOCK_BYTES);
+        if (got < 0) status = fail_read(input, errno, err);
+        from = input->block;
+        bytes = got < 0 ? 0 : (size_t)got;
+    }
+    if (status == DBT_OK && fstat(fd, &input->opened) != 0) status = fail_read(input, errno, err);
+    if (status < 0) {
+        (void)close(fd);
+        return status;
+    }
+    if (input->owned) (void)close(input->fd);
+    input->fd = fd;
+    input->owned = true;
+    input->seekable = true;
+    dbt__buffer_release(&input->kept);
+    input->given = 0;
+    return DBT_OK;
+}
+
+/* Formats with their directory at the end. */
+static bool needs_seeking(const dbt__input *input)
+{
+    return input->kept.length >= 2 &&
+           (memcmp(input->kept.data, "PK", 2) == 0 || memcmp(input->kept.data, "7z", 2) == 0);
+}
+
+dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *is_archive,
+                             dbt_error *err)
+{
+    *archive = NULL;
+    *is_archive = false;
+    dbt_status status = DBT_OK;
+    if (!input->seekable && needs_seeking(input)) status = spool(input, err);
+    input->keeping = !input->seekable;
+    if (status == DBT_OK) status = dbt__input_reopen(input, archive, err);
+    if (status < 0) return status;
+    struct archive_entry *entry;
+    int code = archive_read_next_header(*archive, &entry);
+    input->keeping = false;
+    if (code != ARCHIVE_OK && code != ARCHIVE_WARN && code != ARCHIVE_EOF) {
+        status = fail_archive(input, *archive, err);
+    } else if (code == ARCHIVE_EOF) {
+        (void)archive_read_free(*archive);
+        *archive = NULL;
+        status = dbt__input_drain(input, err);
+    } else if (archive_format(*archive) != ARCHIVE_FORMAT_RAW) {
+        *is_archive = true;
+        (void)archive_read_free(*archive);
+        *archive = NULL;
+        if (!input->seekable) status = spool(input, err);
+        if (status == DBT_OK) status = dbt__input_reopen(input, archive, err);
+    }
+    if (status < 0) {
+        if (*archive != NULL) (void)archive_read_free(*archive);
+        *archive = NULL;
+    }
+    return status;
+}
+
+dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const char **path,
+                             int64_t *bytes, dbt_error *err)
+{
+    for (;;) {
+        struct archive_entry *entry;
+        int code = archive_read_next_header(archive, &entry);
+        if (code == ARCHIVE_EOF) return DBT_DONE;
+        if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return fail_archive(input, archive, err);
+        if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != NULL)
+            continue;
+        const char *name = archive_entry_pathname_utf8(entry);
+        if (name == NULL) name = archive_entry_pathname(entry);
+        if (name == NULL) return dbt__fail(err, DBT_EDATA, "%s: an entry has no name", input->name);
+        while (name[0] == '/' || (name[0] == '.' && name[1] == '/'))
+            name++;
+        *path = name;
+        *bytes = archive_entry_size_is_set(entry) ? (int64_t)archive_entry_size(entry) : -1;
+        return DBT_OK;
+    }
+}
+
+dbt_status dbt__archive_read(dbt__input *input, struct archive *archive, char *data,
+                             size_t capacity, size_t *bytes, dbt_error *err)
+{
+    la_ssize_t got;
+    do
+        got = archive_read_data(archive, data, capacity);
+    while (got == ARCHIVE_RETRY);
+    *bytes = got < 0 ? 0 : (size_t)got;
+    return got < 0 ? fail_archive(input, archive, err) : DBT_OK;
+}

@@ -1,0 +1,56 @@
+/*
+ * input.h: bytes of a file or of stdin, and through libarchive what is packed in them.
+ *
+ * An input is opened, asked whether it is packed, and read either directly (dbt__input_read) or
+ * through the archive that dbt__input_unpack opens on it. It counts and hashes what it reads.
+ */
+#ifndef DBT_INPUT_H
+#define DBT_INPUT_H
+
+#include <archive.h>
+
+#include "base.h"
+
+typedef struct dbt__input dbt__input;
+
+/* "-" is stdin. The name is kept for messages. DBT_EDATA, DBT_ENOMEM. */
+dbt_status dbt__input_open(const char *path, dbt__input **input, dbt_error *err) DBT_MUST_USE;
+/* Takes NULL. */
+void dbt__input_close(dbt__input *input);
+/* -1: not a regular file. */
+int64_t dbt__input_size(const dbt__input *input);
+/* Bytes read since the opening or the last rewind, and their XXH3. */
+int64_t dbt__input_position(const dbt__input *input);
+uint64_t dbt__input_digest(const dbt__input *input);
+/* Reads up to `capacity` bytes; *bytes 0: the end. DBT_EDATA. */
+dbt_status dbt__input_read(dbt__input *input, char *data, size_t capacity, size_t *bytes,
+                           dbt_error *err) DBT_MUST_USE;
+/* Reads to the end, for the digest's sake. */
+dbt_status dbt__input_drain(dbt__input *input, dbt_error *err) DBT_MUST_USE;
+/* *changed: it is not as long, or not as old, as when it was opened. */
+bool dbt__input_changed(const dbt__input *input);
+
+/* Whether the first bytes may be those of something compressed or an archive: libarchive has the
+ * last word. */
+bool dbt__input_is_packed(const dbt__input *input);
+/*
+ * Opens libarchive on the input and reads the first header. *is_archive: it has entries (tar, zip,
+ * 7-zip); else it is one compressed stream, or plain, to be read with dbt__archive_read at once.
+ * NULL: there is nothing in it. An archive that comes through a pipe is first copied to a temporary
+ * file without a name. DBT_EDATA, DBT_ENOMEM.
+ */
+dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *is_archive,
+                             dbt_error *err) DBT_MUST_USE;
+/* Opens an archive anew, before its first entry. Ends earlier ones on this input: free them first.
+ */
+dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive,
+                             dbt_error *err) DBT_MUST_USE;
+/* The next regular file of an archive: its size (-1 unknown) and path without leading "./" and "/",
+ * valid until the next call. DBT_DONE, DBT_EDATA. */
+dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const char **path,
+                             int64_t *bytes, dbt_error *err) DBT_MUST_USE;
+/* Content of the current entry; *bytes 0: its end. */
+dbt_status dbt__archive_read(dbt__input *input, struct archive *archive, char *data,
+                             size_t capacity, size_t *bytes, dbt_error *err) DBT_MUST_USE;
+
+#endif

@@ -1,1 +1,0 @@
-/* reader.c */ typedef int dbt__unused_reader;

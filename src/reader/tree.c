@@ -1,0 +1,366 @@
+/*
+ * tree.c: class folders, or files of rows?
+ *
+ * A class folder holds documents and no folders. Where there are two of them or more, the files are
+ * documents (and a stray csv beside them is left out, and named); otherwise, where there is a csv,
+ * tsv or jsonl file, these are the corpus. --format overrules both. Only folders are kept, in a
+ * hash table by path, not files: an archive of a million documents has few folders.
+ */
+#include "tree.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "reader_internal.h"
+
+enum { MAX_FOLDERS = 1 << 20 };
+
+void dbt__tree_release(dbt__tree *tree)
+{
+    for (size_t i = 0; i < tree->n; i++) {
+        dbt__free(tree->folder[i].path);
+        dbt__free(tree->folder[i].first_file);
+        dbt__free(tree->folder[i].classes_name);
+        dbt__class_names_release(&tree->folder[i].classes);
+    }
+    dbt__free(tree->folder);
+    dbt__free(tree->slot);
+    *tree = (dbt__tree){0};
+}
+
+bool dbt__path_is_hidden(const char *path)
+{
+    for (const char *p = path; p != NULL; p = strchr(p, '/')) {
+        if (*p == '/') p++;
+        if (*p == '.' && strncmp(p, "./", 2) != 0 && strncmp(p, "../", 3) != 0) return true;
+        if (strncmp(p, "__MACOSX/", 9) == 0) return true;
+    }
+    return false;
+}
+
+static size_t folder_bytes(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? 0 : (size_t)(slash - path);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+bool dbt__tree_is_tabular(const dbt__tree *tree, const char *path)
+{
+    dbt__format format;
+    const char *name = base_name(path);
+    if (tree->format == DBT__FOLDER || !dbt__name_has_format(name, &format)) return false;
+    /* Nothing unpacks a compressed file inside an archive. */
+    if (tree->is_archive && dbt__name_is_packed(name)) return false;
+    if (strcmp(name, "classes.txt") == 0 || strcasecmp(name, "readme.txt") == 0) return false;
+    if (tree->format == DBT__DETECT) return format != DBT__DETECT;
+    return format == tree->format || format == DBT__DETECT;
+}
+
+/* --- the table of folders --- */
+
+static size_t find_slot(const dbt__tree *tree, const char *path, size_t bytes)
+{
+    size_t at = (size_t)dbt__hash(path, bytes, 0) & (tree->slots - 1);
+    while (tree->slot[at] != 0) {
+        const char *other = tree->folder[tree->slot[at] - 1].path;
+        if (strncmp(other, path, bytes) == 0 && other[bytes] == '\0') break;
+        at = (at + 1) & (tree->slots - 1);
+    }
+    return at;
+}
+
+/* (Re)builds the hash table with room for twice the folders. */
+static dbt_status index_folders(dbt__tree *tree, dbt_error *err)
+{
+    size_t slots = 64;
+    while (slots < tree->n * 4)
+        slots *= 2;
+    uint32_t *fresh = dbt__alloc_array(slots, sizeof *fresh);
+    if (fresh == NULL) return dbt__out_of_memory(err, "folders");
+    dbt__free(tree->slot);
+    tree->slot = fresh;
+    tree->slots = slots;
+    for (size_t i = 0; i < tree->n; i++)
+        tree->slot[find_slot(tree, tree->folder[i].path, strlen(tree->folder[i].path))] =
+            (uint32_t)(i + 1);
+    return DBT_OK;
+}
+
+static dbt__folder *find_folder(dbt__tree *tree, const char *path, size_t bytes)
+{
+    if (tree->slots == 0) return NULL;
+    const dbt__folder *last = tree->last < tree->n ? &tree->folder[tree->last] : NULL;
+    if (last != NULL && strncmp(last->path, path, bytes) == 0 && last->path[bytes] == '\0')
+        return &tree->folder[tree->last];
+    uint32_t index = tree->slot[find_slot(tree, path, bytes)];
+    if (index == 0) return NULL;
+    tree->last = index - 1;
+    return &tree->folder[tree->last];
+}
+
+dbt__folder *dbt__tree_folder_of(dbt__tree *tree, const char *path)
+{
+    return find_folder(tree, path, folder_bytes(path));
+}
+
+static dbt_status add_one(dbt__tree *tree, const char *path, size_t bytes, dbt_error *err)
+{
+    if (tree->n == MAX_FOLDERS)
+        return dbt__fail(err, DBT_EDATA, "%s: more than %d folders", tree->root, MAX_FOLDERS);
+    dbt_status status = dbt__reserve((void **)&tree->folder, &tree->capacity, tree->n + 1,
+                                     sizeof *tree->folder, "folders", err);
+    if (status < 0) return status;
+    char *copy = dbt__alloc_array(bytes + 1, 1);
+    if (copy == NULL) return dbt__out_of_memory(err, "folders");
+    memcpy(copy, path, bytes);
+    tree->folder[tree->n] = (dbt__folder){.path = copy};
+    tree->last = tree->n++;
+    if (tree->n * 2 > tree->slots) return index_folders(tree, err);
+    tree->slot[find_slot(tree, path, bytes)] = (uint32_t)tree->n;
+    return DBT_OK;
+}
+
+static size_t parent_bytes(const char *path, size_t bytes)
+{
+    while (bytes > 0 && path[bytes - 1] != '/')
+        bytes--;
+    return bytes > 0 ? bytes - 1 : 0;
+}
+
+dbt_status dbt__tree_add_folder(dbt__tree *tree, const char *path, size_t bytes,
+                                dbt__folder **folder, dbt_error *err)
+{
+    bool missing = find_folder(tree, path, bytes) == NULL;
+    /* Upwards until one is known: those above it are known then. */
+    for (size_t at = bytes; missing;) {
+        dbt_status status = add_one(tree, path, at, err);
+        if (status < 0) return status;
+        tree->folder[tree->n - 1].has_subfolder = at < bytes;
+        if (at == 0) break;
+        at = parent_bytes(path, at);
+        dbt__folder *above = find_folder(tree, path, at);
+        missing = above == NULL;
+        if (!missing) above->has_subfolder = true;
+    }
+    *folder = find_folder(tree, path, bytes);
+    return DBT_OK;
+}
+
+static void note_other(dbt__tree *tree, const char *path)
+{
+    size_t used = strlen(tree->other);
+    tree->others++;
+    if (tree->others <= 3 && used + strlen(path) + 3 < sizeof tree->other)
+        (void)snprintf(tree->other + used, sizeof tree->other - used, "%s%s", used == 0 ? "" : ", ",
+                       path);
+}
+
+dbt_status dbt__tree_add_file(dbt__tree *tree, const char *path, dbt__folder **folder,
+                              dbt_error *err)
+{
+    dbt_status status = dbt__tree_add_folder(tree, path, folder_bytes(path), folder, err);
+    if (status < 0) return status;
+    const char *name = base_name(path);
+    if ((*folder)->first_file == NULL) {
+        (*folder)->first_file = dbt__strdup(name);
+        if ((*folder)->first_file == NULL) return dbt__out_of_memory(err, "folders");
+    }
+    (*folder)->files++;
+    if (dbt__tree_is_tabular(tree, path))
+        (*folder)->tabular++;
+    else if (strcmp(name, "classes.txt") != 0)
+        note_other(tree, path);
+    return DBT_OK;
+}
+
+/* --- the decision --- */
+
+static int compare_folders(const void *a, const void *b)
+{
+    /* As if each path ended in '/': then the files of the folders, in this order, are in byte order
+     * of path. */
+    const unsigned char *p = (const unsigned char *)((const dbt__folder *)a)->path;
+    const unsigned char *q = (const unsigned char *)((const dbt__folder *)b)->path;
+    while (*p != '\0' && *p == *q)
+        p++, q++;
+    int left = *p == '\0' ? '/' : *p, right = *q == '\0' ? '/' : *q;
+    if (left == right && *p != *q) return *p == '\0' ? -1 : 1;
+    return *p == *q ? 0 : left - right;
+}
+
+static bool may_be_class(const dbt__tree *tree, const dbt__folder *folder)
+{
+    if (folder->has_subfolder || folder->files == 0) return false;
+    if (tree->is_archive && folder->path[0] == '\0') return false;
+    return tree->format == DBT__FOLDER || folder->tabular == 0;
+}
+
+/* The nearest of the folders of a path that names a split; the first `bytes` bytes of it are looked
+ * at. */
+static const char *split_above(const dbt__tree *tree, const char *path, size_t bytes)
+{
+    while (bytes > 0) {
+        size_t above = parent_bytes(path, bytes), from = above == 0 ? 0 : above + 1;
+        const char *split = dbt__split_of_name(path + from, bytes - from);
+        if (split != NULL) return split;
+        bytes = above;
+    }
+    const char *split = dbt__split_of_name(tree->root, strlen(tree->root));
+    return split == NULL ? "train" : split;
+}
+
+const char *dbt__tree_split(const dbt__tree *tree, const char *path)
+{
+    return split_above(tree, path, strlen(path));
+}
+
+static void name_class_folder(const dbt__tree *tree, dbt__folder *folder)
+{
+    bool is_root = folder->path[0] == '\0';
+    const char *name = is_root ? tree->root : base_name(folder->path);
+    folder->label = name;
+    if (is_root) {
+        const char *split = dbt__split_of_name(tree->above_root, strlen(tree->above_root));
+        folder->split = split == NULL ? "train" : split;
+    } else {
+        folder->split = split_above(tree, folder->path, folder_bytes(folder->path));
+    }
+    static const char *const unlabelled[] = {"unsup", "unlabeled"};
+    for (size_t i = 0; i < 2; i++)
+        if (strcmp(name, unlabelled[i]) == 0) {
+            folder->label = NULL;
+            folder->split = unlabelled[i];
+        }
+}
+
+dbt_status dbt__tree_decide(dbt__tree *tree, const char *name, dbt_error *err)
+{
+    size_t classes = 0, tabular = 0;
+    qsort(tree->folder, tree->n, sizeof *tree->folder, compare_folders);
+    dbt_status status = index_folders(tree, err);
+    if (status < 0) return status;
+    for (size_t i = 0; i < tree->n; i++) {
+        classes += may_be_class(tree, &tree->folder[i]);
+        tabular += tree->folder[i].tabular;
+    }
+    bool wants_rows = tree->format != DBT__DETECT && tree->format != DBT__FOLDER;
+    if (tabular > 0 && (wants_rows || classes < 2)) {
+        tree->layout = DBT__LAYOUT_FILES;
+        return DBT_OK;
+    }
+    if (wants_rows)
+        return dbt__fail(err, DBT_EDATA, "%s: no %s files in it", name,
+                         dbt__format_name(tree->format));
+    if (classes == 0)
+        return dbt__fail(err, DBT_EDATA,
+                         "%s: neither class folders nor csv, tsv or jsonl files in it", name);
+    tree->layout = DBT__LAYOUT_CLASSES;
+    for (size_t i = 0; i < tree->n; i++) {
+        dbt__folder *folder = &tree->folder[i];
+        folder->is_class = may_be_class(tree, folder);
+        if (folder->is_class) name_class_folder(tree, folder);
+    }
+    return DBT_OK;
+}
+
+/* --- what is said --- */
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts and drops what is there twice. */
+static size_t make_unique(const char **text, size_t n)
+{
+    size_t kept = 0;
+    qsort(text, n, sizeof *text, compare_strings);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || strcmp(text[kept - 1], text[i]) != 0) text[kept++] = text[i];
+    return kept;
+}
+
+static void append_format(char *text, size_t bytes, const char *format, ...) DBT_PRINTF(3, 4);
+static void append_format(char *text, size_t bytes, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text + used, bytes - used, format, arguments);
+    va_end(arguments);
+}
+
+static void say_splits(const char **splits, size_t n, char *text, size_t bytes)
+{
+    append_format(text, bytes, n == 1 ? ", split " : ", splits ");
+    for (size_t i = 0; i < n; i++)
+        append_format(text, bytes, "%s'%s'", i == 0 ? "" : ", ", splits[i]);
+}
+
+static void say_left_out(const char *names, size_t listed, size_t n, char *text, size_t bytes)
+{
+    if (n == 0) return;
+    append_format(text, bytes, "; left out: %s", names);
+    if (n > listed)
+        append_format(text, bytes, "%s%zu more", listed == 0 ? "" : " and ", n - listed);
+}
+
+static void say_classes(const dbt__tree *tree, const char *split, const char **labels,
+                        const char **splits, char *text, size_t bytes)
+{
+    size_t n_labels = 0, n_splits = 0, left_out = 0, listed = 0;
+    char names[200] = "";
+    for (size_t i = 0; i < tree->n; i++) {
+        const dbt__folder *folder = &tree->folder[i];
+        if (folder->is_class) {
+            if (folder->label != NULL) labels[n_labels++] = folder->label;
+            bool given = split != NULL && folder->label != NULL;
+            splits[n_splits++] = given ? split : folder->split;
+        } else if (folder->files > 0) {
+            left_out += folder->files;
+            if (listed < 3 && strlen(names) + strlen(folder->path) + 64 < sizeof names)
+                append_format(names, sizeof names, "%s%s%s%.40s", listed++ == 0 ? "" : ", ",
+                              folder->path, folder->path[0] == '\0' ? "" : "/", folder->first_file);
+        }
+    }
+    n_labels = make_unique(labels, n_labels);
+    n_splits = make_unique(splits, n_splits);
+    append_format(text, bytes, "folder of %zu class%s", n_labels, n_labels == 1 ? "" : "es");
+    say_splits(splits, n_splits, text, bytes);
+    say_left_out(names, listed, left_out, text, bytes);
+}
+
+dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, char *text, size_t bytes,
+                         dbt_error *err)
+{
+    if (tree->layout == DBT__LAYOUT_FILES) {
+        size_t tabular = 0;
+        for (size_t i = 0; i < tree->n; i++)
+            tabular += tree->folder[i].tabular;
+        append_format(text, bytes, "%s of %zu file%s", tree->is_archive ? "archive" : "folder",
+                      tabular, tabular == 1 ? "" : "s");
+        size_t listed = tree->other[0] == '\0' ? 0 : 1;
+        for (const char *p = tree->other; (p = strstr(p, ", ")) != NULL; p++)
+            listed++;
+        say_left_out(tree->other, listed, tree->others, text, bytes);
+        return DBT_OK;
+    }
+    const char **labels = dbt__alloc_array(tree->n, sizeof *labels);
+    const char **splits = dbt__alloc_array(tree->n, sizeof *splits);
+    dbt_status status = DBT_OK;
+    if (labels == NULL || splits == NULL)
+        status = dbt__out_of_memory(err, "folders");
+    else
+        say_classes(tree, split, labels, splits, text, bytes);
+    dbt__free(labels);
+    dbt__free(splits);
+    return status;
+}
