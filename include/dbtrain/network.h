@@ -12,7 +12,8 @@
  *
  * Adam, AdamW and SGD with momentum move every weight at every step, as in Keras; a row of the
  * first layer that a batch does not touch is caught up, in closed form, when it is next read, or by
- * dbt_network_settle. Between steps the weights of such rows lag: call dbt_network_settle (at the
+ * dbt_network_settle. (With l2 every row has a gradient at every step and all are moved, which is slow.
+ * lazy-adam is Adam that moves the rows a batch touches and no others, l2 or not.) Between steps the weights of such rows lag: call dbt_network_settle (at the
  * end of an epoch) before dbt_network_predict and before reading weights that are to be shown.
  */
 #ifndef DBTRAIN_NETWORK_H
@@ -96,6 +97,9 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_optimizer_parse(const char *name, dbt_opt
  * biases and fresh optimizer state. The pool, which may be NULL, must outlive it; it changes the
  * speed alone. DBT_EUSAGE (an option out of range), DBT_ENOMEM (also when the size overflows),
  * DBT_EINTERNAL (OpenBLAS cannot be loaded; the message says what to install).
+ *
+ * The first call in a process loads OpenBLAS and for that moment sets OPENBLAS_NUM_THREADS: no other
+ * thread may use the environment meanwhile.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_new(const dbt_network_options *options,
                                                    dbt_pool *pool, dbt_network **network,
@@ -103,7 +107,9 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_new(const dbt_network_options *op
 /* Takes NULL. */
 DBT_EXPORT void dbt_network_free(dbt_network *network);
 DBT_EXPORT const dbt_network_options *dbt_network_get_options(const dbt_network *network);
-/* The bytes that a network of these options takes, its training state included; SIZE_MAX on overflow. */
+/* The bytes that a network of these options takes at most, its training state included but not the
+ * scratch that grows with the batch (about 4 * n_rows * units * (layers + 2) and 30 an entry);
+ * SIZE_MAX on overflow. */
 DBT_EXPORT size_t dbt_network_bytes(const dbt_network_options *options);
 
 /* 2 * layers parameters: weight and bias of layer 0, of layer 1, ... */
@@ -114,8 +120,9 @@ DBT_EXPORT dbt_parameter dbt_network_parameter(dbt_network *network, size_t inde
  * One step: forward with dropout, backward, update. label[r] is 0 .. n_classes - 1; weight[r] is
  * the row's class or sample weight, NULL means all 1. The loss that is minimised is
  * sum(weight * loss) / n_rows (+ l2), as in Keras. Metrics are taken before the update, with
- * dropout on. DBT_EDIVERGED when loss or gradient is not finite: the weights are then as before.
- * DBT_EUSAGE when the batch does not fit the network (columns, labels). DBT_ENOMEM.
+ * dropout on. DBT_EDIVERGED when loss or gradient is not finite, naming the step: the weights are then
+ * as before (rows that lagged may have been caught up). DBT_EUSAGE when the batch does not fit the
+ * network (columns, labels) or has no rows. DBT_ENOMEM. After any failure the step may be repeated.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_train(dbt_network *network, const dbt_batch *batch,
                                                      const int32_t *label, const float *weight,
@@ -128,7 +135,7 @@ DBT_EXPORT void dbt_network_settle(dbt_network *network);
 /* l2 * sum of squared weights: what the l2 penalty adds to a loss (0 without l2). */
 DBT_EXPORT double dbt_network_penalty(const dbt_network *network);
 
-/* Sets the learning rate of the steps to come. */
+/* Sets the learning rate (> 0) of the steps to come. Settles the network first if it changes. */
 DBT_EXPORT void dbt_network_set_learning_rate(dbt_network *network, double learning_rate);
 
 /* DBT_EDIVERGED, naming the parameter, when a weight is not finite. */

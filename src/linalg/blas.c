@@ -9,6 +9,9 @@
  * it, says so to programs that have threads already.
  *
  * Loading late has a second use: programs that ingest or page never pay for it.
+ *
+ * There are builds of OpenBLAS without any threads (Debian's libopenblas0-serial), whose buffers
+ * have no locks either: with one of those, products take turns.
  */
 #include <dlfcn.h>
 #include <limits.h>
@@ -32,6 +35,8 @@ static const char *const library_names[] = {"libopenblas.so.0", "libopenblas.so"
 static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 static sgemm_function sgemm;
 static dbt_error load_error; /* status DBT_OK when sgemm is there */
+static bool take_turns;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
 static void *open_library(dbt_error *err)
 {
@@ -61,19 +66,28 @@ static void *open_with_one_thread(dbt_error *err)
     return library;
 }
 
+/* A function's address; POSIX lets a pointer from dlsym be one, for which ISO C has no cast. */
+static bool find_function(void *library, const char *name, void *function, size_t bytes)
+{
+    void *symbol = dlsym(library, name);
+    if (symbol == NULL || bytes != sizeof symbol) return false;
+    memcpy(function, &symbol, bytes);
+    return true;
+}
+
+/* The library stays open until the process ends. */
 static void load_library(void)
 {
     void *library = open_with_one_thread(&load_error);
     if (library == NULL) return;
-    void *symbol = dlsym(library, "cblas_sgemm");
-    if (symbol == NULL) {
+    if (!find_function(library, "cblas_sgemm", &sgemm, sizeof sgemm)) {
         (void)dbt__fail(&load_error, DBT_EINTERNAL, "OpenBLAS has no cblas_sgemm; " INSTALL_HINT);
         (void)dlclose(library);
         return;
     }
-    /* POSIX lets a pointer from dlsym be a function's; ISO C has no cast for it. The library stays
-     * open until the process ends. */
-    memcpy(&sgemm, &symbol, sizeof sgemm);
+    int (*get_parallel)(void); /* 0: built without threads */
+    if (find_function(library, "openblas_get_parallel", &get_parallel, sizeof get_parallel))
+        take_turns = get_parallel() == 0;
 }
 
 dbt_status dbt__blas_load(dbt_error *err)
@@ -115,9 +129,11 @@ dbt_status dbt__gemm(dbt__transpose transpose_a, dbt__transpose transpose_b, siz
     dbt_status status = check_product(transpose_a, transpose_b, m, n, k, lda, ldb, ldc, err);
     if (status < 0) return status;
     if (sgemm == NULL) return dbt__fail(err, DBT_EINTERNAL, "gemm: OpenBLAS is not loaded");
+    if (take_turns) (void)pthread_mutex_lock(&turn);
     sgemm(CblasRowMajor, transpose_a == DBT__AS_IS ? CblasNoTrans : CblasTrans,
           transpose_b == DBT__AS_IS ? CblasNoTrans : CblasTrans, (int)m, (int)n, (int)k, alpha, a,
           (int)lda, b, (int)ldb, beta, c, (int)ldc);
+    if (take_turns) (void)pthread_mutex_unlock(&turn);
     return DBT_OK;
 }
 

@@ -11,19 +11,17 @@
 
 #include "network_internal.h"
 
-/* An allocation that is too large must fail, under AddressSanitizer too. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(WITH_ASAN)
-const char *__asan_default_options(void);
+/* An allocation that is too large must fail, under the sanitizers too, whose hooks these are. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
-#endif
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
 
 /* --- what the tests are made of --- */
 
