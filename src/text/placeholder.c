@@ -1,1 +1,0 @@
-/* text.c */ typedef int dbt__unused_text;

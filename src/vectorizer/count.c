@@ -1,0 +1,377 @@
+/*
+ * count.c: in how many documents each n-gram is.
+ *
+ * The top 8 bits of a hash choose one of 256 shards, an open-addressing table that grows on its
+ * own, by two fifths, so that all shards together are never less than half full. Entries are 20
+ * bytes: hash, check bits, document frequency and the document that was counted last, which is what
+ * tells a second occurrence in the same document. Places ascend with the hash, so that growing and
+ * reading out are walks.
+ *
+ * When the shards outgrow the memory the highest is dropped, and again; what was dropped is counted
+ * in the next pass. A shard is always counted from the first document to the last in one pass, so
+ * memory changes the time, not the counts.
+ *
+ * Two n-grams of one hash with different check bits: counting begins anew with another hash
+ * function.
+ */
+#include <string.h>
+
+#include "vectorizer_internal.h"
+
+#define N_SHARDS 256
+#define SHARDS_PER_GROUP (N_SHARDS / DBT__GROUPS)
+#define FIRST_CAPACITY 64
+#define PREFETCH 12
+
+typedef struct count_entry {
+    uint32_t low; /* of the hash */
+    uint32_t high;
+    uint32_t check;
+    uint32_t document_frequency; /* 0: the place is free */
+    uint32_t last_document;
+} count_entry;
+
+typedef struct shard {
+    count_entry *entry; /* [places(capacity)]: NULL when not counted in this pass */
+    uint64_t *total;    /* [places(capacity)]: NULL unless totals are wanted */
+    uint32_t capacity;  /* homes */
+    uint32_t n;
+} shard;
+
+typedef struct count_pass {
+    dbt__pass pass;
+    dbt__rounds *rounds;
+    dbt__counts *counts;
+    bool totals;
+    atomic_bool collided;
+    uint32_t low; /* shards low .. high - 1 are counted */
+    uint32_t high;
+    shard shard[N_SHARDS];
+} count_pass;
+
+/* Homes, and room for entries that are pushed off the last ones. */
+static size_t count_places(uint32_t capacity)
+{
+    return (size_t)capacity + capacity / 8 + 64;
+}
+
+static inline size_t home_of(uint64_t hash, uint32_t capacity)
+{
+    return (size_t)(((hash << 8 >> 32) * capacity) >> 32);
+}
+
+static inline uint64_t hash_of(const count_entry *entry)
+{
+    return (uint64_t)entry->high << 32 | entry->low;
+}
+
+static void release_shard(shard *s)
+{
+    dbt__free(s->entry);
+    dbt__free(s->total);
+    *s = (shard){0};
+}
+
+static dbt_status init_shard(shard *s, uint32_t capacity, bool totals, dbt_error *err)
+{
+    *s = (shard){.capacity = capacity};
+    s->entry = dbt__alloc_array(count_places(capacity), sizeof *s->entry);
+    if (totals) s->total = dbt__alloc_array(count_places(capacity), sizeof *s->total);
+    if (s->entry != NULL && (!totals || s->total != NULL)) return DBT_OK;
+    release_shard(s);
+    return dbt__out_of_memory(err, "counting terms");
+}
+
+/* Puts the entries into a larger table; false: they do not fit into that one either. */
+static bool move_entries(const shard *from, shard *to)
+{
+    size_t places = count_places(from->capacity), limit = count_places(to->capacity);
+    for (size_t i = 0; i < places; i++) {
+        if (from->entry[i].document_frequency == 0) continue;
+        size_t at = home_of(hash_of(&from->entry[i]), to->capacity);
+        while (at < limit && to->entry[at].document_frequency != 0)
+            at++;
+        if (at == limit) return false;
+        to->entry[at] = from->entry[i];
+        if (to->total != NULL) to->total[at] = from->total[i];
+    }
+    to->n = from->n;
+    return true;
+}
+
+static dbt_status grow_shard(shard *s, dbt_error *err)
+{
+    uint64_t capacity = s->capacity;
+    for (;;) {
+        capacity += capacity * 2 / 5;
+        if (capacity > UINT32_MAX / 2) return dbt__out_of_memory(err, "counting terms");
+        shard grown;
+        dbt_status status = init_shard(&grown, (uint32_t)capacity, s->total != NULL, err);
+        if (status < 0) return status;
+        bool fits = move_entries(s, &grown);
+        if (fits) {
+            release_shard(s);
+            *s = grown;
+            return DBT_OK;
+        }
+        release_shard(&grown);
+    }
+}
+
+/* Place of an n-gram, or the free one where it belongs, or the number of places. */
+static inline size_t find_place(const shard *s, const dbt__ngram *ngram, bool *collided)
+{
+    size_t at = home_of(ngram->hash, s->capacity), limit = count_places(s->capacity);
+    uint32_t low = (uint32_t)ngram->hash, high = (uint32_t)(ngram->hash >> 32);
+    for (; at < limit && s->entry[at].document_frequency != 0; at++) {
+        const count_entry *entry = &s->entry[at];
+        if (entry->low != low || entry->high != high) continue;
+        if (entry->check != ngram->check) *collided = true;
+        break;
+    }
+    return at;
+}
+
+static inline dbt_status count_ngram(shard *s, const dbt__ngram *ngram, bool *collided,
+                                     dbt_error *err)
+{
+    size_t at = find_place(s, ngram, collided);
+    /* Above four fifths full a search takes long. */
+    while (at == count_places(s->capacity) ||
+           (s->entry[at].document_frequency == 0 && s->n >= s->capacity - s->capacity / 5)) {
+        dbt_status status = grow_shard(s, err);
+        if (status < 0) return status;
+        at = find_place(s, ngram, collided);
+    }
+    count_entry *entry = &s->entry[at];
+    if (entry->document_frequency == 0) {
+        *entry = (count_entry){(uint32_t)ngram->hash, (uint32_t)(ngram->hash >> 32), ngram->check,
+                               1, ngram->tag};
+        s->n++;
+    } else if (entry->last_document != ngram->tag) {
+        entry->document_frequency++;
+        entry->last_document = ngram->tag;
+    }
+    if (s->total != NULL) s->total[at]++;
+    return DBT_OK;
+}
+
+/* --- the pass --- */
+
+static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot *slot, size_t row,
+                                uint32_t document, bool *complete, dbt_error *err)
+{
+    const count_pass *count = (const count_pass *)pass;
+    dbt_text text = worker->page->text[row];
+    dbt_status status = dbt__analyzer_begin(worker->analyzer, text.data, text.bytes, err);
+    if (status < 0) return status;
+    dbt__ngram *block = worker->row.block;
+    uint32_t low = count->low, span = count->high - count->low;
+    size_t capacity = count->rounds->slot_capacity, n_items = worker->n_items;
+    uint64_t taken = 0;
+    *complete = true;
+    for (;;) {
+        size_t n = dbt__analyzer_next(worker->analyzer, document, block, DBT__BLOCK);
+        if (n == 0) break;
+        /* Blocks are cut alike each time, so those that an earlier round took are whole. */
+        if (taken >= slot->skip) {
+            if (n_items + n > capacity) {
+                *complete = false;
+                break;
+            }
+            for (size_t i = 0; i < n; i++) {
+                worker->item[n_items].ngram = block[i];
+                worker->group[n_items] = (uint8_t)(block[i].hash >> 58);
+                n_items += (uint32_t)(block[i].hash >> 56) - low < span;
+            }
+        }
+        taken += n;
+    }
+    slot->skip = *complete ? 0 : taken;
+    if (*complete) slot->tokens += (int64_t)taken;
+    worker->n_items = n_items;
+    return DBT_OK;
+}
+
+static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *slot,
+                              const dbt__item *item, size_t n_items, dbt_error *err)
+{
+    (void)group;
+    (void)slot;
+    count_pass *count = (count_pass *)pass;
+    bool collided = false;
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < n_items; i++) {
+        if (i + PREFETCH < n_items) {
+            uint64_t hash = item[i + PREFETCH].ngram.hash;
+            const shard *next = &count->shard[hash >> 56];
+            __builtin_prefetch(next->entry + home_of(hash, next->capacity), 1);
+        }
+        shard *s = &count->shard[item[i].ngram.hash >> 56];
+        /* Slots that were filled before the shard was dropped still have items of it. */
+        if (s->entry != NULL) status = count_ngram(s, &item[i].ngram, &collided, err);
+    }
+    if (collided) atomic_store(&count->collided, true);
+    return status;
+}
+
+static dbt_status finish_slot(dbt__pass *pass, const dbt__slot *slot, dbt_error *err)
+{
+    (void)err;
+    const count_pass *count = (const count_pass *)pass;
+    if (count->low == 0) count->counts->tokens += slot->tokens;
+    return DBT_OK;
+}
+
+static size_t count_bytes(const count_pass *count)
+{
+    size_t bytes = 0;
+    for (uint32_t i = count->low; i < count->high; i++) {
+        const shard *s = &count->shard[i];
+        bytes += count_places(s->capacity) *
+                 (sizeof *s->entry + (s->total == NULL ? 0 : sizeof *s->total));
+    }
+    return bytes;
+}
+
+/* Drops shards until the rest fits into memory. */
+static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
+{
+    count_pass *count = (count_pass *)pass;
+    /* The pass is given up as soon as possible; the caller looks at `collided` first. */
+    if (atomic_load(&count->collided)) return dbt__fail(err, DBT_EINTERNAL, "colliding hashes");
+    size_t memory = count->rounds->memory, bytes = count_bytes(count);
+    while (bytes > memory) {
+        if (count->high - count->low == 1)
+            return dbt__fail(err, DBT_ENOMEM,
+                             "too many different terms to count them in %zu MiB: raise the memory "
+                             "to %zu MiB",
+                             count->rounds->options->memory >> 20, ((2 * bytes) >> 20) + 1);
+        release_shard(&count->shard[--count->high]);
+        bytes = count_bytes(count);
+    }
+    return DBT_OK;
+}
+
+/* --- reading out --- */
+
+typedef struct bounds {
+    uint32_t low;
+    uint32_t high;
+} bounds;
+
+/* min_df and max_df as numbers of documents. */
+static bounds find_bounds(const dbt__rounds *rounds)
+{
+    const dbt_vectorizer_options *options = rounds->options;
+    double high = options->max_df * (double)rounds->corpus->n_documents;
+    int64_t low = options->min_df;
+    return (bounds){low > UINT32_MAX ? UINT32_MAX : (uint32_t)low, (uint32_t)high};
+}
+
+static dbt_status reserve_kept(dbt__counts *counts, size_t more, bool totals, dbt_error *err)
+{
+    size_t needed = counts->n + more;
+    if (needed > DBT__MAX_TERMS)
+        return dbt__fail(err, DBT_EDATA, "more than %u terms: raise min-df", DBT__MAX_TERMS);
+    dbt_status status = dbt__reserve((void **)&counts->kept, &counts->capacity, needed,
+                                     sizeof *counts->kept, "a vocabulary", err);
+    if (status == DBT_OK && totals)
+        status = dbt__reserve((void **)&counts->total, &counts->total_capacity, needed,
+                              sizeof *counts->total, "a vocabulary", err);
+    return status;
+}
+
+/* Puts a term at its place among those from `first` on: it is at the end but for what probing
+ * moved. */
+static void insert_kept(dbt__counts *counts, size_t first, dbt__kept kept, const uint64_t *total)
+{
+    size_t at = counts->n++;
+    for (; at > first && counts->kept[at - 1].hash > kept.hash; at--) {
+        counts->kept[at] = counts->kept[at - 1];
+        if (total != NULL) counts->total[at] = counts->total[at - 1];
+    }
+    counts->kept[at] = kept;
+    if (total != NULL) counts->total[at] = *total;
+}
+
+static dbt_status read_shard(shard *s, bounds limit, dbt__counts *counts, dbt_error *err)
+{
+    size_t places = count_places(s->capacity), n = 0, first = counts->n;
+    for (size_t i = 0; i < places; i++) {
+        uint32_t df = s->entry[i].document_frequency;
+        n += df >= limit.low && df <= limit.high;
+    }
+    dbt_status status = reserve_kept(counts, n, s->total != NULL, err);
+    for (size_t i = 0; status == DBT_OK && i < places; i++) {
+        uint32_t df = s->entry[i].document_frequency;
+        if (df < limit.low || df > limit.high || df == 0) continue;
+        insert_kept(counts, first, (dbt__kept){hash_of(&s->entry[i]), df},
+                    s->total == NULL ? NULL : &s->total[i]);
+    }
+    release_shard(s);
+    return status;
+}
+
+/* Counts the shards from count->low on, as many as memory allows; count->low is then the first that
+ * is left. */
+static dbt_status run_pass(count_pass *count, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    count->high = N_SHARDS;
+    for (uint32_t i = count->low; status == DBT_OK && i < count->high; i++)
+        status = init_shard(&count->shard[i], FIRST_CAPACITY, count->totals, err);
+    /* A collision ends the pass with an error that nobody is to see. */
+    dbt_error pass_error = {0};
+    if (status == DBT_OK) status = dbt__rounds_run(count->rounds, &count->pass, &pass_error);
+    if (pass_error.status != DBT_OK && !atomic_load(&count->collided))
+        return dbt__fail(err, status, "%s", pass_error.message);
+    count->counts->passes++;
+    for (uint32_t i = count->low; status == DBT_OK && i < count->high; i++)
+        status = read_shard(&count->shard[i], find_bounds(count->rounds), count->counts, err);
+    count->low = count->high;
+    return status;
+}
+
+static dbt_status count_all(count_pass *count, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    for (count->low = 0; status == DBT_OK && count->low < N_SHARDS;)
+        status = run_pass(count, err);
+    for (size_t i = 0; i < N_SHARDS; i++)
+        release_shard(&count->shard[i]);
+    return status;
+}
+
+dbt_status dbt__count(dbt__rounds *rounds, uint64_t hash_mask, dbt__counts *counts, dbt_error *err)
+{
+    *counts = (dbt__counts){0};
+    count_pass *count = dbt__alloc(sizeof *count);
+    if (count == NULL) return dbt__out_of_memory(err, "counting terms");
+    count->pass = (dbt__pass){take_document, apply_items, finish_slot, finish_round};
+    count->rounds = rounds;
+    count->counts = counts;
+    count->totals = rounds->options->max_features > 0;
+    dbt_status status;
+    for (uint64_t seed = 0;; seed++) {
+        atomic_store(&count->collided, false);
+        status = dbt__rounds_set_hash(rounds, seed, seed == 0 ? hash_mask : UINT64_MAX, err);
+        if (status == DBT_OK) status = count_all(count, err);
+        if (!atomic_load(&count->collided)) {
+            counts->seed = seed;
+            break;
+        }
+        dbt__counts_release(counts);
+    }
+    dbt__free(count);
+    if (status < 0) dbt__counts_release(counts);
+    dbt__trim_memory();
+    return status;
+}
+
+void dbt__counts_release(dbt__counts *counts)
+{
+    dbt__free(counts->kept);
+    dbt__free(counts->total);
+    *counts = (dbt__counts){0};
+}

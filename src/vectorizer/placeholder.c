@@ -1,1 +1,0 @@
-/* vectorizer.c */ typedef int dbt__unused_vectorizer;

@@ -1,0 +1,203 @@
+/*
+ * score.c: how well each term tells the labels apart: F of a one-way analysis of variance.
+ *
+ * F of a term needs the sum of its normalised values in each class, and of all their squares. A
+ * cell of a document is added to them in the order of the documents, by the one task that has the
+ * term's range of ranks: the same bits for any number of threads. Where the sums of all terms do
+ * not fit into memory, several passes take a range each.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vectorizer_internal.h"
+
+typedef struct label_class {
+    int64_t label_id;
+    uint32_t class;
+} label_class;
+
+typedef struct score_pass {
+    dbt__pass pass;
+    dbt__rounds *rounds;
+    const dbt__table *table;
+    dbt__scores *scores;
+    size_t n_classes;
+    label_class *label; /* [n_classes]: by label_id */
+    int64_t *n_class;   /* [n_classes]: documents */
+    uint32_t low;       /* terms low .. low + span - 1 are summed */
+    uint32_t span;
+    unsigned shift; /* (rank - low) >> shift is the group */
+    double *sum;    /* [span][n_classes + 1]: the last is that of the squares */
+} score_pass;
+
+double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes, double squares)
+{
+    double total = 0, between = 0, n = 0;
+    size_t present = 0;
+    for (size_t k = 0; k < n_classes; k++) {
+        if (n_class[k] == 0) continue;
+        present++;
+        total += sum[k];
+        n += (double)n_class[k];
+        between += sum[k] * sum[k] / (double)n_class[k];
+    }
+    double square_of_sum = total * total / n;
+    between -= square_of_sum;
+    double within = squares - square_of_sum - between;
+    double mean_between = between / ((double)present - 1);
+    double mean_within = within / (n - (double)present);
+    return mean_between / mean_within;
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+    int64_t x = ((const label_class *)a)->label_id, y = ((const label_class *)b)->label_id;
+    return (x > y) - (x < y);
+}
+
+static dbt_status find_class(const score_pass *score, int64_t label_id, uint32_t document,
+                             uint32_t *class, dbt_error *err)
+{
+    label_class key = {.label_id = label_id};
+    const label_class *found =
+        bsearch(&key, score->label, score->n_classes, sizeof key, compare_labels);
+    if (found == NULL)
+        return dbt__fail(err, DBT_EDATA, "document %u has label %lld, which is none of the classes",
+                         document + 1, (long long)label_id);
+    *class = found->class;
+    return DBT_OK;
+}
+
+/* Items of the document's cells whose terms are summed in this pass. */
+static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot *slot, size_t row,
+                                uint32_t document, bool *complete, dbt_error *err)
+{
+    const score_pass *score = (const score_pass *)pass;
+    uint32_t *class = &slot->class_of[document - slot->first_document];
+    dbt_status status = find_class(score, worker->page->label_id[row], document, class, err);
+    if (status == DBT_OK)
+        status = dbt__row_fill(&worker->row, score->table, score->rounds->options, worker->analyzer,
+                               worker->page->text[row], err);
+    if (status < 0) return status;
+    const dbt__row *cells = &worker->row;
+    size_t capacity = score->rounds->slot_capacity, n_items = worker->n_items;
+    size_t i = (size_t)slot->skip;
+    for (; i < cells->n && n_items < capacity; i++) {
+        uint32_t term = cells->cell[i].feature - score->low;
+        if (term >= score->span) continue;
+        dbt__item *item = &worker->item[n_items];
+        item->cell.value = cells->value[i];
+        item->cell.term = term;
+        item->cell.document = document;
+        worker->group[n_items++] = (uint8_t)(term >> score->shift);
+    }
+    *complete = i == cells->n;
+    slot->skip = *complete ? 0 : i;
+    worker->n_items = n_items;
+    return DBT_OK;
+}
+
+static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *slot,
+                              const dbt__item *item, size_t n_items, dbt_error *err)
+{
+    (void)group;
+    (void)err;
+    const score_pass *score = (const score_pass *)pass;
+    size_t n_classes = score->n_classes;
+    uint32_t *first = score->scores->first_document + score->low;
+    for (size_t i = 0; i < n_items; i++) {
+        double *sum = score->sum + (size_t)item[i].cell.term * (n_classes + 1);
+        double value = item[i].cell.value;
+        sum[slot->class_of[item[i].cell.document - slot->first_document]] += value;
+        sum[n_classes] += value * value;
+        if (first[item[i].cell.term] == UINT32_MAX)
+            first[item[i].cell.term] = item[i].cell.document;
+    }
+    return DBT_OK;
+}
+
+static dbt_status finish_slot(dbt__pass *pass, const dbt__slot *slot, dbt_error *err)
+{
+    (void)err;
+    const score_pass *score = (const score_pass *)pass;
+    for (uint32_t i = 0; score->low == 0 && i < slot->n_documents; i++)
+        score->n_class[slot->class_of[i]]++;
+    return DBT_OK;
+}
+
+static dbt_status run_pass(score_pass *score, dbt_error *err)
+{
+    score->shift = 0;
+    while ((score->span - 1) >> score->shift >= DBT__GROUPS)
+        score->shift++;
+    memset(score->sum, 0, score->span * (score->n_classes + 1) * sizeof *score->sum);
+    dbt_status status = dbt__rounds_run(score->rounds, &score->pass, err);
+    score->scores->passes++;
+    size_t present = 0;
+    for (size_t k = 0; status == DBT_OK && k < score->n_classes; k++)
+        present += score->n_class[k] > 0;
+    if (status == DBT_OK && present < 2)
+        status =
+            dbt__fail(err, DBT_EDATA, "the documents have only one label: at least two are needed");
+    for (uint32_t i = 0; status == DBT_OK && i < score->span; i++) {
+        const double *sum = score->sum + (size_t)i * (score->n_classes + 1);
+        score->scores->score[score->low + i] =
+            dbt__anova_f(sum, score->n_class, score->n_classes, sum[score->n_classes]);
+    }
+    return status;
+}
+
+static dbt_status init_pass(score_pass *score, const dbt_classes *classes, dbt_error *err)
+{
+    size_t n = classes->n_classes, n_terms = score->table->n_terms;
+    score->n_classes = n;
+    score->label = dbt__alloc_array(n, sizeof *score->label);
+    score->n_class = dbt__alloc_array(n, sizeof *score->n_class);
+    score->scores->score = dbt__alloc_array(n_terms, sizeof *score->scores->score);
+    score->scores->first_document =
+        dbt__alloc_array(n_terms, sizeof *score->scores->first_document);
+    size_t term_bytes, span = n_terms;
+    if (!dbt__multiply(n + 1, sizeof *score->sum, &term_bytes))
+        return dbt__out_of_memory(err, "scoring terms");
+    if (span > score->rounds->memory / term_bytes) span = score->rounds->memory / term_bytes;
+    score->span = span == 0 ? 1 : (uint32_t)span;
+    score->sum = dbt__alloc_array(score->span, term_bytes);
+    if (score->label == NULL || score->n_class == NULL || score->scores->score == NULL ||
+        score->scores->first_document == NULL || score->sum == NULL)
+        return dbt__out_of_memory(err, "scoring terms");
+    memset(score->scores->first_document, 0xFF, n_terms * sizeof *score->scores->first_document);
+    for (size_t k = 0; k < n; k++)
+        score->label[k] = (label_class){classes->label_id[k], (uint32_t)k};
+    qsort(score->label, n, sizeof *score->label, compare_labels);
+    return DBT_OK;
+}
+
+dbt_status dbt__score(dbt__rounds *rounds, const dbt__table *table, const dbt_classes *classes,
+                      dbt__scores *scores, dbt_error *err)
+{
+    *scores = (dbt__scores){0};
+    score_pass score = {.pass = {take_document, apply_items, finish_slot, NULL},
+                        .rounds = rounds,
+                        .table = table,
+                        .scores = scores};
+    dbt_status status = init_pass(&score, classes, err);
+    uint32_t n_terms = (uint32_t)table->n_terms;
+    while (status == DBT_OK && score.low < n_terms) {
+        if (score.span > n_terms - score.low) score.span = n_terms - score.low;
+        status = run_pass(&score, err);
+        score.low += score.span;
+    }
+    dbt__free(score.label);
+    dbt__free(score.n_class);
+    dbt__free(score.sum);
+    if (status < 0) dbt__scores_release(scores);
+    return status;
+}
+
+void dbt__scores_release(dbt__scores *scores)
+{
+    dbt__free(scores->score);
+    dbt__free(scores->first_document);
+    *scores = (dbt__scores){0};
+}

@@ -1,0 +1,125 @@
+/*
+ * table.c: the terms of a vocabulary by hash.
+ *
+ * Hashes are uniform, so the place hash * n / 2^64 keeps their order: the table is built by one
+ * walk over the sorted terms, each at its home or right behind the one before. A search that fails
+ * ends early, and the terms that a stored vectorizer needs are read off in order. Of a term only
+ * the number of its document frequency is kept: there are few distinct ones, so their idf stay in
+ * the first cache.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vectorizer_internal.h"
+
+double dbt__idf(const dbt_vectorizer_options *options, int64_t n_documents,
+                int64_t document_frequency)
+{
+    if (!options->use_idf) return 1;
+    double n = (double)n_documents, df = (double)document_frequency;
+    return options->smooth_idf ? log((n + 1) / (df + 1)) + 1 : log(n / df) + 1;
+}
+
+static int compare_uint32(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Distinct frequencies, ascending. Nearly all are small: those are found by marking, not by
+ * sorting. */
+static dbt_status list_frequencies(dbt__table *table, const dbt__kept *kept, dbt_error *err)
+{
+    enum { SMALL = 4096 };
+    bool seen[SMALL] = {false};
+    size_t capacity = 0, n = 0;
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < table->n_terms; i++) {
+        uint32_t df = kept[i].document_frequency;
+        if (df < SMALL && seen[df]) continue;
+        if (df < SMALL) seen[df] = true;
+        status = dbt__reserve((void **)&table->document_frequency, &capacity, n + 1,
+                              sizeof *table->document_frequency, "a vocabulary", err);
+        if (status == DBT_OK) table->document_frequency[n++] = df;
+    }
+    if (status < 0 || n == 0) return status;
+    qsort(table->document_frequency, n, sizeof *table->document_frequency, compare_uint32);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || table->document_frequency[i] != table->document_frequency[table->n_idf - 1])
+            table->document_frequency[table->n_idf++] = table->document_frequency[i];
+    return DBT_OK;
+}
+
+static uint32_t find_frequency(const dbt__table *table, uint32_t df)
+{
+    size_t low = 0, high = table->n_idf - 1;
+    /* From the low end: half of all terms have the least frequency. */
+    for (size_t step = 1; low + step < high && table->document_frequency[low + step] < df;
+         step *= 2)
+        low += step;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (table->document_frequency[middle] < df)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return (uint32_t)low;
+}
+
+static size_t count_places(const dbt__table *table, const dbt__kept *kept)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < table->n_terms; i++) {
+        size_t home = dbt__table_home(table, kept[i].hash);
+        next = (home > next ? home : next) + 1;
+    }
+    return (next > table->n_homes ? next : table->n_homes) + 1;
+}
+
+dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_terms,
+                           const dbt_vectorizer_options *options, int64_t n_documents,
+                           dbt_error *err)
+{
+    *table = (dbt__table){.n_terms = n_terms, .n_homes = n_terms + n_terms * 2 / 3 + 1};
+    dbt_status status = list_frequencies(table, kept, err);
+    if (status < 0) goto out;
+    table->n_places = count_places(table, kept);
+    table->entry = dbt__grow_array(NULL, table->n_places, sizeof *table->entry);
+    table->idf = dbt__alloc_array(table->n_idf, sizeof *table->idf);
+    if (table->entry == NULL || table->idf == NULL) {
+        status = dbt__out_of_memory(err, "a vocabulary");
+        goto out;
+    }
+    for (size_t i = 0; i < table->n_idf; i++)
+        table->idf[i] = dbt__idf(options, n_documents, table->document_frequency[i]);
+    memset(table->entry, 0xFF, table->n_places * sizeof *table->entry);
+    size_t next = 0;
+    for (size_t i = 0; i < n_terms; i++) {
+        size_t home = dbt__table_home(table, kept[i].hash);
+        if (home > next) next = home;
+        table->entry[next++] = (dbt__entry){
+            kept[i].hash, find_frequency(table, kept[i].document_frequency), (uint32_t)i};
+    }
+out:
+    if (status < 0) dbt__table_release(table);
+    return status;
+}
+
+void dbt__table_release(dbt__table *table)
+{
+    dbt__free(table->entry);
+    dbt__free(table->idf);
+    dbt__free(table->document_frequency);
+    *table = (dbt__table){0};
+}
+
+void dbt__table_map(dbt__table *table, const uint32_t *feature)
+{
+    for (size_t i = 0; i < table->n_places; i++) {
+        dbt__entry *entry = &table->entry[i];
+        if (entry->hash != UINT64_MAX && entry->feature != DBT__NO_FEATURE)
+            entry->feature = feature[entry->feature];
+    }
+}

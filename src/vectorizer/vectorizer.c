@@ -1,0 +1,109 @@
+/* vectorizer.c: options, and what a fitted vectorizer tells of itself. */
+#include <math.h>
+
+#include "vectorizer_internal.h"
+
+void dbt_vectorizer_options_init(dbt_vectorizer_options *options)
+{
+    *options = (dbt_vectorizer_options){
+        .analyzer = DBT_ANALYZER_WORD,
+        .ngram_min = 1,
+        .ngram_max = 2,
+        .lowercase = true,
+        .strip_accents = DBT_ACCENTS_UNICODE,
+        .min_df = 2,
+        .max_df = 1.0,
+        .use_idf = true,
+        .smooth_idf = true,
+        .norm = DBT_NORM_L2,
+        .top_k = 20000,
+        .memory = (size_t)256 << 20,
+    };
+}
+
+dbt_status dbt__options_check(const dbt_vectorizer_options *options, dbt_error *err)
+{
+    if (options->analyzer > DBT_ANALYZER_CHAR_WB || options->strip_accents > DBT_ACCENTS_UNICODE ||
+        options->norm > DBT_NORM_L2)
+        return dbt__fail(err, DBT_EUSAGE, "unknown analyzer, accents or norm");
+    if (options->ngram_min < 1 || options->ngram_min > options->ngram_max ||
+        options->ngram_max > DBT__NGRAM_MAX)
+        return dbt__fail(err, DBT_EUSAGE, "ngram range %u,%u is not within 1 to %d, low to high",
+                         options->ngram_min, options->ngram_max, DBT__NGRAM_MAX);
+    if (options->min_df < 1)
+        return dbt__fail(err, DBT_EUSAGE, "min-df must be at least 1, not %lld",
+                         (long long)options->min_df);
+    if (!(options->max_df > 0 && options->max_df <= 1))
+        return dbt__fail(err, DBT_EUSAGE, "max-df must be above 0 and at most 1, not %g",
+                         options->max_df);
+    if (options->max_features < 0 || options->top_k < 0)
+        return dbt__fail(err, DBT_EUSAGE, "max-features and top-k must not be negative");
+    if (options->memory < (size_t)1 << 20)
+        return dbt__fail(err, DBT_EUSAGE, "memory must be at least 1 MiB, not %zu bytes",
+                         options->memory);
+    return DBT_OK;
+}
+
+dbt__analyzer_options dbt__options_analyzer(const dbt_vectorizer_options *options, uint64_t seed,
+                                            uint64_t hash_mask)
+{
+    static const dbt__analyzer_kind kind[] = {
+        [DBT_ANALYZER_WORD] = DBT__ANALYZER_WORD,
+        [DBT_ANALYZER_CHAR] = DBT__ANALYZER_CHAR,
+        [DBT_ANALYZER_CHAR_WB] = DBT__ANALYZER_CHAR_WB,
+    };
+    return (dbt__analyzer_options){
+        .kind = kind[options->analyzer],
+        .ngram_min = options->ngram_min,
+        .ngram_max = options->ngram_max,
+        .lowercase = options->lowercase,
+        .strip_accents = options->strip_accents == DBT_ACCENTS_UNICODE,
+        .seed = seed,
+        .hash_mask = hash_mask,
+    };
+}
+
+void dbt_vectorizer_free(dbt_vectorizer *vectorizer)
+{
+    if (vectorizer == NULL) return;
+    dbt__table_release(&vectorizer->table);
+    dbt__loading_free(vectorizer->loading);
+    dbt__free(vectorizer->term_bytes);
+    dbt__free(vectorizer->term_start);
+    dbt__free(vectorizer->document_frequency);
+    dbt__free(vectorizer->score);
+    dbt__free(vectorizer);
+}
+
+const dbt_vectorizer_options *dbt_vectorizer_get_options(const dbt_vectorizer *vectorizer)
+{
+    return &vectorizer->options;
+}
+
+size_t dbt_vectorizer_features(const dbt_vectorizer *vectorizer)
+{
+    return vectorizer->n_features;
+}
+
+dbt_feature dbt_vectorizer_feature(const dbt_vectorizer *vectorizer, size_t id)
+{
+    size_t start = vectorizer->term_start[id];
+    int64_t df = vectorizer->document_frequency[id];
+    return (dbt_feature){
+        .term = vectorizer->term_bytes + start,
+        .term_bytes = vectorizer->term_start[id + 1] - start,
+        .document_frequency = df,
+        .idf = dbt__idf(&vectorizer->options, vectorizer->n_documents, df),
+        .score = vectorizer->score[id],
+    };
+}
+
+int64_t dbt_vectorizer_documents(const dbt_vectorizer *vectorizer)
+{
+    return vectorizer->n_documents;
+}
+
+int64_t dbt_vectorizer_terms(const dbt_vectorizer *vectorizer)
+{
+    return vectorizer->n_terms;
+}

@@ -1,0 +1,297 @@
+/*
+ * vectorizer_internal.h: what the files of the vectorizer share.
+ *
+ *   rounds   reads the corpus and runs a pass over it on all threads, in a fixed order
+ *   count    a pass: document frequencies of all n-grams, in shards
+ *   table    the terms that are kept, for look-ups by hash
+ *   row      a document to its normalised tf-idf cells
+ *   score    a pass: sums of the cells by term and class; F
+ *   select   which terms become features
+ *   fetch    a pass: the strings of terms
+ *   fit      all of them, one after another
+ *   encode   a vectorizer to and from stored parts
+ */
+#ifndef DBT_VECTORIZER_INTERNAL_H
+#define DBT_VECTORIZER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <dbtrain/vectorizer.h>
+
+#include "analyzer.h"
+#include "base.h"
+
+/* n-grams that are asked of an analyzer at once: they stay in the first cache. */
+#define DBT__BLOCK 512
+/* Parts of the hash space that one task of a round applies. */
+#define DBT__GROUPS 64
+#define DBT__NO_FEATURE UINT32_MAX
+/* Terms and documents are counted in 32 bits while fitting. */
+#define DBT__MAX_TERMS (UINT32_C(1) << 31)
+#define DBT__MAX_DOCUMENTS UINT32_MAX
+
+/* --- table --- */
+
+typedef struct dbt__kept {
+    uint64_t hash;
+    uint32_t document_frequency;
+} dbt__kept;
+
+typedef struct dbt__entry {
+    uint64_t hash; /* UINT64_MAX: the place is empty */
+    uint32_t idf;  /* index into dbt__table.idf */
+    uint32_t feature;
+} dbt__entry;
+
+/*
+ * An open-addressing table whose places ascend with the hash, so its entries are in the order of
+ * their hashes, and a search that meets a higher one is over. An empty place counts as the highest.
+ */
+typedef struct dbt__table {
+    dbt__entry *entry;
+    uint64_t n_homes; /* places a hash may call its home */
+    size_t n_places;  /* more: entries that were pushed on; the last place is empty */
+    size_t n_terms;
+    double *idf;                  /* [n_idf], one for each distinct document frequency */
+    uint32_t *document_frequency; /* [n_idf] */
+    size_t n_idf;
+} dbt__table;
+
+/* From terms in the order of their hashes. Features are their ranks. DBT_ENOMEM. */
+dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_terms,
+                           const dbt_vectorizer_options *options, int64_t n_documents,
+                           dbt_error *err) DBT_MUST_USE;
+/* A zeroed one too. */
+void dbt__table_release(dbt__table *table);
+/* Replaces each feature f by feature[f]; DBT__NO_FEATURE stays. */
+void dbt__table_map(dbt__table *table, const uint32_t *feature);
+
+static inline size_t dbt__table_home(const dbt__table *table, uint64_t hash)
+{
+    __extension__ typedef unsigned __int128 uint128;
+    return (size_t)(((uint128)hash * table->n_homes) >> 64);
+}
+/* Place of a term, or of a higher hash when it is not there. */
+static inline size_t dbt__table_find(const dbt__table *table, uint64_t hash)
+{
+    size_t place = dbt__table_home(table, hash);
+    while (table->entry[place].hash < hash)
+        place++;
+    return place;
+}
+/* scikit-learn's idf; 1 when it is off. */
+double dbt__idf(const dbt_vectorizer_options *options, int64_t n_documents,
+                int64_t document_frequency);
+
+/* --- row --- */
+
+typedef struct dbt__cell {
+    uint32_t place; /* of the table */
+    uint32_t idf;
+    uint32_t feature;
+    uint32_t count;
+} dbt__cell;
+
+/* Scratch memory for the cells of one document, in the order in which terms first occur. */
+typedef struct dbt__row {
+    dbt__cell *cell;
+    double *value; /* [n]: normalised */
+    size_t n;
+    /* private */
+    size_t capacity;
+    uint64_t *slot; /* stamp in the high half, index of the cell in the low half */
+    unsigned slot_bits;
+    uint32_t stamp;
+    dbt__ngram block[DBT__BLOCK];
+} dbt__row;
+
+dbt_status dbt__row_init(dbt__row *row, dbt_error *err) DBT_MUST_USE;
+/* A zeroed one too. */
+void dbt__row_release(dbt__row *row);
+/* Replaces the cells by those of a document. DBT_ENOMEM. */
+dbt_status dbt__row_fill(dbt__row *row, const dbt__table *table,
+                         const dbt_vectorizer_options *options, dbt__analyzer *analyzer,
+                         dbt_text text, dbt_error *err) DBT_MUST_USE;
+
+/* --- rounds --- */
+
+typedef union dbt__item {
+    dbt__ngram ngram; /* counting; its tag is the document */
+    struct {
+        double value;
+        uint32_t term;
+        uint32_t document;
+    } cell; /* scoring */
+} dbt__item;
+
+/* Scratch memory of one thread. */
+typedef struct dbt__worker {
+    dbt_page *page;
+    dbt__analyzer *analyzer;
+    dbt__row row;
+    dbt__item *item; /* [capacity of a slot] */
+    uint8_t *group;  /* [capacity of a slot]: of each item */
+    size_t n_items;
+} dbt__worker;
+
+/* Some neighbouring pages, and the items of their documents, by group. */
+typedef struct dbt__slot {
+    int64_t page; /* the next one to read, from its row on, without the n-grams or cells to skip */
+    int64_t end_page;
+    size_t row;
+    uint64_t skip;
+    bool done;   /* all pages are read */
+    bool filled; /* items wait to be applied */
+    uint32_t first_document;
+    uint32_t n_documents;
+    int64_t tokens;
+    uint32_t *class_of; /* [documents of a slot]: by document - first_document */
+    dbt__item *item;    /* [capacity of a slot] */
+    size_t group_start[DBT__GROUPS + 1];
+} dbt__slot;
+
+typedef struct dbt__rounds dbt__rounds;
+
+/*
+ * A pass. `document` appends the items of a document to the worker's, *complete false when they do
+ * not all fit: it is called again, with slot->skip as it left it, for the rest. `apply` takes the
+ * items of a group, slots in the order of documents; two groups at the same time. `finish_round`
+ * may end the pass with an error.
+ */
+typedef struct dbt__pass {
+    dbt_status (*document)(struct dbt__pass *pass, dbt__worker *worker, dbt__slot *slot, size_t row,
+                           uint32_t document, bool *complete, dbt_error *err);
+    dbt_status (*apply)(struct dbt__pass *pass, size_t group, const dbt__slot *slot,
+                        const dbt__item *item, size_t n_items, dbt_error *err);
+    dbt_status (*finish_slot)(struct dbt__pass *pass, const dbt__slot *slot, dbt_error *err);
+    dbt_status (*finish_round)(struct dbt__pass *pass, dbt_error *err);
+} dbt__pass;
+
+struct dbt__rounds {
+    const dbt_vectorizer_options *options;
+    const dbt_corpus *corpus;
+    dbt_pool *pool;
+    pthread_mutex_t lock; /* of corpus->read */
+    size_t n_workers;
+    dbt__worker *worker;
+    size_t n_slots;
+    dbt__slot *slot;
+    size_t slot_capacity; /* items */
+    int64_t n_pages;
+    int64_t slot_pages;
+    size_t memory; /* bytes that tables of a pass may take */
+    /* the pass under way */
+    dbt__pass *pass;
+    size_t head; /* slot with the lowest pages */
+    int64_t next_page;
+    size_t n_apply;
+};
+
+dbt_status dbt__rounds_init(dbt__rounds *rounds, const dbt_vectorizer_options *options,
+                            const dbt_corpus *corpus, dbt_pool *pool, dbt_error *err) DBT_MUST_USE;
+/* A zeroed one too. */
+void dbt__rounds_release(dbt__rounds *rounds);
+/* Gives every worker an analyzer with this hash function. DBT_ENOMEM. */
+dbt_status dbt__rounds_set_hash(dbt__rounds *rounds, uint64_t seed, uint64_t hash_mask,
+                                dbt_error *err) DBT_MUST_USE;
+/* Runs a pass over the whole corpus. */
+dbt_status dbt__rounds_run(dbt__rounds *rounds, dbt__pass *pass, dbt_error *err) DBT_MUST_USE;
+/* Replaces the worker's page, checking its rows. */
+dbt_status dbt__rounds_read(dbt__rounds *rounds, dbt__worker *worker, int64_t page,
+                            dbt_error *err) DBT_MUST_USE;
+
+/* --- count --- */
+
+typedef struct dbt__counts {
+    dbt__kept *kept; /* [n]: by hash */
+    uint64_t *total; /* [n]: occurrences; NULL unless asked for */
+    size_t n;
+    size_t capacity;
+    size_t total_capacity;
+    uint64_t seed; /* of the hash function that had no collision */
+    int64_t tokens;
+    int64_t passes;
+} dbt__counts;
+
+/* Counts the corpus and keeps the terms within min_df and max_df. `hash_mask` is that of the first
+ * attempt; after a collision all bits are used. */
+dbt_status dbt__count(dbt__rounds *rounds, uint64_t hash_mask, dbt__counts *counts,
+                      dbt_error *err) DBT_MUST_USE;
+void dbt__counts_release(dbt__counts *counts);
+
+/* --- score --- */
+
+/*
+ * scikit-learn's f_oneway from sums: sum[k] of the values in class k, n_class[k] documents (classes
+ * without documents do not count), squares: of all values. NaN or infinite where scikit-learn's is.
+ */
+double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes, double squares);
+
+typedef struct dbt__scores {
+    double *score;            /* [terms]: by rank */
+    uint32_t *first_document; /* [terms] */
+    int64_t passes;
+} dbt__scores;
+
+dbt_status dbt__score(dbt__rounds *rounds, const dbt__table *table, const dbt_classes *classes,
+                      dbt__scores *scores, dbt_error *err) DBT_MUST_USE;
+void dbt__scores_release(dbt__scores *scores);
+
+/* --- fetch --- */
+
+typedef struct dbt__terms {
+    char *bytes;
+    size_t n;
+    size_t *start;    /* [n] */
+    uint32_t *length; /* [n] */
+} dbt__terms;
+
+/*
+ * The strings of the n terms whose features in the table are 0 .. n - 1. `wanted`, if not NULL, has
+ * a bit set for each document that needs to be read.
+ */
+dbt_status dbt__fetch(dbt__rounds *rounds, const dbt__table *table, size_t n,
+                      const uint64_t *wanted, dbt__terms *terms, dbt_error *err) DBT_MUST_USE;
+void dbt__terms_release(dbt__terms *terms);
+/* order[i] is the term that is i-th in byte order; an array of the caller's. DBT_ENOMEM. */
+dbt_status dbt__terms_sort(const dbt__terms *terms, uint32_t **order, dbt_error *err) DBT_MUST_USE;
+
+/* --- select --- */
+
+/* The k-th highest key of n > 0, 1 <= k <= n, and how many are higher. */
+uint64_t dbt__select_key(const uint64_t *key, size_t n, size_t k, size_t *n_higher);
+/* Keys whose order is that of scores: NaN lowest, then -inf to inf. */
+uint64_t dbt__score_key(double score);
+
+/* --- the vectorizer --- */
+
+struct dbt_vectorizer {
+    dbt_vectorizer_options options;
+    int64_t n_documents;
+    int64_t n_terms;
+    uint64_t seed;
+    dbt__table table;
+    size_t n_features;
+    char *term_bytes;
+    size_t *term_start; /* [n_features + 1] */
+    uint32_t *document_frequency;
+    double *score;
+    struct dbt__loading *loading; /* until dbt_vectorizer_load_finish */
+};
+
+dbt_status dbt__options_check(const dbt_vectorizer_options *options, dbt_error *err) DBT_MUST_USE;
+dbt__analyzer_options dbt__options_analyzer(const dbt_vectorizer_options *options, uint64_t seed,
+                                            uint64_t hash_mask);
+/* dbt_vectorizer_fit, the first attempt at counting with a part of the hash's bits only. */
+dbt_status dbt__vectorizer_fit_masked(const dbt_vectorizer_options *options,
+                                      const dbt_corpus *corpus, const dbt_classes *classes,
+                                      dbt_pool *pool, uint64_t hash_mask,
+                                      dbt_vectorizer **vectorizer, dbt_vectorizer_stats *stats,
+                                      dbt_error *err) DBT_MUST_USE;
+void dbt__loading_free(struct dbt__loading *loading);
+
+#endif
