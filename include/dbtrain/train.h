@@ -159,6 +159,7 @@ typedef struct dbt_report {
     size_t n_outputs;   /* the model's labels: the columns of `confusion` */
     dbt_class_row *class_row; /* [n_classes] */
     int64_t *confusion;       /* [n_classes x n_outputs]: documents by actual label and predicted */
+    int64_t *predicted;       /* [n_outputs]: documents by predicted label, those without a label too */
     double macro_precision, macro_recall, macro_f1;
     double weighted_precision, weighted_recall, weighted_f1;
     struct dbt__report_memory *memory;

@@ -93,6 +93,8 @@ typedef struct dbt_vectorizer dbt_vectorizer;
 typedef struct dbt_transformer dbt_transformer;
 
 DBT_EXPORT void dbt_vectorizer_options_init(dbt_vectorizer_options *options);
+/* "15.0.0": the version of Unicode that case, accents and word characters follow; static. */
+DBT_EXPORT const char *dbt_vectorizer_unicode_version(void);
 
 /*
  * Fits a vocabulary. `classes` may be NULL when top_k is 0: then no scores are computed. A row whose

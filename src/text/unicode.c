@@ -194,3 +194,8 @@ size_t dbt__space_length(const char *data, size_t bytes)
                  c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
     return space ? length : 0;
 }
+
+const char *dbt__unicode_version(void)
+{
+    return utf8proc_unicode_version();
+}

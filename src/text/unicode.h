@@ -38,6 +38,8 @@ size_t dbt__map_code_point(uint32_t code_point, bool lowercase, bool strip,
 bool dbt__is_final_sigma(const char *data, size_t bytes, size_t at);
 /* Python's \w: categories L and N, and the underscore. */
 bool dbt__is_word(uint32_t code_point);
+/* "15.0.0": the version of Unicode that all of this follows; static. */
+const char *dbt__unicode_version(void);
 /* Length of the white space (Python's str.isspace) at `data`, valid UTF-8; 0: it is none. */
 size_t dbt__space_length(const char *data, size_t bytes);
 

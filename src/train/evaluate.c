@@ -58,6 +58,7 @@ static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_err
     size_t n_outputs = e->model->labels.n;
     for (size_t i = 0; i < scanned->page->n_rows; i++) {
         int32_t actual = scanned->actual[i];
+        e->report->predicted[scanned->predicted[i]]++;
         if (actual == DBT__NO_LABEL) {
             e->report->unlabelled++;
         } else if (actual == DBT__UNKNOWN_LABEL) {
@@ -257,7 +258,10 @@ static dbt_status allocate_report(dbt_report *report, size_t n_outputs, dbt_erro
     if (report->memory == NULL || !dbt__multiply(n_outputs, n_outputs, &cells))
         return dbt__out_of_memory(err, "a report");
     report->memory->confusion = dbt__alloc_array(cells, sizeof(int64_t));
-    return report->memory->confusion == NULL ? dbt__out_of_memory(err, "a report") : DBT_OK;
+    report->predicted = dbt__alloc_array(n_outputs, sizeof(int64_t));
+    if (report->memory->confusion == NULL || report->predicted == NULL)
+        return dbt__out_of_memory(err, "a report");
+    return DBT_OK;
 }
 
 dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *split,
@@ -284,6 +288,7 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
 
 void dbt_report_release(dbt_report *report)
 {
+    dbt__free(report->predicted);
     if (report->memory != NULL) {
         dbt__label_map_release(&report->memory->unknown);
         dbt__free(report->memory->confusion);

@@ -1,6 +1,7 @@
 /* vectorizer.c: options, and what a fitted vectorizer tells of itself. */
 #include <math.h>
 
+#include "unicode.h"
 #include "vectorizer_internal.h"
 
 void dbt_vectorizer_options_init(dbt_vectorizer_options *options)
@@ -106,4 +107,9 @@ int64_t dbt_vectorizer_documents(const dbt_vectorizer *vectorizer)
 int64_t dbt_vectorizer_terms(const dbt_vectorizer *vectorizer)
 {
     return vectorizer->n_terms;
+}
+
+const char *dbt_vectorizer_unicode_version(void)
+{
+    return dbt__unicode_version();
 }

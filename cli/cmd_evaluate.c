@@ -1,0 +1,233 @@
+/* cmd_evaluate.c: `dbtrain evaluate`: how good a run is on a split. */
+#include <dbtrain/train.h>
+
+#include "commands.h"
+#include "model_options.h"
+
+typedef struct evaluate_values {
+    cli_model_values model;
+    const char *split;
+    size_t threads;
+    bool json;
+} evaluate_values;
+
+/* A confusion matrix of more labels than this is for a machine, or for the view `confusion`. */
+enum { WIDEST_CONFUSION = 25 };
+
+static void init_values(void *values)
+{
+    evaluate_values *v = values;
+    v->split = "test";
+}
+
+#define FIELD(member) CLI_FIELD(evaluate_values, member)
+
+static const cli_argument evaluate_arguments[] = {
+    {.name = "DATABASE", .help = "the SQLite file that holds the run and the split"}, {0}};
+
+static const cli_option evaluate_options[] = {
+    {.kind = CLI_HEADING, .help = "What to evaluate"},
+    {.name = "split",
+     .kind = CLI_STRING,
+     .field = FIELD(split),
+     .argument = "SPLIT",
+     .help = "split to predict and compare"},
+    CLI_MODEL_OPTIONS(evaluate_values),
+    {.kind = CLI_HEADING, .help = "General"},
+    {.name = "threads",
+     .kind = CLI_COUNT,
+     .field = FIELD(threads),
+     .argument = "N",
+     .minimum = 1,
+     .maximum = 256,
+     .help = "threads to use",
+     .shown = "usable cores"},
+    {.name = "json", .kind = CLI_FLAG, .field = FIELD(json), .help = "one object of JSON"},
+    {0}};
+
+static void add_average(cli_table *table, const char *name, double precision, double recall,
+                        double f1, int64_t support)
+{
+    char number[CLI_NUMBER_BYTES];
+    cli_table_add(table, "%s", name);
+    cli_table_add(table, "%.4f", precision);
+    cli_table_add(table, "%.4f", recall);
+    cli_table_add(table, "%.4f", f1);
+    cli_table_add(table, "%s", cli_thousands(number, support));
+}
+
+/* Laid out as scikit-learn's classification_report. */
+static dbt_status print_class_report(const dbt_report *report, dbt_error *err)
+{
+    cli_table table;
+    cli_table_init(&table, "lrrrr");
+    cli_table_add(&table, "label");
+    cli_table_add(&table, "precision");
+    cli_table_add(&table, "recall");
+    cli_table_add(&table, "f1");
+    cli_table_add(&table, "support");
+    for (size_t i = 0; i < report->n_classes; i++) {
+        const dbt_class_row *row = &report->class_row[i];
+        add_average(&table, row->label, row->precision, row->recall, row->f1, row->support);
+    }
+    add_average(&table, "macro avg", report->macro_precision, report->macro_recall,
+                report->macro_f1, report->documents);
+    add_average(&table, "weighted avg", report->weighted_precision, report->weighted_recall,
+                report->weighted_f1, report->documents);
+    dbt_status status = cli_table_print(&table, 0, err);
+    cli_table_release(&table);
+    return status;
+}
+
+static dbt_status print_confusion(const dbt_report *report, dbt_error *err)
+{
+    char align[WIDEST_CONFUSION + 2] = {'l', 0};
+    char number[CLI_NUMBER_BYTES];
+    if (report->n_outputs > WIDEST_CONFUSION) {
+        cli_print("\nconfusion matrix: %zu labels are too many to print: see the view "
+                  "`confusion`\n",
+                  report->n_outputs);
+        return DBT_OK;
+    }
+    for (size_t j = 0; j < report->n_outputs; j++)
+        align[j + 1] = 'r';
+    cli_print("\nconfusion matrix (rows: actual, columns: predicted)\n");
+    cli_table table;
+    cli_table_init(&table, align);
+    /* Columns are numbered, as labels are often longer than their counts. */
+    cli_table_add(&table, "%s", "");
+    for (size_t j = 0; j < report->n_outputs; j++)
+        cli_table_add(&table, "%zu", j);
+    for (size_t i = 0; i < report->n_classes; i++) {
+        if (i < report->n_outputs)
+            cli_table_add(&table, "%zu %s", i, report->class_row[i].label);
+        else
+            cli_table_add(&table, "- %s", report->class_row[i].label);
+        for (size_t j = 0; j < report->n_outputs; j++)
+            cli_table_add(&table, "%s",
+                          cli_thousands(number, report->confusion[i * report->n_outputs + j]));
+    }
+    dbt_status status = cli_table_print(&table, 0, err);
+    cli_table_release(&table);
+    return status;
+}
+
+static dbt_status print_report(const char *split, const dbt_report *report, dbt_error *err)
+{
+    char number[CLI_NUMBER_BYTES];
+    cli_print("split '%s': %s documents - loss: %.4f - acc: %.4f\n\n", split,
+              cli_thousands(number, report->documents), report->loss, report->acc);
+    dbt_status status = print_class_report(report, err);
+    return status == DBT_OK ? print_confusion(report, err) : status;
+}
+
+static json_t *class_rows_json(const dbt_report *report)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < report->n_classes; i++) {
+        const dbt_class_row *row = &report->class_row[i];
+        json_t *object =
+            json_pack("{s:o, s:o, s:o, s:o, s:I}", "label", cli_json_text(row->label), "precision",
+                      cli_json_number(row->precision), "recall", cli_json_number(row->recall),
+                      "f1", cli_json_number(row->f1), "support", (json_int_t)row->support);
+        if (json_array_append_new(rows, object) != 0) {
+            json_decref(rows);
+            return NULL;
+        }
+    }
+    return rows;
+}
+
+static json_t *confusion_json(const dbt_report *report)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < report->n_classes; i++) {
+        json_t *row = json_array();
+        for (size_t j = 0; j < report->n_outputs; j++)
+            (void)json_array_append_new(
+                row, json_integer((json_int_t)report->confusion[i * report->n_outputs + j]));
+        if (json_array_append_new(rows, row) != 0) {
+            json_decref(rows);
+            return NULL;
+        }
+    }
+    return rows;
+}
+
+static dbt_status print_report_json(const dbt_model_info *info, const char *split,
+                                    const dbt_report *report, dbt_error *err)
+{
+    return cli_print_json(
+        json_pack("{s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:b, s:b, s:b, s:o, s:o}", "run",
+                  (json_int_t)info->run_id, "weights",
+                  info->weights == DBT_WEIGHTS_BEST ? "best" : "last", "split",
+                  cli_json_text(split), "documents", (json_int_t)report->documents, "unlabelled",
+                  (json_int_t)report->unlabelled, "loss", cli_json_number(report->loss), "acc",
+                  cli_json_number(report->acc), "trained_on", (int)report->is_train,
+                  "stopped_training", (int)report->is_validation, "stored", (int)report->stored,
+                  "labels", class_rows_json(report), "confusion", confusion_json(report)),
+        err);
+}
+
+/* What a reader must know to take the figures for what they are. */
+static void qualify(const dbt_model_info *info, const char *split, const dbt_report *report)
+{
+    if (report->is_train)
+        cli_note("run %lld was trained on '%s': these figures say nothing about unseen data",
+                 (long long)info->run_id, split);
+    else if (report->is_validation)
+        cli_note("'%s' is the split that stopped the training of run %lld: its figures are better "
+                 "than those of unseen data",
+                 split, (long long)info->run_id);
+    if (report->n_classes > report->n_outputs)
+        cli_note("%zu labels of '%s' were not in the training split, so their documents count as "
+                 "wrong",
+                 report->n_classes - report->n_outputs, split);
+    if (report->unlabelled > 0)
+        cli_note("%lld documents of '%s' have no label: they are predicted, not counted",
+                 (long long)report->unlabelled, split);
+    if (!report->stored) cli_note("the database is read-only: nothing was stored");
+}
+
+static dbt_status run_evaluate(const cli_input *input, dbt_error *err)
+{
+    const evaluate_values *v = input->values;
+    const dbt_observer observer = {.stop = cli_stop};
+    dbt_store *store = NULL;
+    dbt_model *model = NULL;
+    dbt_report report = {0};
+    dbt_status status = cli_open_for_use(input->argument[0], &store, err);
+    if (status == DBT_OK) status = cli_open_model(store, &v->model, &model, err);
+    if (status == DBT_OK)
+        status = dbt_evaluate(store, model, v->split, v->threads, &observer, &report, err);
+    if (status == DBT_OK && report.documents == 0)
+        status = cli_fail(err, DBT_EDATA,
+                          "split '%s' has no document with a label: its predictions are stored, "
+                          "but there is nothing to compare them with",
+                          v->split);
+    if (status == DBT_OK) {
+        dbt_model_info info = dbt_model_get_info(model);
+        qualify(&info, v->split, &report);
+        status = v->json ? print_report_json(&info, v->split, &report, err)
+                         : print_report(v->split, &report, err);
+    }
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    cli_store_close(store);
+    return status;
+}
+
+const cli_command cli_evaluate = {
+    .name = "evaluate",
+    .summary = "tell how good a run is on a split",
+    .description =
+        "Predicts every document of a split with the weights of a run and prints loss, accuracy, "
+        "precision, recall and F1 of each label, and the confusion matrix. The evaluation and the "
+        "predictions are stored in DATABASE: see the views confusion, class_report and mistake.",
+    .examples = "  dbtrain evaluate imdb.db\n"
+                "  dbtrain evaluate imdb.db --split test --run 3 --json\n",
+    .arguments = evaluate_arguments,
+    .options = evaluate_options,
+    .values_size = sizeof(evaluate_values),
+    .init = init_values,
+    .run = run_evaluate};

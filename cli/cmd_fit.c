@@ -1,0 +1,405 @@
+/* cmd_fit.c: `dbtrain fit`: trains a network on a split. */
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <dbtrain/train.h>
+
+#include "commands.h"
+
+enum { VERBOSE_UNSET = -1 };
+
+typedef struct ngram_range {
+    uint32_t minimum;
+    uint32_t maximum;
+} ngram_range;
+
+typedef struct fit_values {
+    dbt_fit_options options;
+    ngram_range ngrams;
+    int optimizer;
+    int verbose;
+    bool json;
+} fit_values;
+
+/* What the observer needs to print. */
+typedef struct fit_printer {
+    int verbose;
+    bool json;
+    dbt_status status; /* of printing */
+    dbt_error err;
+} fit_printer;
+
+static const char *const optimizers[] = {
+#define OPTIMIZER_TEXT(name, text) text,
+    DBT_OPTIMIZER_LIST(OPTIMIZER_TEXT)
+#undef OPTIMIZER_TEXT
+        NULL};
+
+static const char *const verbosities[] = {"0", "1", "2", NULL};
+
+static void init_values(void *values)
+{
+    fit_values *v = values;
+    dbt_fit_options_init(&v->options);
+    v->ngrams.minimum = v->options.vectorizer.ngram_min;
+    v->ngrams.maximum = v->options.vectorizer.ngram_max;
+    v->optimizer = (int)v->options.network.optimizer;
+    v->verbose = VERBOSE_UNSET;
+}
+
+/* "1,2", each a digit; the library checks the range. */
+static bool parse_ngram_range(const char *text, void *value)
+{
+    ngram_range *range = value;
+    if (text[0] < '1' || text[0] > '8' || text[1] != ',') return false;
+    if (text[2] < text[0] || text[2] > '8' || text[3] != '\0') return false;
+    range->minimum = (uint32_t)(text[0] - '0');
+    range->maximum = (uint32_t)(text[2] - '0');
+    return true;
+}
+
+#define FIELD(member) CLI_FIELD(fit_values, member)
+#define OPTION(member) FIELD(options.member)
+#define NETWORK(member) FIELD(options.network.member)
+#define VECTORIZER(member) FIELD(options.vectorizer.member)
+
+static const cli_argument fit_arguments[] = {
+    {.name = "DATABASE", .help = "the SQLite file that holds the documents"}, {0}};
+
+static const cli_option fit_options[] = {
+    {.kind = CLI_HEADING, .help = "What to learn from"},
+    {.name = "train",
+     .kind = CLI_STRING,
+     .field = OPTION(train),
+     .argument = "SPLIT",
+     .help = "split to train on"},
+    {.name = "validation",
+     .kind = CLI_STRING,
+     .field = OPTION(validation),
+     .argument = "SPLIT",
+     .help = "split that decides when to stop",
+     .shown = "cut off the training split"},
+    {.name = "validation-split",
+     .kind = CLI_NUMBER,
+     .field = OPTION(validation_split),
+     .argument = "SHARE",
+     .high = 1,
+     .bound = CLI_BETWEEN,
+     .help = "share of the training split that is held out instead"},
+    {.name = "class-weight",
+     .kind = CLI_STRING,
+     .field = OPTION(class_weight),
+     .argument = "WEIGHTS",
+     .help = "balanced, or label=weight,...",
+     .shown = "1 for each"},
+    {.kind = CLI_HEADING, .help = "Features"},
+    {.name = "ngram-range",
+     .kind = CLI_CUSTOM,
+     .field = FIELD(ngrams),
+     .argument = "MIN,MAX",
+     .parse = parse_ngram_range,
+     .expected = "two numbers from 1 to 8, such as 1,2",
+     .help = "lengths of the n-grams of words",
+     .shown = "1,2"},
+    {.name = "min-df",
+     .kind = CLI_INTEGER,
+     .field = VECTORIZER(min_df),
+     .argument = "N",
+     .minimum = 1,
+     .help = "documents that a term must at least be in"},
+    {.name = "top-k",
+     .kind = CLI_INTEGER,
+     .field = VECTORIZER(top_k),
+     .argument = "K",
+     .minimum = 0,
+     .maximum = INT32_MAX,
+     .help = "terms kept, by their F value (f_classif); 0: all"},
+    {.kind = CLI_HEADING, .help = "Network"},
+    {.name = "layers",
+     .kind = CLI_COUNT,
+     .field = NETWORK(layers),
+     .argument = "N",
+     .minimum = 1,
+     .maximum = 64,
+     .help = "dense layers; 2 means one hidden layer"},
+    {.name = "units",
+     .kind = CLI_COUNT,
+     .field = NETWORK(units),
+     .argument = "N",
+     .minimum = 1,
+     .maximum = 65536,
+     .help = "units of each hidden layer"},
+    {.name = "dropout",
+     .kind = CLI_NUMBER,
+     .field = NETWORK(dropout),
+     .argument = "RATE",
+     .high = 1,
+     .bound = CLI_BELOW_HIGH,
+     .help = "of the input and of each hidden layer"},
+    {.name = "l2",
+     .kind = CLI_NUMBER,
+     .field = NETWORK(l2),
+     .argument = "FACTOR",
+     .help = "penalty on squared weights; every step then sweeps all weights, which is slow"},
+    {.name = "label-smoothing",
+     .kind = CLI_NUMBER,
+     .field = NETWORK(label_smoothing),
+     .argument = "SHARE",
+     .high = 1,
+     .bound = CLI_BELOW_HIGH,
+     .help = "probability taken from the label and spread over all"},
+    {.kind = CLI_HEADING, .help = "Training"},
+    {.name = "batch-size",
+     .kind = CLI_INTEGER,
+     .field = OPTION(batch_size),
+     .argument = "ROWS",
+     .minimum = 1,
+     .maximum = 1 << 20,
+     .help = "rows a page, and a step"},
+    {.name = "epochs",
+     .kind = CLI_INTEGER,
+     .field = OPTION(epochs),
+     .argument = "N",
+     .minimum = 1,
+     .maximum = 1000000,
+     .help = "the most there will be"},
+    {.name = "patience",
+     .kind = CLI_INTEGER,
+     .field = OPTION(patience),
+     .argument = "N",
+     .minimum = 0,
+     .maximum = 1000000,
+     .help = "epochs without a lower val_loss after which training stops"},
+    {.name = "steps-per-epoch",
+     .kind = CLI_INTEGER,
+     .field = OPTION(steps_per_epoch),
+     .argument = "N",
+     .minimum = 1,
+     .maximum = INT32_MAX,
+     .help = "steps after which an epoch ends",
+     .shown = "rows / batch size"},
+    {.name = "validation-steps",
+     .kind = CLI_INTEGER,
+     .field = OPTION(validation_steps),
+     .argument = "N",
+     .minimum = 1,
+     .maximum = INT32_MAX,
+     .help = "pages of the validation split to use",
+     .shown = "all"},
+    {.name = "shuffle",
+     .kind = CLI_SWITCH,
+     .field = OPTION(shuffle),
+     .help = "a new order of rows for each epoch"},
+    {.name = "optimizer",
+     .kind = CLI_CHOICE,
+     .field = FIELD(optimizer),
+     .argument = "NAME",
+     .choices = optimizers,
+     .help = "adam, adamw, lazy-adam (moves only the features of a batch), sgd or adagrad"},
+    {.name = "learning-rate",
+     .kind = CLI_NUMBER,
+     .field = NETWORK(learning_rate),
+     .argument = "RATE",
+     .bound = CLI_ABOVE_LOW,
+     .help = "of the optimizer"},
+    {.name = "momentum",
+     .kind = CLI_NUMBER,
+     .field = NETWORK(momentum),
+     .argument = "SHARE",
+     .high = 1,
+     .bound = CLI_BELOW_HIGH,
+     .help = "of sgd"},
+    {.name = "nesterov",
+     .kind = CLI_FLAG,
+     .field = NETWORK(nesterov),
+     .help = "Nesterov's momentum, of sgd"},
+    {.name = "weight-decay",
+     .kind = CLI_NUMBER,
+     .field = NETWORK(weight_decay),
+     .argument = "RATE",
+     .help = "of adamw"},
+    {.name = "seed",
+     .kind = CLI_INTEGER,
+     .field = OPTION(seed),
+     .argument = "N",
+     .minimum = 0,
+     .help = "the same seed, data and settings give the same bits"},
+    {.kind = CLI_HEADING, .help = "Machine"},
+    {.name = "threads",
+     .kind = CLI_COUNT,
+     .field = OPTION(threads),
+     .argument = "N",
+     .minimum = 1,
+     .maximum = 256,
+     .help = "threads to use; they do not change the result",
+     .shown = "usable cores"},
+    {.name = "memory",
+     .kind = CLI_SIZE,
+     .field = OPTION(memory),
+     .argument = "SIZE",
+     .minimum = 64 << 20,
+     .help = "the most to take; a large vocabulary is then counted in several passes"},
+    {.kind = CLI_HEADING, .help = "Output"},
+    {.name = "name",
+     .kind = CLI_STRING,
+     .field = OPTION(name),
+     .argument = "NAME",
+     .help = "a name for the run, to be used instead of its number"},
+    {.name = "verbose",
+     .kind = CLI_CHOICE,
+     .field = FIELD(verbose),
+     .argument = "0|1|2",
+     .choices = verbosities,
+     .help = "0: the result alone; 1: a progress line, too; 2: a line an epoch",
+     .shown = "1 on a terminal, else 2"},
+    {.name = "json", .kind = CLI_FLAG, .field = FIELD(json), .help = "one object of JSON an epoch"},
+    {0}};
+
+static void print_note(void *context, const char *line)
+{
+    const fit_printer *printer = context;
+    if (printer->verbose > 0) cli_note("%s", line);
+}
+
+static void show_step(void *context, int64_t epoch, int64_t step, int64_t steps, double loss,
+                      double acc)
+{
+    const fit_printer *printer = context;
+    if (printer->verbose != 1) return;
+    enum { WIDTH = 30 };
+    char bar[WIDTH + 1];
+    size_t done = (size_t)(step * WIDTH / steps);
+    memset(bar, '=', done);
+    memset(bar + done, '.', WIDTH - done);
+    bar[WIDTH] = '\0';
+    cli_progress("epoch %lld: %lld/%lld [%s] - loss: %.4f - acc: %.4f", (long long)epoch,
+                 (long long)step, (long long)steps, bar, loss, acc);
+}
+
+/* A printing failure is kept: training must not stop because a reader went away. */
+static void keep_status(fit_printer *printer, dbt_status status)
+{
+    if (printer->status == DBT_OK) printer->status = status;
+}
+
+static void print_epoch_json(fit_printer *printer, const dbt_epoch *epoch)
+{
+    keep_status(
+        printer,
+        cli_print_json(json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "run",
+                                 (json_int_t)epoch->run_id, "epoch", (json_int_t)epoch->epoch,
+                                 "loss", cli_json_number(epoch->loss), "acc",
+                                 cli_json_number(epoch->acc), "val_loss",
+                                 cli_json_number(epoch->val_loss), "val_acc",
+                                 cli_json_number(epoch->val_acc), "learning_rate",
+                                 cli_json_number(epoch->learning_rate), "documents",
+                                 (json_int_t)epoch->documents, "seconds",
+                                 cli_json_number(epoch->seconds), "best", (int)epoch->best),
+                       &printer->err));
+}
+
+/* As Keras with verbose=2. */
+static void print_epoch(void *context, const dbt_epoch *epoch)
+{
+    fit_printer *printer = context;
+    if (printer->json) {
+        print_epoch_json(printer, epoch);
+    } else if (printer->verbose > 0) {
+        cli_print("Epoch %lld/%lld\n", (long long)epoch->epoch, (long long)epoch->epochs);
+        cli_print("%lld/%lld - %.0fs - loss: %.4f - acc: %.4f - val_loss: %.4f - val_acc: %.4f\n",
+                  (long long)epoch->steps, (long long)epoch->steps, epoch->seconds, epoch->loss,
+                  epoch->acc, epoch->val_loss, epoch->val_acc);
+    }
+    keep_status(printer, cli_flush(&printer->err));
+}
+
+/* The guide validates on its test set; whoever does so should know what the figure then is. */
+static void warn_of_test(const fit_values *v)
+{
+    const char *name = v->options.validation;
+    size_t length = name == NULL ? 0 : strlen(name);
+    if (length < 4 || strcmp(name + length - 4, "test") != 0) return;
+    cli_note("'%s' decides when to stop, so its figures are not those of unseen data", name);
+}
+
+static dbt_status print_result(const fit_values *v, const dbt_fit_result *result, dbt_error *err)
+{
+    if (v->json)
+        return cli_print_json(
+            json_pack("{s:I, s:s, s:I, s:I, s:o, s:o, s:b}", "run", (json_int_t)result->run_id,
+                      "status", "finished", "epochs", (json_int_t)result->epochs, "best_epoch",
+                      (json_int_t)result->best_epoch, "best_val_loss",
+                      cli_json_number(result->best_val_loss), "best_val_acc",
+                      cli_json_number(result->best_val_acc), "stopped_early",
+                      (int)result->stopped_early),
+            err);
+    cli_print("run %lld: best epoch %lld of %lld%s - val_loss: %.4f - val_acc: %.4f\n",
+              (long long)result->run_id, (long long)result->best_epoch, (long long)result->epochs,
+              result->stopped_early ? " (stopped early)" : "", result->best_val_loss,
+              result->best_val_acc);
+    return DBT_OK;
+}
+
+/* What a run that did not finish has left. */
+static void tell_what_is_kept(dbt_status status, const dbt_fit_result *result)
+{
+    if (result->run_id == 0) return;
+    if (result->best_epoch > 0)
+        cli_note("run %lld is kept with the weights of its best epoch, %lld",
+                 (long long)result->run_id, (long long)result->best_epoch);
+    if (status == DBT_EINTERRUPTED)
+        cli_note("run %lld is kept with the weights it had when it was stopped",
+                 (long long)result->run_id);
+}
+
+static dbt_status run_fit(const cli_input *input, dbt_error *err)
+{
+    const fit_values *v = input->values;
+    dbt_fit_options options = v->options;
+    options.vectorizer.ngram_min = v->ngrams.minimum;
+    options.vectorizer.ngram_max = v->ngrams.maximum;
+    options.network.optimizer = (dbt_optimizer)v->optimizer;
+    if (cli_given(input, "validation") && cli_given(input, "validation-split"))
+        return cli_fail(err, DBT_EUSAGE,
+                        "--validation and --validation-split exclude each other: give one");
+    fit_printer printer = {.json = v->json, .verbose = v->verbose};
+    if (printer.verbose == VERBOSE_UNSET) printer.verbose = isatty(STDERR_FILENO) ? 1 : 2;
+    const dbt_observer observer = {print_note, show_step, print_epoch, cli_stop, &printer};
+
+    dbt_store *store = NULL;
+    dbt_fit_result result = {0};
+    dbt_status status = dbt_store_open(input->argument[0], DBT_STORE_WRITE, &store, err);
+    if (status < 0) return status;
+    warn_of_test(v);
+    status = dbt_fit(store, &options, &observer, &result, err);
+    cli_store_close(store);
+    if (status < 0) {
+        tell_what_is_kept(status, &result);
+        return status;
+    }
+    if (printer.status < 0) {
+        *err = printer.err;
+        return printer.status;
+    }
+    return print_result(v, &result, err);
+}
+
+const cli_command cli_fit = {
+    .name = "fit",
+    .summary = "train a network on a split",
+    .description =
+        "Trains the network of Google's text classification guide on a split of DATABASE, in "
+        "pages of --batch-size rows that are read and vectorized (n-gram tf-idf) on the fly, and "
+        "validates it after each epoch. The best and the last weights, the vocabulary and the "
+        "history are stored in DATABASE as they come: the table `epoch` can be watched with any "
+        "SQLite client while training runs.\n"
+        "Ctrl-C ends after the batch and keeps what was learnt.",
+    .examples = "  dbtrain fit imdb.db\n"
+                "  dbtrain fit imdb.db --validation-split 0.1 --units 32\n"
+                "  dbtrain fit news.db --train train --validation test --epochs 12\n",
+    .arguments = fit_arguments,
+    .options = fit_options,
+    .values_size = sizeof(fit_values),
+    .init = init_values,
+    .run = run_fit};

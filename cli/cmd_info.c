@@ -1,0 +1,212 @@
+/* cmd_info.c: `dbtrain info`: what is in the database: the guide's exploration of the data, and the runs. */
+#include <math.h>
+
+#include <dbtrain/train.h>
+
+#include "commands.h"
+#include "model_options.h"
+
+typedef struct info_values {
+    bool json;
+} info_values;
+
+/* The guide's threshold, from its 450,000 experiments: under it an n-gram model does best. */
+static const double guide_ratio = 1500;
+
+/* Labels of a split that are printed; `label_count` lists all. */
+enum { MOST_LABELS = 30 };
+
+static void init_values(void *values)
+{
+    (void)values;
+}
+
+static const cli_argument info_arguments[] = {
+    {.name = "DATABASE", .help = "the SQLite file to look at"}, {0}};
+
+static const cli_option info_options[] = {
+    {.kind = CLI_HEADING, .help = "General"},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .field = CLI_FIELD(info_values, json),
+     .help = "one object of JSON"},
+    {0}};
+
+static double samples_words_ratio(const dbt_split_info *split)
+{
+    return split->median_words > 0 ? (double)split->documents / split->median_words
+                                   : (double)NAN;
+}
+
+static const char *guide_model(const dbt_split_info *split)
+{
+    return samples_words_ratio(split) < guide_ratio ? "n-gram model (dbtrain fit)"
+                                                    : "sequence model (sepCNN)";
+}
+
+static size_t fit_bytes(const dbt_split_info *split)
+{
+    dbt_fit_options options;
+    dbt_fit_options_init(&options);
+    return dbt_fit_bytes(&options, split->documents, split->mean_words, split->n_labels);
+}
+
+static void print_labels(const dbt_split_info *split)
+{
+    char number[CLI_NUMBER_BYTES];
+    for (size_t i = 0; i < split->n_labels && i < MOST_LABELS; i++)
+        cli_print("    %s  %s\n", cli_thousands(number, split->label[i].documents),
+                  split->label[i].label == NULL ? "(no label)" : split->label[i].label);
+    if (split->n_labels > MOST_LABELS)
+        cli_print("    and %zu more: select * from label_count\n", split->n_labels - MOST_LABELS);
+}
+
+static void print_split(const dbt_split_info *split)
+{
+    char number[CLI_NUMBER_BYTES];
+    cli_print("\nsplit '%s': %s %s, %zu %s\n", split->name,
+              cli_thousands(number, split->documents),
+              cli_plural(split->documents, "document", "documents"), split->n_labels,
+              cli_plural(split->n_labels, "label", "labels"));
+    print_labels(split);
+    if (split->documents == 0) return;
+    cli_print("  words a document: median %.1f, mean %.1f\n", split->median_words,
+              split->mean_words);
+    cli_print("  samples/words ratio: %.1f: the guide picks the %s\n",
+              samples_words_ratio(split), guide_model(split));
+    cli_print("  a fit on it takes about %s of memory\n",
+              cli_bytes(number, (int64_t)fit_bytes(split)));
+}
+
+static dbt_status print_runs(const dbt_info *info, dbt_error *err)
+{
+    static const char *const heads[] = {"run",      "name",       "status",  "epochs", "best",
+                                        "val_loss", "val_acc",    "train",   "validation",
+                                        "size",     "started"};
+    char number[CLI_NUMBER_BYTES];
+    cli_table table;
+    cli_table_init(&table, "rllrrrrllrl");
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        cli_table_add(&table, "%s", heads[i]);
+    for (size_t i = 0; i < info->n_runs; i++) {
+        const dbt_run_info *run = &info->run[i];
+        cli_table_add(&table, "%lld", (long long)run->id);
+        cli_table_add(&table, "%s", run->name == NULL ? "-" : run->name);
+        cli_table_add(&table, "%s", run->status);
+        cli_table_add(&table, "%lld", (long long)run->epochs);
+        cli_table_add(&table, "%lld", (long long)run->best_epoch);
+        if (run->best_epoch > 0) {
+            cli_table_add(&table, "%.4f", run->val_loss);
+            cli_table_add(&table, "%.4f", run->val_acc);
+        } else {
+            cli_table_add(&table, "-");
+            cli_table_add(&table, "-");
+        }
+        cli_table_add(&table, "%s", run->train_split == NULL ? "(gone)" : run->train_split);
+        cli_table_add(&table, "%s",
+                      run->validation_split == NULL ? "(gone)" : run->validation_split);
+        cli_table_add(&table, "%s", cli_bytes(number, run->bytes));
+        cli_table_add(&table, "%s", run->started_at);
+    }
+    cli_print("\n");
+    dbt_status status = cli_table_print(&table, 0, err);
+    cli_table_release(&table);
+    return status;
+}
+
+static dbt_status print_info(const char *path, const dbt_info *info, dbt_error *err)
+{
+    char number[CLI_NUMBER_BYTES], bytes[CLI_NUMBER_BYTES];
+    cli_print("%s: %s, %s %s from %lld %s, %lld %s refused\n", path,
+              cli_bytes(bytes, info->file_bytes), cli_thousands(number, info->documents),
+              cli_plural(info->documents, "document", "documents"), (long long)info->sources,
+              cli_plural(info->sources, "source", "sources"), (long long)info->rejected,
+              cli_plural(info->rejected, "row", "rows"));
+    for (size_t i = 0; i < info->n_splits; i++)
+        print_split(&info->split[i]);
+    if (info->n_runs == 0) {
+        cli_print("\nno run yet: dbtrain fit makes one\n");
+        return DBT_OK;
+    }
+    return print_runs(info, err);
+}
+
+static json_t *split_json(const dbt_split_info *split)
+{
+    json_t *labels = json_array();
+    for (size_t i = 0; i < split->n_labels; i++)
+        (void)json_array_append_new(labels, json_pack("{s:o, s:I}", "label",
+                                                      cli_json_text(split->label[i].label),
+                                                      "documents",
+                                                      (json_int_t)split->label[i].documents));
+    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:s, s:I, s:o}", "name",
+                     cli_json_text(split->name), "documents", (json_int_t)split->documents,
+                     "median_words", cli_json_number(split->median_words), "mean_words",
+                     cli_json_number(split->mean_words), "samples_words_ratio",
+                     cli_json_number(samples_words_ratio(split)), "guide_model",
+                     guide_model(split), "fit_bytes", (json_int_t)fit_bytes(split), "labels",
+                     labels);
+}
+
+static json_t *run_json(const dbt_run_info *run)
+{
+    return json_pack("{s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:o}", "run",
+                     (json_int_t)run->id, "name", cli_json_text(run->name), "status",
+                     cli_json_text(run->status), "epochs", (json_int_t)run->epochs, "best_epoch",
+                     (json_int_t)run->best_epoch, "val_loss", cli_json_number(run->val_loss),
+                     "val_acc", cli_json_number(run->val_acc), "bytes", (json_int_t)run->bytes,
+                     "train", cli_json_text(run->train_split), "validation",
+                     cli_json_text(run->validation_split), "started_at",
+                     cli_json_text(run->started_at));
+}
+
+static dbt_status print_info_json(const char *path, const dbt_info *info, dbt_error *err)
+{
+    json_t *splits = json_array();
+    json_t *runs = json_array();
+    for (size_t i = 0; i < info->n_splits; i++)
+        (void)json_array_append_new(splits, split_json(&info->split[i]));
+    for (size_t i = 0; i < info->n_runs; i++)
+        (void)json_array_append_new(runs, run_json(&info->run[i]));
+    return cli_print_json(
+        json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o}", "database", cli_json_text(path),
+                  "bytes", (json_int_t)info->file_bytes, "documents", (json_int_t)info->documents,
+                  "sources", (json_int_t)info->sources, "rejected", (json_int_t)info->rejected,
+                  "sqlite_version", info->sqlite_version, "sqlite_has_wal_reset_bug",
+                  (int)info->sqlite_has_wal_reset_bug, "splits", splits, "runs", runs),
+        err);
+}
+
+static dbt_status run_info(const cli_input *input, dbt_error *err)
+{
+    const info_values *v = input->values;
+    dbt_store *store = NULL;
+    dbt_info info = {0};
+    dbt_status status = dbt_store_open(input->argument[0], DBT_STORE_READ, &store, err);
+    if (status < 0) return status;
+    status = dbt_info_read(store, &info, err);
+    if (status == DBT_OK)
+        status = v->json ? print_info_json(input->argument[0], &info, err)
+                         : print_info(input->argument[0], &info, err);
+    if (status == DBT_OK && info.sqlite_has_wal_reset_bug)
+        cli_note("SQLite %s can lose a commit when two programs write or checkpoint the same file "
+                 "at once (fixed in 3.51.3): open it with 'sqlite3 -readonly' while dbtrain "
+                 "writes",
+                 info.sqlite_version);
+    dbt_info_release(&info);
+    cli_store_close(store);
+    return status;
+}
+
+const cli_command cli_info = {
+    .name = "info",
+    .summary = "tell what is in the database",
+    .description = "Prints the splits with their labels, the words of a document and the "
+                   "samples/words ratio, by which the guide chooses a model, and the runs with "
+                   "their sizes.",
+    .examples = "  dbtrain info imdb.db\n",
+    .arguments = info_arguments,
+    .options = info_options,
+    .values_size = sizeof(info_values),
+    .init = init_values,
+    .run = run_info};

@@ -1,0 +1,31 @@
+/* model_options.c: choosing a run. */
+#include "model_options.h"
+
+#include <unistd.h>
+
+const char *const cli_weights_choices[] = {"best", "last", NULL};
+
+dbt_status cli_open_for_use(const char *path, dbt_store **store, dbt_error *err)
+{
+    dbt_store_mode mode = access(path, W_OK) == 0 ? DBT_STORE_WRITE : DBT_STORE_READ;
+    return dbt_store_open(path, mode, store, err);
+}
+
+dbt_status cli_open_model(dbt_store *store, const cli_model_values *values, dbt_model **model,
+                          dbt_error *err)
+{
+    dbt_weights wanted = values->weights == 0 ? DBT_WEIGHTS_BEST : DBT_WEIGHTS_LAST;
+    dbt_status status = dbt_model_open(store, values->run, wanted, model, err);
+    if (status < 0) return status;
+    dbt_model_info info = dbt_model_get_info(*model);
+    if (info.weights != wanted)
+        cli_note("run %lld was stopped before its first epoch ended: using its last weights",
+                 (long long)info.run_id);
+    else if (values->run == NULL && info.weights == DBT_WEIGHTS_BEST)
+        cli_note("using run %lld%s%s%s, best epoch %lld", (long long)info.run_id,
+                 info.name == NULL ? "" : " '", info.name == NULL ? "" : info.name,
+                 info.name == NULL ? "" : "'", (long long)info.best_epoch);
+    else if (values->run == NULL)
+        cli_note("using run %lld, last weights", (long long)info.run_id);
+    return DBT_OK;
+}
