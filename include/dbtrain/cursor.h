@@ -34,15 +34,17 @@ typedef struct dbt_cursor dbt_cursor;
 
 typedef struct dbt_cursor_options {
     const char *split;   /* name of a split; or NULL and */
-    const char *query;   /* a SELECT that yields columns text and label (its name, or NULL), and maybe weight;
-                            it should have an ORDER BY; pages are literal LIMIT/OFFSET, which
-                            costs SQLite a walk over all rows before the page: an epoch is quadratic
-                            in the rows. Cannot be shuffled. document_id is the row number from 1. */
+    const char *query;   /* one SELECT that yields a column text, and maybe label (a name from the table
+                            label, or NULL) and weight; it should have an ORDER BY. Pages are literal
+                            LIMIT/OFFSET, which costs SQLite a walk over all rows before the page: an
+                            epoch is quadratic in the rows. Cannot be shuffled. document_id is the
+                            row number from 1. */
     int64_t n_rows;      /* 0: as many as there are now; else the first n_rows of the split's order */
     size_t batch_size;   /* 128; rows a page, 1 .. 2^20 */
     bool shuffle;        /* false */
     uint64_t seed;       /* 123 */
-    size_t memory;       /* 32 MiB; bytes of text that may be held to mix rows of distant blocks */
+    size_t memory;       /* 32 MiB; bytes of text that may be held to mix rows of distant blocks. Where
+                            12,288 rows have more, rows are fetched one by one: same order, slower. */
 } dbt_cursor_options;
 
 DBT_EXPORT void dbt_cursor_options_init(dbt_cursor_options *options);
@@ -68,7 +70,9 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_reset(dbt_cursor *cursor, int64_t 
 /*
  * Replaces `page` by the next page: DBT_OK; DBT_DONE after the last one of the epoch, again and again
  * until reset. DBT_EFORMAT when documents of the split are missing: the message names split and position
- * and says how to remake it. DBT_ELOCKED, DBT_EIO, DBT_ENOMEM. After an error the same page is next.
+ * and says how to remake it. DBT_EDATA when a query's row has no text, a label that the table lacks, or is gone;
+ * DBT_EUSAGE when SQLite cannot compute it. DBT_ELOCKED, DBT_EIO, DBT_ENOMEM. After an error `page` is empty
+ * and the same page is next.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_next(dbt_cursor *cursor, dbt_page *page,
                                                    dbt_error *err);

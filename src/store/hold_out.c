@@ -297,7 +297,7 @@ static dbt_status prepare_cut(cut *c, dbt_error *err)
     dbt_status status = dbt__prepare(
         c->sql,
         "SELECT place.position, place.document_id, document.label_id, document.text"
-        " FROM split_document AS place JOIN document ON document.id = place.document_id"
+        " FROM split_document AS place CROSS JOIN document ON document.id = place.document_id"
         " WHERE place.split_id = ? AND place.position >= ? AND place.position < ?"
         " ORDER BY place.position",
         &c->rows, err);
