@@ -11,8 +11,9 @@
 
 /* Keys of the weights differ from those of other uses of the same seed (sparse.c: the masks). */
 #define WEIGHT_STREAM UINT64_C(0x776569676874)
-/* Multiply-adds below which a phase is done before another thread would have woken up. */
-#define WORTH_WAKING 400e3
+/* Multiply-adds that take some 40 microseconds; waking a pool of two, and waiting for it, takes 9.
+ */
+#define WORTH_WAKING 200e3
 /* Rows that one task catches up. Bits do not depend on it. */
 #define TASK_ROWS 512
 

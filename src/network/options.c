@@ -111,18 +111,25 @@ static void add_product(size_t *sum, size_t a, size_t b, size_t c)
         *sum = SIZE_MAX;
 }
 
+/* `times` layers, each array of which is kept `copies` times. */
+static void add_layers(size_t *bytes, const dbt_network_options *options, size_t layer,
+                       size_t times, size_t copies)
+{
+    size_t inputs, outputs, one = sizeof(dbt__layer);
+    dbt__layer_shape(options, layer, &inputs, &outputs);
+    add_product(&one, inputs, outputs, copies * sizeof(float));
+    add_product(&one, outputs, copies, sizeof(float));
+    add_product(bytes, one, times, 1);
+}
+
 size_t dbt_network_bytes(const dbt_network_options *options)
 {
-    size_t bytes = sizeof(dbt_network) + sizeof(dbt__optimizer);
+    size_t bytes = sizeof(dbt_network) + sizeof(dbt__optimizer), last = options->layers - 1;
     /* value, the optimizer's states, gradient */
     size_t copies = 2 + dbt__optimizer_states(options);
-    for (size_t i = 0; i < options->layers && bytes != SIZE_MAX; i++) {
-        size_t inputs, outputs;
-        dbt__layer_shape(options, i, &inputs, &outputs);
-        add_product(&bytes, inputs, outputs, copies * sizeof(float));
-        add_product(&bytes, outputs, copies, sizeof(float));
-        add_product(&bytes, 1, 1, sizeof(dbt__layer));
-    }
+    add_layers(&bytes, options, 0, 1, copies);
+    if (last > 1) add_layers(&bytes, options, 1, last - 1, copies);
+    if (last > 0) add_layers(&bytes, options, last, 1, copies);
     /* the transposed batch's cursor and bit set, the rows' last steps */
     add_product(&bytes, options->n_inputs, 1, sizeof(uint32_t));
     add_product(&bytes, options->n_inputs / 64 + 1, 1, sizeof(uint64_t));
