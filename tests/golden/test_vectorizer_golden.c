@@ -307,6 +307,72 @@ static size_t list_documents(const json_t *golden, const char *docs, dbt_text *t
     return n;
 }
 
+/* Occurrences of a uni- or bigram in the food documents: a column sum of the case that counts them.
+ */
+static double count_total(const json_t *golden, dbt_text term)
+{
+    size_t index, r, c;
+    json_t *item, *row, *cell;
+    double total = 0;
+    json_array_foreach(json_object_get(golden, "cases"), index, item)
+    {
+        if (strcmp(json_string_value(json_object_get(item, "name")), "count-word-12") != 0)
+            continue;
+        const json_t *vocabulary = json_object_get(item, "vocabulary");
+        json_array_foreach(json_object_get(item, "rows"), r, row) json_array_foreach(row, c, cell)
+        {
+            size_t column = (size_t)json_integer_value(json_array_get(cell, 0));
+            if (same_text(text_of(json_array_get(vocabulary, column)), term))
+                total += json_number_value(json_array_get(cell, 1));
+        }
+    }
+    return total;
+}
+
+static bool has_feature(const dbt_vectorizer *vectorizer, dbt_text term)
+{
+    for (size_t i = 0; i < dbt_vectorizer_features(vectorizer); i++) {
+        dbt_feature have = dbt_vectorizer_feature(vectorizer, i);
+        if (same_text(term, (dbt_text){have.term, have.term_bytes})) return true;
+    }
+    return false;
+}
+
+/*
+ * The vocabulary and its idf; true: it is equal. With max_features which of the terms tied at the
+ * limit scikit-learn keeps is an accident of its sort: there a term of scikit-learn's may be
+ * missing, if it is such a one. Its rows are then not comparable.
+ */
+static bool check_vocabulary(const json_t *golden, const json_t *item,
+                             const dbt_vectorizer *vectorizer)
+{
+    const json_t *vocabulary = json_object_get(item, "vocabulary");
+    const json_t *idf = json_object_get(item, "idf");
+    size_t n = json_array_size(vocabulary);
+    bool limited = json_object_get(json_object_get(item, "params"), "max_features") != NULL;
+    bool equal = true;
+    double limit = HUGE_VAL;
+    assert_int_equal(dbt_vectorizer_features(vectorizer), n);
+    for (size_t i = 0; limited && i < n; i++)
+        limit = fmin(limit, count_total(golden, text_of(json_array_get(vocabulary, i))));
+    for (size_t i = 0; i < n; i++) {
+        dbt_text want = text_of(json_array_get(vocabulary, i));
+        dbt_feature have = dbt_vectorizer_feature(vectorizer, i);
+        if (limited && !has_feature(vectorizer, want)) {
+            assert_true(count_total(golden, want) == limit);
+            equal = false;
+        }
+        if (limited) {
+            assert_true(count_total(golden, (dbt_text){have.term, have.term_bytes}) >= limit);
+            continue;
+        }
+        assert_true(same_text(want, (dbt_text){have.term, have.term_bytes}));
+        if (json_is_array(idf))
+            assert_true(fabs(have.idf - json_number_value(json_array_get(idf, i))) <= TOLERANCE);
+    }
+    return equal;
+}
+
 static void check_case(const json_t *golden, const json_t *item)
 {
     dbt_error err = {0};
@@ -323,15 +389,9 @@ static void check_case(const json_t *golden, const json_t *item)
         return;
     }
     if (status != DBT_OK) fail_msg("%s", err.message);
-    const json_t *vocabulary = json_object_get(item, "vocabulary");
-    const json_t *idf = json_object_get(item, "idf");
-    assert_int_equal(dbt_vectorizer_features(vectorizer), json_array_size(vocabulary));
-    for (size_t i = 0; i < json_array_size(vocabulary); i++) {
-        dbt_feature have = dbt_vectorizer_feature(vectorizer, i);
-        assert_true(same_text(text_of(json_array_get(vocabulary, i)),
-                              (dbt_text){have.term, have.term_bytes}));
-        if (json_is_array(idf))
-            assert_true(fabs(have.idf - json_number_value(json_array_get(idf, i))) <= TOLERANCE);
+    if (!check_vocabulary(golden, item, vectorizer)) {
+        dbt_vectorizer_free(vectorizer);
+        return;
     }
     dbt_transformer *transformer;
     assert_ok(dbt_transformer_new(vectorizer, &transformer, &err), err);
@@ -470,24 +530,20 @@ static bool read_anova(const char *name, double shift, anova *result)
 static void test_anova__reaches_the_certified_f(void **state)
 {
     (void)state;
-    /* The sums of squares of data that agree in many leading digits cancel: of the certified F the
-     * textbook formula, which is scikit-learn's, keeps in double the digits said here, and with the
-     * leading digits taken off nearly all. */
+    /* Sums of squares of numbers that agree in their leading digits cancel. What the formula, which
+     * is scikit-learn's, keeps of the certified F in double is said here, for the data as they are
+     * (none of it from SmLs05 on) and less their leading digits. Normalised tf-idf has no leading
+     * digits in common. */
     static const struct {
         const char *name;
         double shift, plain, shifted;
     } files[] = {
-        {"SmLs01", 1, 1e-12, 1e-12},
-        {"SmLs02", 1, 1e-11, 1e-12},
-        {"SmLs03", 1, 1e-10, 1e-12},
-        {"SmLs04", 1000000, 1e-2, 1e-8},
-        {"SmLs05", 1000000, 1e-1, 1e-8},
-        {"SmLs06", 1000000, 1e-1, 1e-8},
-        {"SmLs07", 1000000000000, HUGE_VAL, 1e-2},
-        {"SmLs08", 1000000000000, HUGE_VAL, 1e-2},
-        {"SmLs09", 1000000000000, HUGE_VAL, 1e-2},
-        {"SiRstv", 196, 1e-7, 1e-12},
-        {"AtmWtAg", 107.8681, 1e-1, 1e-6},
+        {"SmLs01", 1, 1e-12, 1e-12},       {"SmLs02", 1, 1e-11, 1e-11},
+        {"SmLs03", 1, 1e-9, 1e-11},        {"SmLs04", 1e6, 1e-2, 1e-9},
+        {"SmLs05", 1e6, HUGE_VAL, 1e-9},   {"SmLs06", 1e6, HUGE_VAL, 1e-9},
+        {"SmLs07", 1e12, HUGE_VAL, 1e-3},  {"SmLs08", 1e12, HUGE_VAL, 1e-3},
+        {"SmLs09", 1e12, HUGE_VAL, 1e-3},  {"SiRstv", 196, 1e-7, 1e-11},
+        {"AtmWtAg", 107.8681, 1e-1, 1e-9},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         anova data;
