@@ -61,6 +61,10 @@ typedef struct dbt_network_options {
     uint64_t seed;          /* 123 */
 } dbt_network_options;
 
+/* Labels of dbt_network_score beside the classes: one that the network does not know, and none. */
+#define DBT_UNKNOWN_LABEL (-1)
+#define DBT_NO_LABEL (-2)
+
 /* Sums over the rows of a step or of predictions: divide by n_rows. */
 typedef struct dbt_metrics {
     double loss;    /* sum of weight * loss of the row, without the l2 penalty */
@@ -160,8 +164,8 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_predict(const dbt_network *networ
 
 /*
  * Metrics of the batch that `workspace` was last used to predict, against labels (no weights, no
- * label smoothing). A label of -1 is a class that the network does not know: its row is not
- * correct and its loss is that of a probability of 1e-7, Keras' smallest.
+ * label smoothing). A row of DBT_UNKNOWN_LABEL is not correct, and its loss is that of a
+ * probability of 1e-7, Keras' smallest; a row of DBT_NO_LABEL is left out, of n_rows too.
  */
 DBT_EXPORT dbt_metrics dbt_network_score(const dbt_workspace *workspace, const int32_t *label);
 

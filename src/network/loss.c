@@ -83,6 +83,10 @@ void dbt__loss(const dbt__targets *targets, const float *logits, float *delta, d
         const float *z = logits + r * outputs;
         float *d = delta == NULL ? NULL : delta + r * outputs;
         int32_t label = targets->label[r];
+        if (label == DBT_NO_LABEL) {
+            metrics->n_rows--;
+            continue;
+        }
         if (label < 0 || (size_t)label >= n_classes) {
             metrics->loss += -log(SMALLEST_PROBABILITY);
             continue;

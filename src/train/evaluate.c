@@ -59,9 +59,9 @@ static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_err
     for (size_t i = 0; i < scanned->page->n_rows; i++) {
         int32_t actual = scanned->actual[i];
         e->report->predicted[scanned->predicted[i]]++;
-        if (actual == DBT__NO_LABEL) {
+        if (actual == DBT_NO_LABEL) {
             e->report->unlabelled++;
-        } else if (actual == DBT__UNKNOWN_LABEL) {
+        } else if (actual == DBT_UNKNOWN_LABEL) {
             int64_t pair = scanned->page->label_id[i] * (int64_t)n_outputs + scanned->predicted[i];
             dbt_status status = dbt__label_map_count(&e->pairs, pair, 1, err);
             if (status < 0) return status;

@@ -141,10 +141,10 @@ static dbt_status check_validation_labels(dbt__fit *fit, dbt_error *err)
         int32_t output =
             dbt__label_map_output(&fit->survey.labels, dbt__column_int(select, 0));
         dbt_text name = dbt__column_text(select, 1);
-        if (output == DBT__NO_LABEL)
+        if (output == DBT_NO_LABEL)
             status = dbt__fail(err, DBT_EDATA, "split '%s' has documents without a label",
                                fit->validation);
-        else if (output == DBT__UNKNOWN_LABEL)
+        else if (output == DBT_UNKNOWN_LABEL)
             status = dbt__fail(err, DBT_EDATA,
                                "split '%s' has label '%.*s', which training split '%s' lacks",
                                fit->validation, (int)name.bytes, name.data, fit->train);

@@ -148,7 +148,7 @@ dbt_status dbt__label_map_write(const dbt__label_map *map, dbt__sql *sql, int64_
 
 int32_t dbt__label_map_output(const dbt__label_map *map, int64_t id)
 {
-    if (id == 0) return DBT__NO_LABEL;
+    if (id == 0) return DBT_NO_LABEL;
     size_t low = 0, high = map->n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -157,7 +157,7 @@ int32_t dbt__label_map_output(const dbt__label_map *map, int64_t id)
         else
             high = middle;
     }
-    if (low == map->n || map->label[map->by_id[low]].id != id) return DBT__UNKNOWN_LABEL;
+    if (low == map->n || map->label[map->by_id[low]].id != id) return DBT_UNKNOWN_LABEL;
     return (int32_t)map->by_id[low];
 }
 

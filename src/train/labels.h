@@ -6,15 +6,11 @@
 #ifndef DBT_LABELS_H
 #define DBT_LABELS_H
 
+#include <dbtrain/network.h>
 #include <dbtrain/page.h>
 
 #include "base.h"
 #include "sql.h"
-
-/* What dbt__label_map_output gives for a document without a label: it has no part in any metric. */
-#define DBT__NO_LABEL (-2)
-/* ... and for a label that is not among the outputs. */
-#define DBT__UNKNOWN_LABEL (-1)
 
 typedef struct dbt__label {
     int64_t id;
@@ -40,7 +36,7 @@ dbt_status dbt__label_map_read(dbt__label_map *map, dbt__sql *sql, int64_t run_i
                                dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__label_map_write(const dbt__label_map *map, dbt__sql *sql, int64_t run_id,
                                 dbt_error *err) DBT_MUST_USE;
-/* Output of a label id (0: without a label) of a finished map, or one of the two above. */
+/* Output of a label id of a finished map; DBT_NO_LABEL for 0, DBT_UNKNOWN_LABEL when it is not among them. */
 int32_t dbt__label_map_output(const dbt__label_map *map, int64_t id);
 /* Outputs of a page's rows. */
 void dbt__label_map_page(const dbt__label_map *map, const dbt_page *page, int32_t *output);

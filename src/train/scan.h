@@ -19,7 +19,7 @@
 /* What is known of a page after it went through the network. */
 typedef struct dbt__scanned {
     dbt_page *page;
-    int32_t *actual;      /* [n_rows] output of the label, DBT__NO_LABEL, DBT__UNKNOWN_LABEL */
+    int32_t *actual;      /* [n_rows] output of the label, DBT_NO_LABEL, DBT_UNKNOWN_LABEL */
     int32_t *predicted;   /* [n_rows] */
     float *probability;   /* [n_rows], of the predicted output */
     size_t row_capacity;
