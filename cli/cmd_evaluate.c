@@ -128,8 +128,8 @@ static json_t *class_rows_json(const dbt_report *report)
         const dbt_class_row *row = &report->class_row[i];
         json_t *object =
             json_pack("{s:o, s:o, s:o, s:o, s:I}", "label", cli_json_text(row->label), "precision",
-                      cli_json_number(row->precision), "recall", cli_json_number(row->recall),
-                      "f1", cli_json_number(row->f1), "support", (json_int_t)row->support);
+                      cli_json_number(row->precision), "recall", cli_json_number(row->recall), "f1",
+                      cli_json_number(row->f1), "support", (json_int_t)row->support);
         if (json_array_append_new(rows, object) != 0) {
             json_decref(rows);
             return NULL;

@@ -287,16 +287,15 @@ static void print_epoch_json(fit_printer *printer, const dbt_epoch *epoch)
 {
     keep_status(
         printer,
-        cli_print_json(json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "run",
-                                 (json_int_t)epoch->run_id, "epoch", (json_int_t)epoch->epoch,
-                                 "loss", cli_json_number(epoch->loss), "acc",
-                                 cli_json_number(epoch->acc), "val_loss",
-                                 cli_json_number(epoch->val_loss), "val_acc",
-                                 cli_json_number(epoch->val_acc), "learning_rate",
-                                 cli_json_number(epoch->learning_rate), "documents",
-                                 (json_int_t)epoch->documents, "seconds",
-                                 cli_json_number(epoch->seconds), "best", (int)epoch->best),
-                       &printer->err));
+        cli_print_json(
+            json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "run",
+                      (json_int_t)epoch->run_id, "epoch", (json_int_t)epoch->epoch, "loss",
+                      cli_json_number(epoch->loss), "acc", cli_json_number(epoch->acc), "val_loss",
+                      cli_json_number(epoch->val_loss), "val_acc", cli_json_number(epoch->val_acc),
+                      "learning_rate", cli_json_number(epoch->learning_rate), "documents",
+                      (json_int_t)epoch->documents, "seconds", cli_json_number(epoch->seconds),
+                      "best", (int)epoch->best),
+            &printer->err));
 }
 
 /* As Keras with verbose=2. */
@@ -326,14 +325,14 @@ static void warn_of_test(const fit_values *v)
 static dbt_status print_result(const fit_values *v, const dbt_fit_result *result, dbt_error *err)
 {
     if (v->json)
-        return cli_print_json(
-            json_pack("{s:I, s:s, s:I, s:I, s:o, s:o, s:b}", "run", (json_int_t)result->run_id,
-                      "status", "finished", "epochs", (json_int_t)result->epochs, "best_epoch",
-                      (json_int_t)result->best_epoch, "best_val_loss",
-                      cli_json_number(result->best_val_loss), "best_val_acc",
-                      cli_json_number(result->best_val_acc), "stopped_early",
-                      (int)result->stopped_early),
-            err);
+        return cli_print_json(json_pack("{s:I, s:s, s:I, s:I, s:o, s:o, s:b}", "run",
+                                        (json_int_t)result->run_id, "status", "finished", "epochs",
+                                        (json_int_t)result->epochs, "best_epoch",
+                                        (json_int_t)result->best_epoch, "best_val_loss",
+                                        cli_json_number(result->best_val_loss), "best_val_acc",
+                                        cli_json_number(result->best_val_acc), "stopped_early",
+                                        (int)result->stopped_early),
+                              err);
     cli_print("run %lld: best epoch %lld of %lld%s - val_loss: %.4f - val_acc: %.4f\n",
               (long long)result->run_id, (long long)result->best_epoch, (long long)result->epochs,
               result->stopped_early ? " (stopped early)" : "", result->best_val_loss,

@@ -1,4 +1,5 @@
-/* cmd_info.c: `dbtrain info`: what is in the database: the guide's exploration of the data, and the runs. */
+/* cmd_info.c: `dbtrain info`: what is in the database: the guide's exploration of the data, and the
+ * runs. */
 #include <math.h>
 
 #include <dbtrain/train.h>
@@ -24,18 +25,16 @@ static void init_values(void *values)
 static const cli_argument info_arguments[] = {
     {.name = "DATABASE", .help = "the SQLite file to look at"}, {0}};
 
-static const cli_option info_options[] = {
-    {.kind = CLI_HEADING, .help = "General"},
-    {.name = "json",
-     .kind = CLI_FLAG,
-     .field = CLI_FIELD(info_values, json),
-     .help = "one object of JSON"},
-    {0}};
+static const cli_option info_options[] = {{.kind = CLI_HEADING, .help = "General"},
+                                          {.name = "json",
+                                           .kind = CLI_FLAG,
+                                           .field = CLI_FIELD(info_values, json),
+                                           .help = "one object of JSON"},
+                                          {0}};
 
 static double samples_words_ratio(const dbt_split_info *split)
 {
-    return split->median_words > 0 ? (double)split->documents / split->median_words
-                                   : (double)NAN;
+    return split->median_words > 0 ? (double)split->documents / split->median_words : (double)NAN;
 }
 
 static const char *guide_model(const dbt_split_info *split)
@@ -64,25 +63,24 @@ static void print_labels(const dbt_split_info *split)
 static void print_split(const dbt_split_info *split)
 {
     char number[CLI_NUMBER_BYTES];
-    cli_print("\nsplit '%s': %s %s, %zu %s\n", split->name,
-              cli_thousands(number, split->documents),
+    cli_print("\nsplit '%s': %s %s, %zu %s\n", split->name, cli_thousands(number, split->documents),
               cli_plural(split->documents, "document", "documents"), split->n_labels,
               cli_plural(split->n_labels, "label", "labels"));
     print_labels(split);
     if (split->documents == 0) return;
     cli_print("  words a document: median %.1f, mean %.1f\n", split->median_words,
               split->mean_words);
-    cli_print("  samples/words ratio: %.1f: the guide picks the %s\n",
-              samples_words_ratio(split), guide_model(split));
+    cli_print("  samples/words ratio: %.1f: the guide picks the %s\n", samples_words_ratio(split),
+              guide_model(split));
     cli_print("  a fit on it takes about %s of memory\n",
               cli_bytes(number, (int64_t)fit_bytes(split)));
 }
 
 static dbt_status print_runs(const dbt_info *info, dbt_error *err)
 {
-    static const char *const heads[] = {"run",      "name",       "status",  "epochs", "best",
-                                        "val_loss", "val_acc",    "train",   "validation",
-                                        "size",     "started"};
+    static const char *const heads[] = {"run",        "name",     "status",  "epochs",
+                                        "best",       "val_loss", "val_acc", "train",
+                                        "validation", "size",     "started"};
     char number[CLI_NUMBER_BYTES];
     cli_table table;
     cli_table_init(&table, "rllrrrrllrl");
@@ -135,29 +133,26 @@ static json_t *split_json(const dbt_split_info *split)
 {
     json_t *labels = json_array();
     for (size_t i = 0; i < split->n_labels; i++)
-        (void)json_array_append_new(labels, json_pack("{s:o, s:I}", "label",
-                                                      cli_json_text(split->label[i].label),
-                                                      "documents",
-                                                      (json_int_t)split->label[i].documents));
-    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:s, s:I, s:o}", "name",
-                     cli_json_text(split->name), "documents", (json_int_t)split->documents,
-                     "median_words", cli_json_number(split->median_words), "mean_words",
+        (void)json_array_append_new(
+            labels, json_pack("{s:o, s:I}", "label", cli_json_text(split->label[i].label),
+                              "documents", (json_int_t)split->label[i].documents));
+    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:s, s:I, s:o}", "name", cli_json_text(split->name),
+                     "documents", (json_int_t)split->documents, "median_words",
+                     cli_json_number(split->median_words), "mean_words",
                      cli_json_number(split->mean_words), "samples_words_ratio",
-                     cli_json_number(samples_words_ratio(split)), "guide_model",
-                     guide_model(split), "fit_bytes", (json_int_t)fit_bytes(split), "labels",
-                     labels);
+                     cli_json_number(samples_words_ratio(split)), "guide_model", guide_model(split),
+                     "fit_bytes", (json_int_t)fit_bytes(split), "labels", labels);
 }
 
 static json_t *run_json(const dbt_run_info *run)
 {
-    return json_pack("{s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:o}", "run",
-                     (json_int_t)run->id, "name", cli_json_text(run->name), "status",
-                     cli_json_text(run->status), "epochs", (json_int_t)run->epochs, "best_epoch",
-                     (json_int_t)run->best_epoch, "val_loss", cli_json_number(run->val_loss),
-                     "val_acc", cli_json_number(run->val_acc), "bytes", (json_int_t)run->bytes,
-                     "train", cli_json_text(run->train_split), "validation",
-                     cli_json_text(run->validation_split), "started_at",
-                     cli_json_text(run->started_at));
+    return json_pack(
+        "{s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:o}", "run", (json_int_t)run->id,
+        "name", cli_json_text(run->name), "status", cli_json_text(run->status), "epochs",
+        (json_int_t)run->epochs, "best_epoch", (json_int_t)run->best_epoch, "val_loss",
+        cli_json_number(run->val_loss), "val_acc", cli_json_number(run->val_acc), "bytes",
+        (json_int_t)run->bytes, "train", cli_json_text(run->train_split), "validation",
+        cli_json_text(run->validation_split), "started_at", cli_json_text(run->started_at));
 }
 
 static dbt_status print_info_json(const char *path, const dbt_info *info, dbt_error *err)

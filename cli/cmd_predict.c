@@ -1,8 +1,9 @@
 /*
  * cmd_predict.c: `dbtrain predict`: the label of each line, or of each document of a split.
  *
- * Lines are answered as they come: whatever one read gave is predicted and flushed before the next read, so a
- * program at the other end of a pipe gets each answer at once, and a file goes through in large pages.
+ * Lines are answered as they come: whatever one read gave is predicted and flushed before the next
+ * read, so a program at the other end of a pipe gets each answer at once, and a file goes through
+ * in large pages.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -82,10 +83,7 @@ static const cli_option predict_options[] = {
      .argument = "P",
      .high = 1,
      .help = "leave out labels less probable than this; an empty line when none is left"},
-    {.name = "json",
-     .kind = CLI_FLAG,
-     .field = FIELD(json),
-     .help = "one object of JSON a line"},
+    {.name = "json", .kind = CLI_FLAG, .field = FIELD(json), .help = "one object of JSON a line"},
     {.kind = CLI_HEADING, .help = "General"},
     {.name = "threads",
      .kind = CLI_COUNT,
@@ -126,9 +124,9 @@ static dbt_status print_row_json(const line_stream *stream, const float *p, size
             (void)json_object_set_new(row, "label", cli_json_text(label));
             (void)json_object_set_new(row, "probability", cli_json_number((double)p[output]));
         }
-        (void)json_array_append_new(list, json_pack("{s:o, s:o}", "label", cli_json_text(label),
-                                                    "probability",
-                                                    cli_json_number((double)p[output])));
+        (void)json_array_append_new(list,
+                                    json_pack("{s:o, s:o}", "label", cli_json_text(label),
+                                              "probability", cli_json_number((double)p[output])));
     }
     bool wanted = stream->values->probabilities || stream->values->top > 0;
     if (wanted)
@@ -170,7 +168,8 @@ static dbt_status answer_page(line_stream *stream, dbt_error *err)
     return status;
 }
 
-/* Answers the whole lines that are there; at the end of the file the last one needs no line break. */
+/* Answers the whole lines that are there; at the end of the file the last one needs no line break.
+ */
 static dbt_status answer_lines(line_stream *stream, bool at_end, dbt_error *err)
 {
     size_t begin = 0;
@@ -233,8 +232,7 @@ static dbt_status predict_lines(const cli_input *input, dbt_model *model, dbt_er
     if (stream.descriptor < 0)
         return cli_fail(err, DBT_EDATA, "cannot read '%s': %s", name, strerror(errno));
     stream.order = calloc(dbt_model_get_info(model).n_labels, sizeof *stream.order);
-    dbt_status status =
-        stream.order == NULL ? cli_fail(err, DBT_ENOMEM, "out of memory") : DBT_OK;
+    dbt_status status = stream.order == NULL ? cli_fail(err, DBT_ENOMEM, "out of memory") : DBT_OK;
     if (status == DBT_OK) status = dbt_page_new(&stream.page, err);
     if (status == DBT_OK) status = answer_stream(&stream, err);
     if (!from_stdin) (void)close(stream.descriptor);

@@ -22,15 +22,14 @@ static void init_values(void *values)
 static const cli_argument vectorize_arguments[] = {
     {.name = "DATABASE", .help = "the SQLite file that holds the run and the split"}, {0}};
 
-static const cli_option vectorize_options[] = {
-    {.kind = CLI_HEADING, .help = "What to print"},
-    {.name = "split",
-     .kind = CLI_STRING,
-     .field = CLI_FIELD(vectorize_values, split),
-     .argument = "SPLIT",
-     .help = "split to vectorize"},
-    CLI_MODEL_OPTIONS(vectorize_values),
-    {0}};
+static const cli_option vectorize_options[] = {{.kind = CLI_HEADING, .help = "What to print"},
+                                               {.name = "split",
+                                                .kind = CLI_STRING,
+                                                .field = CLI_FIELD(vectorize_values, split),
+                                                .argument = "SPLIT",
+                                                .help = "split to vectorize"},
+                                               CLI_MODEL_OPTIONS(vectorize_values),
+                                               {0}};
 
 /* "1 3:0.25 17:0.5": the label's output (-1: none, or unknown to the run), then indices from 1. */
 static dbt_status print_batch(void *context, const dbt_batch *batch, const dbt_page *page,

@@ -13,7 +13,8 @@ typedef struct cli_model_values {
 
 extern const char *const cli_weights_choices[];
 
-/* Two rows of an option table: --run and --weights, for a struct whose member `model` is the values. */
+/* Two rows of an option table: --run and --weights, for a struct whose member `model` is the
+ * values. */
 #define CLI_MODEL_OPTIONS(type)                                                                    \
     {.name = "run",                                                                                \
      .kind = CLI_STRING,                                                                           \
@@ -27,8 +28,8 @@ extern const char *const cli_weights_choices[];
         .help = "of its best epoch, or of its last step", .shown = "best"                          \
     }
 
-/* Opens the database for reading only, or for writing where that is possible (a read-only file still serves to look at).
- * Close the store with cli_store_close. */
+/* Opens the database for reading only, or for writing where that is possible (a read-only file
+ * still serves to look at). Close the store with cli_store_close. */
 dbt_status cli_open_for_use(const char *path, dbt_store **store, dbt_error *err) DBT_MUST_USE;
 /* Opens the model that the options ask for and says which one it is when they do not name it. */
 dbt_status cli_open_model(dbt_store *store, const cli_model_values *values, dbt_model **model,

@@ -2,7 +2,8 @@
  * batch.h: a batch, what the network sees of a page: a sparse matrix in CSR form.
  *
  * Row r has the entries row_start[r] .. row_start[r + 1] - 1 of `column` and `value`; within a row
- * columns ascend strictly. A row may be empty. A batch is reused: filling it again keeps its memory.
+ * columns ascend strictly. A row may be empty. A batch is reused: filling it again keeps its
+ * memory.
  */
 #ifndef DBTRAIN_BATCH_H
 #define DBTRAIN_BATCH_H

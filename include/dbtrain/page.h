@@ -26,9 +26,9 @@ typedef struct dbt_text {
 } dbt_text;
 
 typedef struct dbt_page {
-    int64_t index;              /* page number in its epoch, from 0 */
+    int64_t index; /* page number in its epoch, from 0 */
     size_t n_rows;
-    const dbt_text *text;       /* [n_rows]; valid until the page is cleared, appended to or freed */
+    const dbt_text *text; /* [n_rows]; valid until the page is cleared, appended to or freed */
     const int64_t *document_id; /* [n_rows] */
     const int64_t *label_id;    /* [n_rows]; 0: the document has no label */
     const double *weight;       /* [n_rows] */

@@ -55,9 +55,9 @@ typedef enum dbt_status {
 #define DBT_ERROR_BYTES 1024
 
 typedef struct dbt_error {
-    dbt_status status;              /* DBT_OK: no error has been recorded */
-    int64_t line;                   /* line of the input that the error is about, or 0 */
-    char message[DBT_ERROR_BYTES];  /* lower case, no full stop; always terminated by NUL */
+    dbt_status status;             /* DBT_OK: no error has been recorded */
+    int64_t line;                  /* line of the input that the error is about, or 0 */
+    char message[DBT_ERROR_BYTES]; /* lower case, no full stop; always terminated by NUL */
 } dbt_error;
 
 /* Text of a status, never NULL; static storage. */

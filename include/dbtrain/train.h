@@ -1,9 +1,9 @@
 /*
  * train.h: fit a network on a split of a store, evaluate it, predict with it.
  *
- * dbt_fit pages the training split through a cursor, vectorizes each page, trains on it, validates at the
- * end of each epoch, stops early, and writes all of it to the store as it happens: run, epoch,
- * parameter. A model is a stored run read back: its vectorizer, its network and its labels.
+ * dbt_fit pages the training split through a cursor, vectorizes each page, trains on it, validates
+ * at the end of each epoch, stops early, and writes all of it to the store as it happens: run,
+ * epoch, parameter. A model is a stored run read back: its vectorizer, its network and its labels.
  *
  *     dbt_fit_options options;
  *     dbt_fit_options_init(&options);
@@ -50,7 +50,8 @@ typedef struct dbt_epoch {
 typedef struct dbt_observer {
     void (*note)(void *context, const char *line); /* something that a person should know */
     /* A step is done: running means of loss and accuracy over the epoch so far. */
-    void (*step)(void *context, int64_t epoch, int64_t step, int64_t steps, double loss, double acc);
+    void (*step)(void *context, int64_t epoch, int64_t step, int64_t steps, double loss,
+                 double acc);
     void (*epoch)(void *context, const dbt_epoch *epoch); /* after its row was committed */
     bool (*stop)(void *context); /* asked between batches; true ends with DBT_EINTERRUPTED */
     void *context;
@@ -67,10 +68,11 @@ typedef struct dbt_fit_options {
     int64_t steps_per_epoch;  /* 0: ceil(rows / batch_size) */
     int64_t validation_steps; /* 0: all pages of the validation split; else its first ones */
     bool shuffle;             /* true */
-    const char *class_weight; /* NULL: all 1; "balanced": n / (classes * n_class); or "label=w,..." */
-    uint64_t seed;            /* 123; below 2^63 */
-    size_t threads;           /* 0: usable cores */
-    size_t memory;            /* 512 MiB; the most that the process should take, at least 64 MiB */
+    const char
+        *class_weight; /* NULL: all 1; "balanced": n / (classes * n_class); or "label=w,..." */
+    uint64_t seed;     /* 123; below 2^63 */
+    size_t threads;    /* 0: usable cores */
+    size_t memory;     /* 512 MiB; the most that the process should take, at least 64 MiB */
     dbt_vectorizer_options vectorizer; /* its memory is set by dbt_fit */
     dbt_network_options network;       /* its n_inputs, n_classes and seed are set by dbt_fit */
 } dbt_fit_options;
@@ -87,11 +89,12 @@ typedef struct dbt_fit_result {
 DBT_EXPORT void dbt_fit_options_init(dbt_fit_options *options);
 
 /*
- * Trains a run. `observer` may be NULL. The store must be writable. The best and the last weights are
- * stored; after DBT_EINTERRUPTED and DBT_EDIVERGED too (of a diverged run the best, if any).
- * DBT_EUSAGE (an option out of range, no such split, a label in class_weight that is unknown, a name that is taken),
- * DBT_EDATA (fewer than two labels, documents without a label, a validation label that training lacks,
- * an empty vocabulary), DBT_EDIVERGED, DBT_EINTERRUPTED, and the store's.
+ * Trains a run. `observer` may be NULL. The store must be writable. The best and the last weights
+ * are stored; after DBT_EINTERRUPTED and DBT_EDIVERGED too (of a diverged run the best, if any).
+ * DBT_EUSAGE (an option out of range, no such split, a label in class_weight that is unknown, a
+ * name that is taken), DBT_EDATA (fewer than two labels, documents without a label, a validation
+ * label that training lacks, an empty vocabulary), DBT_EDIVERGED, DBT_EINTERRUPTED, and the
+ * store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options,
                                            const dbt_observer *observer, dbt_fit_result *result,
@@ -103,9 +106,10 @@ typedef enum dbt_weights { DBT_WEIGHTS_BEST, DBT_WEIGHTS_LAST } dbt_weights;
 /* A run read back. */
 typedef struct dbt_model dbt_model;
 
-/* `run` is an id or a name; NULL is the newest run with weights. A run without best weights (stopped in
- * its first epoch) gives its last. DBT_EUSAGE (no such run, or it has no weights), DBT_EFORMAT (what is
- * stored is damaged), DBT_ENOMEM. The model does not need the store afterwards. */
+/* `run` is an id or a name; NULL is the newest run with weights. A run without best weights
+ * (stopped in its first epoch) gives its last. DBT_EUSAGE (no such run, or it has no weights),
+ * DBT_EFORMAT (what is stored is damaged), DBT_ENOMEM. The model does not need the store
+ * afterwards. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_model_open(dbt_store *store, const char *run,
                                                   dbt_weights weights, dbt_model **model,
                                                   dbt_error *err);
@@ -120,7 +124,7 @@ typedef struct dbt_model_info {
     int64_t best_epoch; /* 0: none */
     size_t n_labels;
     size_t n_features;
-    const char *train_split;      /* NULL when the split is gone */
+    const char *train_split; /* NULL when the split is gone */
     const char *validation_split;
 } dbt_model_info;
 
@@ -137,8 +141,8 @@ DBT_EXPORT const dbt_vectorizer *dbt_model_vectorizer(const dbt_model *model);
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_model_predict(dbt_model *model, const dbt_page *page,
                                                      const float **probability, dbt_error *err);
 
-/* How a model did on a split. Labels: first the model's n_labels outputs, then those of the split that the
- * model does not know. Undefined ratios are 0, as scikit-learn's. */
+/* How a model did on a split. Labels: first the model's n_labels outputs, then those of the split
+ * that the model does not know. Undefined ratios are 0, as scikit-learn's. */
 typedef struct dbt_class_row {
     const char *label; /* the report's */
     int64_t support;
@@ -148,7 +152,7 @@ typedef struct dbt_class_row {
 } dbt_class_row;
 
 typedef struct dbt_report {
-    int64_t documents;  /* with a label; the others are predicted but not counted */
+    int64_t documents; /* with a label; the others are predicted but not counted */
     int64_t unlabelled;
     double loss; /* mean, without dropout, weights or label smoothing, with the l2 penalty */
     double acc;
@@ -159,18 +163,18 @@ typedef struct dbt_report {
     size_t n_outputs;   /* the model's labels: the columns of `confusion` */
     dbt_class_row *class_row; /* [n_classes] */
     int64_t *confusion;       /* [n_classes x n_outputs]: documents by actual label and predicted */
-    int64_t *predicted;       /* [n_outputs]: documents by predicted label, those without a label too */
+    int64_t *predicted; /* [n_outputs]: documents by predicted label, those without a label too */
     double macro_precision, macro_recall, macro_f1;
     double weighted_precision, weighted_recall, weighted_f1;
     struct dbt__report_memory *memory;
 } dbt_report;
 
 /*
- * Evaluates a split and stores the outcome (evaluation, prediction; those of an earlier evaluation of the
- * same split, run and weights are replaced), all in one transaction, unless the store was opened read-only.
- * Of a split without labels the predictions are stored, there is no evaluation, and loss and acc are NaN.
- * threads 0: usable cores. Free the report with dbt_report_release in any case.
- * DBT_EUSAGE (no such split), DBT_EINTERRUPTED, and the store's.
+ * Evaluates a split and stores the outcome (evaluation, prediction; those of an earlier evaluation
+ * of the same split, run and weights are replaced), all in one transaction, unless the store was
+ * opened read-only. Of a split without labels the predictions are stored, there is no evaluation,
+ * and loss and acc are NaN. threads 0: usable cores. Free the report with dbt_report_release in any
+ * case. DBT_EUSAGE (no such split), DBT_EINTERRUPTED, and the store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model,
                                                 const char *split, size_t threads,
@@ -178,10 +182,12 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_evaluate(dbt_store *store, const dbt_mode
                                                 dbt_error *err);
 DBT_EXPORT void dbt_report_release(dbt_report *report);
 
-/* Called for each batch of a split in order, with the output of each row's label (-1: none or unknown). */
-typedef dbt_status (*dbt_batch_visit)(void *context, const dbt_batch *batch,
-                                      const dbt_page *page, const int32_t *output, dbt_error *err);
-/* The split as the model's network sees it. DBT_EUSAGE (no such split), what `visit` returns, and the store's. */
+/* Called for each batch of a split in order, with the output of each row's label (-1: none or
+ * unknown). */
+typedef dbt_status (*dbt_batch_visit)(void *context, const dbt_batch *batch, const dbt_page *page,
+                                      const int32_t *output, dbt_error *err);
+/* The split as the model's network sees it. DBT_EUSAGE (no such split), what `visit` returns, and
+ * the store's. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorize(dbt_store *store, const dbt_model *model,
                                                  const char *split, size_t batch_size,
                                                  dbt_batch_visit visit, void *context,
@@ -196,7 +202,7 @@ typedef struct dbt_label_count {
 typedef struct dbt_split_info {
     const char *name;
     int64_t documents;
-    size_t n_labels; /* rows of `label` */
+    size_t n_labels;              /* rows of `label` */
     const dbt_label_count *label; /* most frequent first */
     double median_words; /* words a document: runs without white space, as the guide counts them */
     double mean_words;
@@ -210,7 +216,7 @@ typedef struct dbt_run_info {
     int64_t best_epoch; /* 0: none */
     double val_loss;    /* of the best epoch; NaN: none */
     double val_acc;
-    int64_t bytes;      /* of its weights, predictions and checkpoint */
+    int64_t bytes;                              /* of its weights, predictions and checkpoint */
     const char *train_split, *validation_split; /* NULL: gone */
     const char *started_at;
 } dbt_run_info;
@@ -223,7 +229,8 @@ typedef struct dbt_info {
     const dbt_split_info *split;
     const dbt_run_info *run;
     const char *sqlite_version;
-    bool sqlite_has_wal_reset_bug; /* 3.7.0 .. 3.51.2, but for 3.44.6 and 3.50.7: FAULTS in the README */
+    bool sqlite_has_wal_reset_bug; /* 3.7.0 .. 3.51.2, but for 3.44.6 and 3.50.7: FAULTS in the
+                                      README */
     struct dbt__info_memory *memory;
 } dbt_info;
 
@@ -231,7 +238,8 @@ typedef struct dbt_info {
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err);
 DBT_EXPORT void dbt_info_release(dbt_info *info);
 
-/* Bytes that dbt_fit with these options takes at most for a split of that many documents, words and labels. */
+/* Bytes that dbt_fit with these options takes at most for a split of that many documents, words and
+ * labels. */
 DBT_EXPORT size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents,
                                 double mean_words, size_t n_labels);
 

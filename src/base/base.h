@@ -1,9 +1,9 @@
 /*
  * base.h: what every module uses: errors, memory, buffers, random numbers, hashes.
  *
- * All memory of dbtrain comes through dbt__alloc, dbt__alloc_array, dbt__grow_array and goes through
- * dbt__free: one door, so that tests can make any allocation fail. Sizes are multiplied with
- * overflow checks here and nowhere else.
+ * All memory of dbtrain comes through dbt__alloc, dbt__alloc_array, dbt__grow_array and goes
+ * through dbt__free: one door, so that tests can make any allocation fail. Sizes are multiplied
+ * with overflow checks here and nowhere else.
  */
 #ifndef DBT_BASE_H
 #define DBT_BASE_H
@@ -26,7 +26,8 @@ dbt_status dbt__context(dbt_error *err, const char *format, ...) DBT_PRINTF(2, 3
 
 /* --- memory --- */
 
-/* Zeroed memory; NULL when there is none, or n * size overflows. n or size 0 gives a valid pointer. */
+/* Zeroed memory; NULL when there is none, or n * size overflows. n or size 0 gives a valid pointer.
+ */
 void *dbt__alloc_array(size_t n, size_t size) DBT_MUST_USE;
 #define dbt__alloc(size) dbt__alloc_array(1, (size))
 /* Grows to n * size bytes, new memory uninitialised; NULL leaves the old memory as it was. */
@@ -41,7 +42,8 @@ char *dbt__strdup(const char *text) DBT_MUST_USE;
 bool dbt__multiply(size_t a, size_t b, size_t *product) DBT_MUST_USE;
 /* Gives freed memory back to the operating system, after a phase that took much. */
 void dbt__trim_memory(void);
-/* At least `needed` elements fit into *memory of *capacity elements of `size` bytes; grows by half. */
+/* At least `needed` elements fit into *memory of *capacity elements of `size` bytes; grows by half.
+ */
 dbt_status dbt__reserve(void **memory, size_t *capacity, size_t needed, size_t size,
                         const char *what, dbt_error *err) DBT_MUST_USE;
 

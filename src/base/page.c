@@ -57,8 +57,8 @@ static dbt_status reserve_rows(struct dbt__page_memory *memory, size_t rows, dbt
     dbt_status status =
         dbt__reserve((void **)&memory->text, &text, rows, sizeof *memory->text, "a page", err);
     if (status == DBT_OK)
-        status = dbt__reserve((void **)&memory->document_id, &id, rows,
-                              sizeof *memory->document_id, "a page", err);
+        status = dbt__reserve((void **)&memory->document_id, &id, rows, sizeof *memory->document_id,
+                              "a page", err);
     if (status == DBT_OK)
         status = dbt__reserve((void **)&memory->label_id, &label, rows, sizeof *memory->label_id,
                               "a page", err);

@@ -1,9 +1,9 @@
 /*
  * pool.c: a fixed set of threads that share out numbered tasks.
  *
- * A call publishes the tasks under the lock and wakes the others; every thread, the caller too, then takes
- * the next number from an atomic counter until there are none. The caller leaves when all threads
- * that joined in have left, so the context may live on its stack.
+ * A call publishes the tasks under the lock and wakes the others; every thread, the caller too,
+ * then takes the next number from an atomic counter until there are none. The caller leaves when
+ * all threads that joined in have left, so the context may live on its stack.
  */
 #define _GNU_SOURCE
 #include <dbtrain/pool.h>

@@ -1,13 +1,13 @@
 /*
  * sql.h: SQLite, behind the one door through which dbtrain uses it.
  *
- * A connection and its statements belong to one thread at a time. Every failure carries SQLite's own message and is
- * mapped: BUSY and LOCKED to DBT_ELOCKED, FULL and IOERR and READONLY and CANTOPEN to DBT_EIO, NOMEM to
- * DBT_ENOMEM, CORRUPT and NOTADB and a missing file to DBT_EFORMAT, TOOBIG to DBT_EDATA, INTERRUPT to
- * DBT_EINTERRUPTED, else DBT_EINTERNAL.
+ * A connection and its statements belong to one thread at a time. Every failure carries SQLite's
+ * own message and is mapped: BUSY and LOCKED to DBT_ELOCKED, FULL and IOERR and READONLY and
+ * CANTOPEN to DBT_EIO, NOMEM to DBT_ENOMEM, CORRUPT and NOTADB and a missing file to DBT_EFORMAT,
+ * TOOBIG to DBT_EDATA, INTERRUPT to DBT_EINTERRUPTED, else DBT_EINTERNAL.
  *
- * Statements: bind (indices from 1), step until DBT_DONE, reset. Binding cannot fail visibly: the first
- * failure is kept and reported by the next step, so that a row of binds needs one check.
+ * Statements: bind (indices from 1), step until DBT_DONE, reset. Binding cannot fail visibly: the
+ * first failure is kept and reported by the next step, so that a row of binds needs one check.
  *
  *     dbt__bind_int(statement, 1, id);
  *     while ((status = dbt__step(statement, err)) == DBT_OK)
@@ -31,9 +31,10 @@ typedef enum dbt__sql_mode { DBT__SQL_READ, DBT__SQL_WRITE, DBT__SQL_CREATE } db
 
 /*
  * Opens a connection with the settings that every connection of dbtrain has: busy time-out, foreign
- * keys on, synchronous FULL, mmap off, extended codes, defensive. It neither checks nor makes a schema. READ works
- * on read-only files, folders and media. DBT_EFORMAT when the file is missing (but for CREATE), a folder or no
- * database; DBT_EIO when it cannot be opened or, but for READ, not be written.
+ * keys on, synchronous FULL, mmap off, extended codes, defensive. It neither checks nor makes a
+ * schema. READ works on read-only files, folders and media. DBT_EFORMAT when the file is missing
+ * (but for CREATE), a folder or no database; DBT_EIO when it cannot be opened or, but for READ, not
+ * be written.
  */
 dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql,
                          dbt_error *err) DBT_MUST_USE;
@@ -49,21 +50,23 @@ dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err) DBT_
 dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64_t *value,
                         dbt_error *err) DBT_MUST_USE;
 
-/* BEGIN IMMEDIATE; COMMIT (when it fails, roll back); ROLLBACK (which cannot fail in a way that matters, and does
- * nothing outside of a transaction). */
+/* BEGIN IMMEDIATE; COMMIT (when it fails, roll back); ROLLBACK (which cannot fail in a way that
+ * matters, and does nothing outside of a transaction). */
 dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 void dbt__sql_rollback(dbt__sql *sql);
 /* True outside of any transaction, read or write. */
 bool dbt__sql_idle(dbt__sql *sql);
-/* Moves the write-ahead log into the file and empties it. DBT_ELOCKED when a reader is in the way. */
+/* Moves the write-ahead log into the file and empties it. DBT_ELOCKED when a reader is in the way.
+ */
 dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 
 dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statement,
                         dbt_error *err) DBT_MUST_USE;
 /*
  * Prepares a user's query: exactly one statement that reads and yields columns, without parameters.
- * *bytes is its length in `text` without the closing semicolon. DBT_EUSAGE says what is wrong with it.
+ * *bytes is its length in `text` without the closing semicolon. DBT_EUSAGE says what is wrong with
+ * it.
  */
 dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **statement,
                               size_t *bytes, dbt_error *err) DBT_MUST_USE;
@@ -86,7 +89,8 @@ dbt_status dbt__run(dbt__statement *statement, dbt_error *err) DBT_MUST_USE;
 /* Ends the reading of rows and releases the transaction; bindings are cleared. */
 void dbt__reset(dbt__statement *statement);
 
-/* Columns from 0, of the row that the last step gave; text and blobs are valid until the next step or reset. */
+/* Columns from 0, of the row that the last step gave; text and blobs are valid until the next step
+ * or reset. */
 int dbt__columns(dbt__statement *statement);
 const char *dbt__column_name(dbt__statement *statement, int column);
 bool dbt__column_is_null(dbt__statement *statement, int column);

@@ -2,7 +2,8 @@
  * epochs.c: the training loop: steps, validation, early stopping, and what is stored of each epoch.
  *
  * Each epoch ends with one transaction: its row of the history and, when it is the best so far, its
- * weights. So a shell that looks on sees whole epochs, and a killed training leaves its best weights.
+ * weights. So a shell that looks on sees whole epochs, and a killed training leaves its best
+ * weights.
  */
 #include "fit_internal.h"
 
@@ -88,11 +89,10 @@ static dbt_status train_epoch(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
 static dbt_status validate(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
 {
     dbt_metrics metrics;
-    dbt_status status = dbt__scan(fit->scanner, fit->validation_pages, NULL, NULL, fit->observer,
-                                  &metrics, err);
+    dbt_status status =
+        dbt__scan(fit->scanner, fit->validation_pages, NULL, NULL, fit->observer, &metrics, err);
     if (status < 0) return status;
-    epoch->val_loss =
-        metrics.loss / (double)metrics.n_rows + dbt_network_penalty(fit->network);
+    epoch->val_loss = metrics.loss / (double)metrics.n_rows + dbt_network_penalty(fit->network);
     epoch->val_acc = metrics.correct / (double)metrics.n_rows;
     if (!isfinite(epoch->val_loss))
         return dbt__fail(err, DBT_EDIVERGED, "val_loss of epoch %lld is not finite",

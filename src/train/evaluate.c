@@ -1,8 +1,8 @@
 /*
  * evaluate.c: a model on a split: the report, and its rows in evaluation and prediction.
  *
- * Everything is written in one transaction around the scan, which reads through the cursor's own connection:
- * whoever looks on sees the old evaluation or the new one, never half of one.
+ * Everything is written in one transaction around the scan, which reads through the cursor's own
+ * connection: whoever looks on sees the old evaluation or the new one, never half of one.
  */
 #include <math.h>
 #include <string.h>
@@ -18,10 +18,11 @@
 
 #define PAGE_ROWS 256
 
-/* Labels of the split that the model does not know: rows of the confusion matrix after its outputs. */
+/* Labels of the split that the model does not know: rows of the confusion matrix after its outputs.
+ */
 struct dbt__report_memory {
     dbt__label_map unknown;
-    int64_t *confusion;     /* [outputs x outputs] */
+    int64_t *confusion; /* [outputs x outputs] */
     dbt_class_row *class_row;
     int64_t *full; /* [classes x outputs], what the report shows */
 };
@@ -32,8 +33,8 @@ typedef struct evaluation {
     dbt__sql *sql;
     int64_t split_id;
     dbt__statement *insert; /* NULL: nothing is stored */
-    /* Of documents with a label that the model does not know: (label, predicted) pairs, counted in a map whose
-     * key is their combination. */
+    /* Of documents with a label that the model does not know: (label, predicted) pairs, counted in
+     * a map whose key is their combination. */
     dbt__label_map pairs;
 } evaluation;
 
@@ -66,8 +67,8 @@ static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_err
             dbt_status status = dbt__label_map_count(&e->pairs, pair, 1, err);
             if (status < 0) return status;
         } else {
-            e->report->memory->confusion[(size_t)actual * n_outputs +
-                                         (size_t)scanned->predicted[i]]++;
+            e->report->memory
+                ->confusion[(size_t)actual * n_outputs + (size_t)scanned->predicted[i]]++;
         }
     }
     return e->insert == NULL ? DBT_OK : store_page(e, scanned, err);
@@ -116,15 +117,16 @@ static double ratio(double a, double b)
     return b > 0 ? a / b : 0;
 }
 
-/* precision = tp / predicted, recall = tp / support, f1 = 2 tp / (predicted + support); 0 where undefined. */
+/* precision = tp / predicted, recall = tp / support, f1 = 2 tp / (predicted + support); 0 where
+ * undefined. */
 static void fill_rows(evaluation *e)
 {
     dbt_report *report = e->report;
     size_t n = report->n_outputs;
     for (size_t i = 0; i < report->n_classes; i++) {
         dbt_class_row *row = &report->class_row[i];
-        row->label = i < n ? e->model->labels.label[i].name
-                           : report->memory->unknown.label[i - n].name;
+        row->label =
+            i < n ? e->model->labels.label[i].name : report->memory->unknown.label[i - n].name;
         int64_t predicted = 0;
         for (size_t j = 0; j < n; j++)
             row->support += report->confusion[i * n + j];
@@ -157,8 +159,7 @@ static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_err
     dbt_report *report = e->report;
     /* 0 documents with a label give NaN: there is nothing to say. */
     report->documents = (int64_t)metrics->n_rows;
-    report->loss =
-        metrics->loss / (double)metrics->n_rows + dbt_network_penalty(e->model->network);
+    report->loss = metrics->loss / (double)metrics->n_rows + dbt_network_penalty(e->model->network);
     report->acc = metrics->correct / (double)metrics->n_rows;
     report->is_train = e->split_id == e->model->train_split_id;
     report->is_validation = e->split_id == e->model->validation_split_id;
@@ -187,8 +188,8 @@ static dbt_status begin_storing(evaluation *e, dbt_error *err)
 {
     dbt_status status = dbt__sql_begin(e->sql, err);
     if (status == DBT_OK)
-        status = forget(
-            e, "DELETE FROM prediction WHERE run_id = ? AND split_id = ? AND kind = ?", err);
+        status =
+            forget(e, "DELETE FROM prediction WHERE run_id = ? AND split_id = ? AND kind = ?", err);
     if (status == DBT_OK)
         status = dbt__prepare(e->sql,
                               "INSERT INTO prediction (run_id, split_id, kind, document_id,"
@@ -218,8 +219,8 @@ static dbt_status store_evaluation(evaluation *e, dbt_error *err)
 
 static dbt_status end_storing(evaluation *e, dbt_error *err)
 {
-    dbt_status status = forget(
-        e, "DELETE FROM evaluation WHERE run_id = ? AND split_id = ? AND kind = ?", err);
+    dbt_status status =
+        forget(e, "DELETE FROM evaluation WHERE run_id = ? AND split_id = ? AND kind = ?", err);
     if (status == DBT_OK && e->report->documents > 0) status = store_evaluation(e, err);
     return status == DBT_OK ? dbt__sql_commit(e->sql, err) : status;
 }
@@ -242,8 +243,8 @@ static dbt_status scan_split(evaluation *e, dbt_store *store, const char *split,
         status = dbt__scanner_new(cursor, e->model->vectorizer, e->model->network,
                                   &e->model->labels, pool, &scanner, err);
     if (status == DBT_OK)
-        status = dbt__scan(scanner, dbt_cursor_pages(cursor), visit_page, e, observer, &metrics,
-                           err);
+        status =
+            dbt__scan(scanner, dbt_cursor_pages(cursor), visit_page, e, observer, &metrics, err);
     if (status == DBT_OK) status = fill_report(e, &metrics, err);
     dbt__scanner_free(scanner);
     dbt_pool_free(pool);
@@ -264,9 +265,8 @@ static dbt_status allocate_report(dbt_report *report, size_t n_outputs, dbt_erro
     return DBT_OK;
 }
 
-dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *split,
-                        size_t threads, const dbt_observer *observer, dbt_report *report,
-                        dbt_error *err)
+dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *split, size_t threads,
+                        const dbt_observer *observer, dbt_report *report, dbt_error *err)
 {
     *report = (dbt_report){0};
     evaluation e = {.model = model, .report = report, .sql = dbt__store_sql(store)};

@@ -1,9 +1,10 @@
 /*
  * fit.c: from options to a trained run.
  *
- * In order: splits, threads, a survey of the training documents (labels and fingerprint), the vocabulary
- * (found or fitted), the network, the run's row, cursors; then the loop of epochs.c; then the last weights and
- * the run's status. What is checked is checked before the run's row is made, so a mistake leaves no run.
+ * In order: splits, threads, a survey of the training documents (labels and fingerprint), the
+ * vocabulary (found or fitted), the network, the run's row, cursors; then the loop of epochs.c;
+ * then the last weights and the run's status. What is checked is checked before the run's row is
+ * made, so a mistake leaves no run.
  */
 #include "fit_internal.h"
 
@@ -77,9 +78,9 @@ static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
 {
     const dbt_fit_options *options = &fit->options;
     bool reused = false;
-    dbt_status status = dbt_store_hold_out(fit->store, options->train, options->validation_split,
-                                           options->seed, &fit->train_split,
-                                           &fit->validation_split, &reused, err);
+    dbt_status status =
+        dbt_store_hold_out(fit->store, options->train, options->validation_split, options->seed,
+                           &fit->train_split, &fit->validation_split, &reused, err);
     if (status == DBT_OK) status = copy_name(&fit->train, options->train, "/train", err);
     if (status == DBT_OK) status = copy_name(&fit->validation, options->train, "/validation", err);
     return status;
@@ -94,8 +95,8 @@ static dbt_status resolve_splits(dbt__fit *fit, dbt_error *err)
     } else {
         status = dbt_store_find_split(fit->store, options->train, &fit->train_split, err);
         if (status == DBT_OK)
-            status = dbt_store_find_split(fit->store, options->validation, &fit->validation_split,
-                                          err);
+            status =
+                dbt_store_find_split(fit->store, options->validation, &fit->validation_split, err);
         if (status == DBT_OK) status = copy_name(&fit->train, options->train, "", err);
         if (status == DBT_OK) status = copy_name(&fit->validation, options->validation, "", err);
     }
@@ -103,8 +104,8 @@ static dbt_status resolve_splits(dbt__fit *fit, dbt_error *err)
     if (fit->train_split.documents == 0 || fit->validation_split.documents == 0)
         return dbt__fail(err, DBT_EDATA, "split '%s' has no documents",
                          fit->train_split.documents == 0 ? fit->train : fit->validation);
-    dbt__fit_note(fit, "training on '%s' (%lld documents), validating on '%s' (%lld)%s",
-                  fit->train, (long long)fit->train_split.documents, fit->validation,
+    dbt__fit_note(fit, "training on '%s' (%lld documents), validating on '%s' (%lld)%s", fit->train,
+                  (long long)fit->train_split.documents, fit->validation,
                   (long long)fit->validation_split.documents,
                   fit->train_split.id == fit->validation_split.id
                       ? ": the same documents, so val_loss says nothing about new ones"
@@ -138,8 +139,7 @@ static dbt_status check_validation_labels(dbt__fit *fit, dbt_error *err)
     dbt__bind_int(select, 1, fit->validation_split.id);
     dbt__bind_int(select, 2, fit->validation_split.documents);
     while ((status = dbt__step(select, err)) == DBT_OK) {
-        int32_t output =
-            dbt__label_map_output(&fit->survey.labels, dbt__column_int(select, 0));
+        int32_t output = dbt__label_map_output(&fit->survey.labels, dbt__column_int(select, 0));
         dbt_text name = dbt__column_text(select, 1);
         if (output == DBT_NO_LABEL)
             status = dbt__fail(err, DBT_EDATA, "split '%s' has documents without a label",
@@ -158,7 +158,8 @@ static dbt_status check_validation_labels(dbt__fit *fit, dbt_error *err)
 static dbt_status budget_vectorizer(dbt__fit *fit, dbt_error *err)
 {
     dbt_network_options network = fit->options.network;
-    network.n_inputs = fit->options.vectorizer.top_k > 0 ? (size_t)fit->options.vectorizer.top_k : 1;
+    network.n_inputs =
+        fit->options.vectorizer.top_k > 0 ? (size_t)fit->options.vectorizer.top_k : 1;
     network.n_classes = fit->survey.labels.n;
     size_t needed = dbt_network_bytes(&network);
     if (needed > SIZE_MAX - FIXED_BYTES - 16 * MIB) needed = SIZE_MAX - FIXED_BYTES - 16 * MIB;
@@ -250,8 +251,8 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
     if (status == DBT_OK) status = resolve_splits(fit, err);
     if (status == DBT_OK)
-        status = dbt__survey_split(fit->store, fit->train, fit->train_split.documents,
-                                   &fit->survey, err);
+        status = dbt__survey_split(fit->store, fit->train, fit->train_split.documents, &fit->survey,
+                                   err);
     if (status == DBT_OK) status = check_survey(fit, err);
     if (status == DBT_OK) status = check_validation_labels(fit, err);
     if (status == DBT_OK) status = obtain_vocabulary(fit, err);
@@ -260,8 +261,8 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     if (status < 0) return status;
     const dbt__run_row row = {fit->vectorizer_id, fit->train_split.id, fit->validation_split.id,
                               fit->train_split.documents, fit->validation_split.documents};
-    return dbt__run_create(fit->sql, &fit->options, &row, &fit->survey.labels,
-                           &fit->result->run_id, err);
+    return dbt__run_create(fit->sql, &fit->options, &row, &fit->survey.labels, &fit->result->run_id,
+                           err);
 }
 
 static const char *run_status_of(dbt_status status)
@@ -278,7 +279,8 @@ static const char *run_status_of(dbt_status status)
     }
 }
 
-/* Last weights and status in one transaction. A diverged network's last weights are not kept: they are of no use. */
+/* Last weights and status in one transaction. A diverged network's last weights are not kept: they
+ * are of no use. */
 static dbt_status finish(dbt__fit *fit, dbt_status outcome, const dbt_error *cause, dbt_error *err)
 {
     dbt_status status = dbt__sql_begin(fit->sql, err);
@@ -348,8 +350,9 @@ size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents, double m
     network.n_inputs = options->vectorizer.top_k > 0 ? (size_t)options->vectorizer.top_k : 1000000;
     network.n_classes = n_labels < 2 ? 2 : n_labels;
     size_t training = dbt_network_bytes(&network);
-    /* Heaps' law with the constants of English reviews gives the distinct n-grams of that many words; each
-     * takes about 24 bytes while it is counted, in tables that are three quarters full at least. */
+    /* Heaps' law with the constants of English reviews gives the distinct n-grams of that many
+     * words; each takes about 24 bytes while it is counted, in tables that are three quarters full
+     * at least. */
     double tokens = (double)documents * mean_words * options->vectorizer.ngram_max;
     double counting = 32.0 * 2.5 * exp2(0.86 * log2(tokens + 1));
     if (counting > (double)options->memory) counting = (double)options->memory;

@@ -1,4 +1,5 @@
-/* fit_internal.h: a training under way, shared by its preparation (fit.c) and its loop (epochs.c). */
+/* fit_internal.h: a training under way, shared by its preparation (fit.c) and its loop (epochs.c).
+ */
 #ifndef DBT_FIT_INTERNAL_H
 #define DBT_FIT_INTERNAL_H
 
@@ -17,8 +18,8 @@
 
 typedef struct dbt__fit {
     dbt_store *store;
-    dbt__sql *sql; /* the store's */
-    dbt_fit_options options; /* the caller's, completed */
+    dbt__sql *sql;                /* the store's */
+    dbt_fit_options options;      /* the caller's, completed */
     const dbt_observer *observer; /* never NULL */
     dbt_fit_result *result;
 
@@ -41,15 +42,16 @@ typedef struct dbt__fit {
     int64_t steps;            /* of an epoch */
     int64_t validation_pages; /* of a validation */
 
-    int32_t *label;  /* [batch_size], scratch */
-    float *weight;   /* [batch_size], scratch */
+    int32_t *label; /* [batch_size], scratch */
+    float *weight;  /* [batch_size], scratch */
     double best_val_loss;
     int64_t wait; /* epochs since the best */
 } dbt__fit;
 
 void dbt__fit_note(const dbt__fit *fit, const char *format, ...) DBT_PRINTF(2, 3);
 
-/* Epochs until one of the reasons to stop, everything stored as it happens; fit->result is kept current. */
+/* Epochs until one of the reasons to stop, everything stored as it happens; fit->result is kept
+ * current. */
 dbt_status dbt__fit_epochs(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 
 #endif

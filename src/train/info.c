@@ -1,7 +1,8 @@
 /*
  * info.c: what is in a file: the guide's exploration of the data, and the runs.
  *
- * A row is counted as part of the info only when its memory is, so that a half-read info can be released.
+ * A row is counted as part of the info only when its memory is, so that a half-read info can be
+ * released.
  */
 #include <math.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static dbt_status keep_text(struct dbt__info_memory *memory, dbt_text text, cons
     return DBT_OK;
 }
 
-/* Bytes of the white space character at `at`, 0 when it is none: that of Python's str.split(), which the
- * guide counts words with. */
+/* Bytes of the white space character at `at`, 0 when it is none: that of Python's str.split(),
+ * which the guide counts words with. */
 static size_t space_bytes(const unsigned char *at, size_t left)
 {
     unsigned char c = at[0];
@@ -195,8 +196,11 @@ static dbt_status keep_run(dbt__statement *select, struct dbt__info_memory *memo
     const struct {
         int column;
         const char **text;
-    } texts[] = {{1, &run->name},         {2, &run->status},           {8, &run->train_split},
-                 {9, &run->validation_split}, {10, &run->started_at}};
+    } texts[] = {{1, &run->name},
+                 {2, &run->status},
+                 {8, &run->train_split},
+                 {9, &run->validation_split},
+                 {10, &run->started_at}};
     *run = (dbt_run_info){
         .id = dbt__column_int(select, 0),
         .epochs = dbt__column_int(select, 3),
@@ -206,8 +210,8 @@ static dbt_status keep_run(dbt__statement *select, struct dbt__info_memory *memo
         .bytes = dbt__column_int(select, 7),
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        dbt_status status = keep_text(memory, dbt__column_text(select, texts[i].column),
-                                      texts[i].text, err);
+        dbt_status status =
+            keep_text(memory, dbt__column_text(select, texts[i].column), texts[i].text, err);
         if (status < 0) return status;
     }
     return DBT_OK;
@@ -263,8 +267,7 @@ dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err)
                                      " pragma_page_count() p, pragma_page_size() s",
                                      0, &info->file_bytes, err);
     if (status == DBT_OK)
-        status =
-            dbt__sql_int(sql, "SELECT count(*) FROM document", 0, &info->documents, err);
+        status = dbt__sql_int(sql, "SELECT count(*) FROM document", 0, &info->documents, err);
     if (status == DBT_OK)
         status = dbt__sql_int(sql, "SELECT count(*) FROM source WHERE status = 'loaded'", 0,
                               &info->sources, err);

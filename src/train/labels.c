@@ -50,7 +50,8 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const dbt__label *)a)->name, ((const dbt__label *)b)->name);
 }
 
-/* Indices sorted by id: an insertion sort would be quadratic and qsort takes no context, so ids travel along. */
+/* Indices sorted by id: an insertion sort would be quadratic and qsort takes no context, so ids
+ * travel along. */
 struct id_output {
     int64_t id;
     uint32_t output;
@@ -122,7 +123,8 @@ dbt_status dbt__label_map_read(dbt__label_map *map, dbt__sql *sql, int64_t run_i
         if (dbt__column_int(statement, 0) != (int64_t)map->n)
             status = dbt__fail(err, DBT_EFORMAT, "run_label of run %lld lacks output %zu",
                                (long long)run_id, map->n);
-        if (status == DBT_OK) status = append_label(map, dbt__column_int(statement, 1), &label, err);
+        if (status == DBT_OK)
+            status = append_label(map, dbt__column_int(statement, 1), &label, err);
         if (status == DBT_OK) status = copy_name(label, dbt__column_text(statement, 2), err);
         if (status < 0) break;
     }

@@ -21,8 +21,8 @@ typedef struct dbt__label {
 typedef struct dbt__label_map {
     size_t n;
     size_t capacity;
-    dbt__label *label;   /* [n], by output */
-    uint32_t *by_id;     /* [n], outputs in order of id, once the map is finished */
+    dbt__label *label; /* [n], by output */
+    uint32_t *by_id;   /* [n], outputs in order of id, once the map is finished */
 } dbt__label_map;
 
 void dbt__label_map_release(dbt__label_map *map);
@@ -36,7 +36,8 @@ dbt_status dbt__label_map_read(dbt__label_map *map, dbt__sql *sql, int64_t run_i
                                dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__label_map_write(const dbt__label_map *map, dbt__sql *sql, int64_t run_id,
                                 dbt_error *err) DBT_MUST_USE;
-/* Output of a label id of a finished map; DBT_NO_LABEL for 0, DBT_UNKNOWN_LABEL when it is not among them. */
+/* Output of a label id of a finished map; DBT_NO_LABEL for 0, DBT_UNKNOWN_LABEL when it is not
+ * among them. */
 int32_t dbt__label_map_output(const dbt__label_map *map, int64_t id);
 /* Outputs of a page's rows. */
 void dbt__label_map_page(const dbt__label_map *map, const dbt_page *page, int32_t *output);

@@ -1,10 +1,10 @@
 /*
  * loader.c: a ring of slots between the threads that make batches and the one that uses them.
  *
- * Two locks. `reading` is held while a number is claimed and its page is read, so that pages are read in order by
- * one thread at a time; `state` guards the counters and is never held for long. A thread waits
- * for room under `state` alone, before it takes `reading`: waiting with `reading` held would keep the training
- * thread, which frees the room, from helping.
+ * Two locks. `reading` is held while a number is claimed and its page is read, so that pages are
+ * read in order by one thread at a time; `state` guards the counters and is never held for long. A
+ * thread waits for room under `state` alone, before it takes `reading`: waiting with `reading` held
+ * would keep the training thread, which frees the room, from helping.
  */
 #include "loader.h"
 
@@ -52,8 +52,7 @@ static slot *slot_of(dbt__loader *loader, int64_t number)
 static bool has_room(const dbt__loader *loader)
 {
     int64_t oldest = loader->next_use - (loader->in_use ? 1 : 0);
-    return loader->next_claim < loader->end &&
-           loader->next_claim - oldest < (int64_t)loader->depth;
+    return loader->next_claim < loader->end && loader->next_claim - oldest < (int64_t)loader->depth;
 }
 
 /* Under `reading`. */

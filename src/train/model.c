@@ -44,8 +44,8 @@ static dbt_status read_run(dbt_model *model, dbt__sql *sql, dbt_fit_options *opt
     if (status == DBT_OK) status = copy_column(select, 5, &model->train_split, err);
     if (status == DBT_OK) status = copy_column(select, 7, &model->validation_split, err);
     if (status == DBT_OK)
-        status = dbt__settings_read(sql, dbt__fit_fields, options,
-                                    dbt__column_text(select, 1).data, err);
+        status = dbt__settings_read(sql, dbt__fit_fields, options, dbt__column_text(select, 1).data,
+                                    err);
 out:
     dbt__finalize(select);
     return status;
@@ -67,9 +67,9 @@ static dbt_status choose_weights(dbt_model *model, dbt__sql *sql, dbt_error *err
         bool best = dbt__column_int(select, 0) > 0, last = dbt__column_int(select, 1) > 0;
         if (model->weights == DBT_WEIGHTS_BEST && !best) model->weights = DBT_WEIGHTS_LAST;
         if (model->weights == DBT_WEIGHTS_LAST && !last)
-            status = dbt__fail(err, DBT_EUSAGE, "run %lld has no %s weights%s",
-                               (long long)model->run_id, best ? "last" : "stored",
-                               best ? ": use its best" : "");
+            status =
+                dbt__fail(err, DBT_EUSAGE, "run %lld has no %s weights%s", (long long)model->run_id,
+                          best ? "last" : "stored", best ? ": use its best" : "");
     }
     dbt__finalize(select);
     return status;
@@ -88,8 +88,8 @@ static dbt_status read_network(dbt_model *model, dbt__sql *sql, const dbt_fit_op
     return dbt__weights_read(sql, model->run_id, model->weights, model->network, err);
 }
 
-dbt_status dbt_model_open(dbt_store *store, const char *run, dbt_weights weights,
-                          dbt_model **model, dbt_error *err)
+dbt_status dbt_model_open(dbt_store *store, const char *run, dbt_weights weights, dbt_model **model,
+                          dbt_error *err)
 {
     *model = NULL;
     dbt__sql *sql = dbt__store_sql(store);

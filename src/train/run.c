@@ -6,9 +6,8 @@
 #include "settings.h"
 
 /* The stored settings are the options and how many documents the run has of each split. */
-static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options,
-                             const dbt__run_row *row, const char *settings, int64_t *run_id,
-                             dbt_error *err)
+static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
+                             const char *settings, int64_t *run_id, dbt_error *err)
 {
     dbt__statement *insert = NULL;
     dbt_status status = dbt__prepare(

@@ -1,5 +1,6 @@
 /*
- * run.h: the rows of `run` and `epoch`: a training as the sqlite3 shell sees it, while it runs and after.
+ * run.h: the rows of `run` and `epoch`: a training as the sqlite3 shell sees it, while it runs and
+ * after.
  */
 #ifndef DBT_RUN_H
 #define DBT_RUN_H
@@ -14,11 +15,13 @@ typedef struct dbt__run_row {
     int64_t vectorizer_id;
     int64_t train_split_id;
     int64_t validation_split_id;
-    int64_t n_train;      /* documents that the run trains and validates on: rows added later are not its */
+    int64_t
+        n_train; /* documents that the run trains and validates on: rows added later are not its */
     int64_t n_validation;
 } dbt__run_row;
 
-/* Inserts the run (status 'running') and its labels in one transaction. DBT_EUSAGE when the name is taken. */
+/* Inserts the run (status 'running') and its labels in one transaction. DBT_EUSAGE when the name is
+ * taken. */
 dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
                            const dbt__label_map *labels, int64_t *run_id,
                            dbt_error *err) DBT_MUST_USE;
@@ -27,7 +30,8 @@ dbt_status dbt__run_add_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *
 /* Sets the final status, inside the caller's transaction. `message` may be NULL. */
 dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_status,
                                const char *message, dbt_error *err) DBT_MUST_USE;
-/* The run that `reference` (an id, a name, or NULL: the newest with weights) means. DBT_EUSAGE lists those that there are. */
+/* The run that `reference` (an id, a name, or NULL: the newest with weights) means. DBT_EUSAGE
+ * lists those that there are. */
 dbt_status dbt__run_find(dbt__sql *sql, const char *reference, int64_t *run_id,
                          dbt_error *err) DBT_MUST_USE;
 

@@ -28,8 +28,8 @@ struct dbt__scanner {
 static dbt_status reserve_rows(dbt__scanned *slot, size_t n_rows, dbt_error *err)
 {
     size_t actual = slot->row_capacity, predicted = actual;
-    dbt_status status = dbt__reserve((void **)&slot->actual, &actual, n_rows,
-                                     sizeof *slot->actual, "predictions", err);
+    dbt_status status = dbt__reserve((void **)&slot->actual, &actual, n_rows, sizeof *slot->actual,
+                                     "predictions", err);
     if (status == DBT_OK)
         status = dbt__reserve((void **)&slot->predicted, &predicted, n_rows,
                               sizeof *slot->predicted, "predictions", err);
@@ -39,7 +39,8 @@ static dbt_status reserve_rows(dbt__scanned *slot, size_t n_rows, dbt_error *err
     return status;
 }
 
-/* The most probable output of each row, the first of equals; of two, output 1 needs more than a half. */
+/* The most probable output of each row, the first of equals; of two, output 1 needs more than a
+ * half. */
 static void choose_outputs(dbt__scanned *slot, const float *probability, size_t n_outputs)
 {
     for (size_t row = 0; row < slot->page->n_rows; row++) {

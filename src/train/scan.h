@@ -1,8 +1,8 @@
 /*
  * scan.h: one pass of a trained network over the pages of a cursor, in parallel.
  *
- * Pages are worked on in rounds: each page of a round is a task of the pool, then the calling thread goes
- * over the round's pages in order. So sums have one order, whatever the threads.
+ * Pages are worked on in rounds: each page of a round is a task of the pool, then the calling
+ * thread goes over the round's pages in order. So sums have one order, whatever the threads.
  */
 #ifndef DBT_SCAN_H
 #define DBT_SCAN_H
@@ -19,25 +19,26 @@
 /* What is known of a page after it went through the network. */
 typedef struct dbt__scanned {
     dbt_page *page;
-    int32_t *actual;      /* [n_rows] output of the label, DBT_NO_LABEL, DBT_UNKNOWN_LABEL */
-    int32_t *predicted;   /* [n_rows] */
-    float *probability;   /* [n_rows], of the predicted output */
+    int32_t *actual;    /* [n_rows] output of the label, DBT_NO_LABEL, DBT_UNKNOWN_LABEL */
+    int32_t *predicted; /* [n_rows] */
+    float *probability; /* [n_rows], of the predicted output */
     size_t row_capacity;
-    dbt_metrics metrics;  /* of the rows with a label */
+    dbt_metrics metrics; /* of the rows with a label */
 } dbt__scanned;
 
 typedef dbt_status (*dbt__scan_visit)(void *context, const dbt__scanned *scanned, dbt_error *err);
 
 typedef struct dbt__scanner dbt__scanner;
 
-/* The network may change between scans, not during one. All must outlive the scanner; it uses the cursor alone. */
+/* The network may change between scans, not during one. All must outlive the scanner; it uses the
+ * cursor alone. */
 dbt_status dbt__scanner_new(dbt_cursor *cursor, const dbt_vectorizer *vectorizer,
                             const dbt_network *network, const dbt__label_map *labels,
                             dbt_pool *pool, dbt__scanner **scanner, dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. */
 void dbt__scanner_free(dbt__scanner *scanner);
-/* Pages 0 .. n_pages - 1 of the cursor's epoch. `visit` may be NULL; so may the observer, whose stop is asked
- * once a round. *metrics are sums. */
+/* Pages 0 .. n_pages - 1 of the cursor's epoch. `visit` may be NULL; so may the observer, whose
+ * stop is asked once a round. *metrics are sums. */
 dbt_status dbt__scan(dbt__scanner *scanner, int64_t n_pages, dbt__scan_visit visit, void *context,
                      const dbt_observer *observer, dbt_metrics *metrics,
                      dbt_error *err) DBT_MUST_USE;

@@ -34,7 +34,8 @@ const dbt__field dbt__vectorizer_fields[] = {
 };
 
 #define FIT(field) offsetof(dbt_fit_options, field)
-/* What cannot change the bits of a run (threads, memory) is left out; its seed and splits are columns. */
+/* What cannot change the bits of a run (threads, memory) is left out; its seed and splits are
+ * columns. */
 const dbt__field dbt__fit_fields[] = {
     {"validation_split", DBT__FIELD_DOUBLE, FIT(validation_split), NULL},
     {"batch_size", DBT__FIELD_INT64, FIT(batch_size), NULL},
@@ -142,8 +143,9 @@ static dbt_status read_enum(const dbt__field *field, dbt_text text, int *value, 
             return DBT_OK;
         }
     }
-    return dbt__fail(err, DBT_EFORMAT, "stored setting %s is '%.*s', which this program does not know",
-                     field->name, (int)(text.bytes > 40 ? 40 : text.bytes), text.data);
+    return dbt__fail(err, DBT_EFORMAT,
+                     "stored setting %s is '%.*s', which this program does not know", field->name,
+                     (int)(text.bytes > 40 ? 40 : text.bytes), text.data);
 }
 
 static dbt_status read_whole(dbt__statement *statement, const dbt__field *field, void *at,

@@ -1,9 +1,9 @@
 /*
  * settings.h: options to JSON and back, from tables of fields.
  *
- * What a run or a vectorizer was made with is stored as one JSON object, so that it can be asked with
- * json_extract and compared as text: SQLite writes it, so equal options give equal text on any machine and
- * under any locale.
+ * What a run or a vectorizer was made with is stored as one JSON object, so that it can be asked
+ * with json_extract and compared as text: SQLite writes it, so equal options give equal text on any
+ * machine and under any locale.
  */
 #ifndef DBT_SETTINGS_H
 #define DBT_SETTINGS_H
@@ -40,7 +40,8 @@ extern const dbt__field dbt__fit_fields[];        /* of dbt_fit_options, without
 /* *json is the caller's, to be freed with dbt__free. */
 dbt_status dbt__settings_write(dbt__sql *sql, const dbt__field *fields, const void *options,
                                char **json, dbt_error *err) DBT_MUST_USE;
-/* Fields that the JSON lacks keep their value; strings are not read. DBT_EFORMAT: not a settings object. */
+/* Fields that the JSON lacks keep their value; strings are not read. DBT_EFORMAT: not a settings
+ * object. */
 dbt_status dbt__settings_read(dbt__sql *sql, const dbt__field *fields, void *options,
                               const char *json, dbt_error *err) DBT_MUST_USE;
 

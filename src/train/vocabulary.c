@@ -1,9 +1,10 @@
 /*
  * vocabulary.c: the tables vectorizer, feature and vocabulary.
  *
- * A vectorizer is its row (settings, fingerprint of the data), its selected terms (feature) and the document
- * frequencies of the others (vocabulary: parts as blobs), which the norm of a row needs. `digest` covers the
- * features, each part has its own: all are verified at loading, since SQLite does not notice a flipped bit.
+ * A vectorizer is its row (settings, fingerprint of the data), its selected terms (feature) and the
+ * document frequencies of the others (vocabulary: parts as blobs), which the norm of a row needs.
+ * `digest` covers the features, each part has its own: all are verified at loading, since SQLite
+ * does not notice a flipped bit.
  */
 #include "vocabulary.h"
 
@@ -85,8 +86,8 @@ static dbt_status make_settings(dbt__sql *sql, const dbt_vectorizer_options *opt
     dbt__statement *statement = NULL;
     dbt_status status = dbt__settings_write(sql, dbt__vectorizer_fields, options, &plain, err);
     if (status == DBT_OK)
-        status = dbt__prepare(sql, "SELECT json_set(?, '$.version', ?, '$.unicode', ?)",
-                              &statement, err);
+        status = dbt__prepare(sql, "SELECT json_set(?, '$.version', ?, '$.unicode', ?)", &statement,
+                              err);
     if (status < 0) goto out;
     dbt__bind_string(statement, 1, plain);
     dbt__bind_int(statement, 2, DBT_VECTORIZER_VERSION);
@@ -185,8 +186,8 @@ static dbt_status write_parts(dbt__sql *sql, int64_t id, const dbt_vectorizer *v
     return status;
 }
 
-static dbt_status digest_features(const dbt_vectorizer *vectorizer,
-                                  char digest[DBT__DIGEST_CHARS], dbt_error *err)
+static dbt_status digest_features(const dbt_vectorizer *vectorizer, char digest[DBT__DIGEST_CHARS],
+                                  dbt_error *err)
 {
     dbt__hasher *hasher = dbt__hasher_new();
     if (hasher == NULL) return dbt__out_of_memory(err, "a digest");
@@ -234,10 +235,9 @@ static dbt_status read_corpus_page(void *context, int64_t index, dbt_page *page,
 }
 
 static dbt_status fit_vectorizer(dbt_store *store, const char *split,
-                                 const dbt_vectorizer_options *options,
-                                 const dbt__survey *survey, dbt_pool *pool,
-                                 dbt_vectorizer **vectorizer, dbt_vectorizer_stats *stats,
-                                 dbt_error *err)
+                                 const dbt_vectorizer_options *options, const dbt__survey *survey,
+                                 dbt_pool *pool, dbt_vectorizer **vectorizer,
+                                 dbt_vectorizer_stats *stats, dbt_error *err)
 {
     dbt_cursor *cursor = NULL;
     dbt_cursor_options cursor_options;
@@ -261,10 +261,9 @@ out:
 }
 
 dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
-                                  const dbt_vectorizer_options *options,
-                                  const dbt__survey *survey, dbt_pool *pool,
-                                  dbt_vectorizer **vectorizer, int64_t *id, bool *found,
-                                  dbt_vectorizer_stats *stats, dbt_error *err)
+                                  const dbt_vectorizer_options *options, const dbt__survey *survey,
+                                  dbt_pool *pool, dbt_vectorizer **vectorizer, int64_t *id,
+                                  bool *found, dbt_vectorizer_stats *stats, dbt_error *err)
 {
     dbt__sql *sql = dbt__store_sql(store);
     char *settings = NULL;
@@ -349,9 +348,9 @@ static dbt_status load_head(dbt__sql *sql, int64_t id, dbt_vectorizer **vectoriz
                             char digest[DBT__DIGEST_CHARS], dbt_error *err)
 {
     dbt__statement *select = NULL;
-    dbt_status status = dbt__prepare(
-        sql, "SELECT settings, documents, terms, digest FROM vectorizer WHERE id = ?", &select,
-        err);
+    dbt_status status =
+        dbt__prepare(sql, "SELECT settings, documents, terms, digest FROM vectorizer WHERE id = ?",
+                     &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, id);
     status = dbt__step(select, err);
@@ -384,7 +383,8 @@ dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, dbt_vectorizer **vect
     if (status == DBT_OK) status = dbt_vectorizer_load_finish(loaded, err);
     if (status == DBT_OK) status = digest_features(loaded, digest, err);
     if (status == DBT_OK && strcmp(stored, digest) != 0)
-        status = dbt__fail(err, DBT_EFORMAT, "its features are damaged: their digest does not match");
+        status =
+            dbt__fail(err, DBT_EFORMAT, "its features are damaged: their digest does not match");
     if (status < 0) {
         dbt_vectorizer_free(loaded);
         return dbt__context(err, "vectorizer %lld", (long long)id), status;

@@ -1,5 +1,6 @@
 /*
- * vocabulary.h: fitted vectorizers in the store: found again by settings and data, or fitted and kept.
+ * vocabulary.h: fitted vectorizers in the store: found again by settings and data, or fitted and
+ * kept.
  */
 #ifndef DBT_VOCABULARY_H
 #define DBT_VOCABULARY_H
@@ -26,14 +27,15 @@ dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows
                              dbt__survey *survey, dbt_error *err) DBT_MUST_USE;
 
 /*
- * The vectorizer with these options fitted on the surveyed documents: loaded when the store has it, else fitted and
- * stored in one transaction. *id is its row; *found tells which it was; stats are of a fit.
+ * The vectorizer with these options fitted on the surveyed documents: loaded when the store has it,
+ * else fitted and stored in one transaction. *id is its row; *found tells which it was; stats are
+ * of a fit.
  */
 dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
-                                  const dbt_vectorizer_options *options,
-                                  const dbt__survey *survey, dbt_pool *pool,
-                                  dbt_vectorizer **vectorizer, int64_t *id, bool *found,
-                                  dbt_vectorizer_stats *stats, dbt_error *err) DBT_MUST_USE;
+                                  const dbt_vectorizer_options *options, const dbt__survey *survey,
+                                  dbt_pool *pool, dbt_vectorizer **vectorizer, int64_t *id,
+                                  bool *found, dbt_vectorizer_stats *stats,
+                                  dbt_error *err) DBT_MUST_USE;
 /* Vectorizer `id`. DBT_EFORMAT when it is damaged. */
 dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, dbt_vectorizer **vectorizer,
                                 dbt_error *err) DBT_MUST_USE;

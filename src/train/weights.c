@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The blobs are the memory as it is. A big-endian machine would have to turn each number round here. */
+/* The blobs are the memory as it is. A big-endian machine would have to turn each number round
+ * here. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights are stored little-endian");
 _Static_assert(sizeof(float) == 4, "weights are stored as float32");
 
@@ -37,8 +38,8 @@ static dbt_status write_parameter(dbt__statement *insert, int64_t run_id, dbt_we
     return dbt__run(insert, err);
 }
 
-dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind,
-                              dbt_network *network, dbt_error *err)
+dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind, dbt_network *network,
+                              dbt_error *err)
 {
     dbt__statement *insert = NULL;
     dbt_status status = dbt_network_check(network, err);
@@ -56,7 +57,8 @@ dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind,
     return status;
 }
 
-/* The row at hand of `select` into a parameter, after every check that keeps a bad blob from the arithmetic. */
+/* The row at hand of `select` into a parameter, after every check that keeps a bad blob from the
+ * arithmetic. */
 static dbt_status take_parameter(dbt__statement *select, const dbt_parameter *parameter,
                                  dbt_error *err)
 {
@@ -66,8 +68,8 @@ static dbt_status take_parameter(dbt__statement *select, const dbt_parameter *pa
     if (dbt__column_int(select, 0) != (int64_t)parameter->rows ||
         dbt__column_int(select, 1) != (int64_t)parameter->columns ||
         bytes != parameter->rows * parameter->columns * sizeof(float))
-        return dbt__fail(err, DBT_EFORMAT, "is not of the run's shape, %zu x %zu",
-                         parameter->rows, parameter->columns);
+        return dbt__fail(err, DBT_EFORMAT, "is not of the run's shape, %zu x %zu", parameter->rows,
+                         parameter->columns);
     char digest[DBT__DIGEST_CHARS];
     dbt__digest_text(dbt__hash(value, bytes, 0), digest);
     if (stored.bytes != 16 || memcmp(stored.data, digest, 16) != 0)
@@ -79,8 +81,8 @@ static dbt_status take_parameter(dbt__statement *select, const dbt_parameter *pa
     return DBT_OK;
 }
 
-dbt_status dbt__weights_read(dbt__sql *sql, int64_t run_id, dbt_weights kind,
-                             dbt_network *network, dbt_error *err)
+dbt_status dbt__weights_read(dbt__sql *sql, int64_t run_id, dbt_weights kind, dbt_network *network,
+                             dbt_error *err)
 {
     dbt__statement *select = NULL;
     dbt_status status = dbt__prepare(sql,

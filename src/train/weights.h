@@ -1,5 +1,6 @@
 /*
- * weights.h: the weights of a network in the table `parameter`, with a digest that is verified before use.
+ * weights.h: the weights of a network in the table `parameter`, with a digest that is verified
+ * before use.
  */
 #ifndef DBT_WEIGHTS_H
 #define DBT_WEIGHTS_H
@@ -16,13 +17,13 @@ const char *dbt__weights_name(dbt_weights kind);
 #define DBT__DIGEST_CHARS 17
 void dbt__digest_text(uint64_t digest, char text[DBT__DIGEST_CHARS]);
 
-/* Replaces the stored weights of (run, kind), inside the caller's transaction. DBT_EDIVERGED when a weight is not
- * finite: nothing is written. */
-dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind,
-                              dbt_network *network, dbt_error *err) DBT_MUST_USE;
-/* Fills a network of the run's options. DBT_EFORMAT when a parameter is missing, of another shape, damaged or not
- * finite: the message names it. */
-dbt_status dbt__weights_read(dbt__sql *sql, int64_t run_id, dbt_weights kind,
-                             dbt_network *network, dbt_error *err) DBT_MUST_USE;
+/* Replaces the stored weights of (run, kind), inside the caller's transaction. DBT_EDIVERGED when a
+ * weight is not finite: nothing is written. */
+dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind, dbt_network *network,
+                              dbt_error *err) DBT_MUST_USE;
+/* Fills a network of the run's options. DBT_EFORMAT when a parameter is missing, of another shape,
+ * damaged or not finite: the message names it. */
+dbt_status dbt__weights_read(dbt__sql *sql, int64_t run_id, dbt_weights kind, dbt_network *network,
+                             dbt_error *err) DBT_MUST_USE;
 
 #endif

@@ -38,9 +38,9 @@ static void test_random__is_splitmix64(void **state)
 {
     (void)state;
     /* Outputs of Vigna's splitmix64.c for the seed 1234567. */
-    static const uint64_t expected[] = {UINT64_C(6457827717110365317), UINT64_C(3203168211198807973),
-                                        UINT64_C(9817491932198370423), UINT64_C(4593380528125082431),
-                                        UINT64_C(16408922859458223821)};
+    static const uint64_t expected[] = {
+        UINT64_C(6457827717110365317), UINT64_C(3203168211198807973), UINT64_C(9817491932198370423),
+        UINT64_C(4593380528125082431), UINT64_C(16408922859458223821)};
     for (size_t i = 0; i < 5; i++)
         assert_true(dbt__random(1234567, i) == expected[i]);
     for (uint64_t i = 0; i < 1000; i++) {
@@ -72,9 +72,9 @@ static void test_page__texts_survive_growth(void **state)
         char text[32];
         for (int i = 0; i < 1000; i++) {
             int bytes = i % 10 == 0 ? 0 : snprintf(text, sizeof text, "text %d of %d", i, round);
-            assert_int_equal(dbt_page_append(page, (dbt_text){text, (size_t)bytes}, i + 1, i % 3,
-                                             0.5, &err),
-                             DBT_OK);
+            assert_int_equal(
+                dbt_page_append(page, (dbt_text){text, (size_t)bytes}, i + 1, i % 3, 0.5, &err),
+                DBT_OK);
         }
         assert_int_equal(page->n_rows, 1000);
         for (int i = 0; i < 1000; i++) {
