@@ -33,16 +33,6 @@ typedef struct forward_pass {
     float *output;
 } forward_pass;
 
-static size_t divide_up(size_t n, size_t by)
-{
-    return (n + by - 1) / by;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* relu and dropout of one row's columns first .. first + n - 1, unless they are logits. */
 static void activate(const forward_pass *pass, size_t row, size_t first, size_t n, float *x)
 {
@@ -59,10 +49,11 @@ static dbt_status run_sparse_task(void *context, size_t task, size_t worker, dbt
     const forward_pass *pass = context;
     const dbt__rows *rows = pass->rows;
     const dbt__layer *layer = &pass->network->layer[0];
-    size_t row_tasks = divide_up(rows->n_rows, TASK_ROWS);
+    size_t row_tasks = dbt__divide_up(rows->n_rows, TASK_ROWS);
     size_t column = task / row_tasks * TASK_COLUMNS;
-    size_t n = smaller(TASK_COLUMNS, layer->outputs - column);
-    size_t begin = task % row_tasks * TASK_ROWS, end = smaller(begin + TASK_ROWS, rows->n_rows);
+    size_t n = dbt__smaller(TASK_COLUMNS, layer->outputs - column);
+    size_t begin = task % row_tasks * TASK_ROWS,
+           end = dbt__smaller(begin + TASK_ROWS, rows->n_rows);
     for (size_t r = begin; r < end; r++) {
         size_t entry = rows->row_start[r];
         float *y = pass->output + r * layer->outputs + column;
@@ -80,7 +71,7 @@ static dbt_status run_dense_task(void *context, size_t task, size_t worker, dbt_
     (void)worker;
     const forward_pass *pass = context;
     const dbt__layer *layer = &pass->network->layer[pass->layer];
-    size_t column = task * DBT__BLOCK, n = smaller(DBT__BLOCK, layer->outputs - column);
+    size_t column = task * DBT__BLOCK, n = dbt__smaller(DBT__BLOCK, layer->outputs - column);
     size_t n_rows = pass->rows->n_rows;
     float *y = pass->output + column;
     for (size_t r = 0; r < n_rows; r++)
@@ -137,7 +128,8 @@ dbt_status dbt__forward(const dbt_network *network, dbt_pool *pool, const dbt__r
     forward_pass pass = {.network = network, .rows = rows, .mask = mask};
     pass.output = activations->output[0];
     size_t outputs = network->layer[0].outputs;
-    size_t n_tasks = divide_up(rows->n_rows, TASK_ROWS) * divide_up(outputs, TASK_COLUMNS);
+    size_t n_tasks =
+        dbt__divide_up(rows->n_rows, TASK_ROWS) * dbt__divide_up(outputs, TASK_COLUMNS);
     double n_entries = (double)(rows->row_start[rows->n_rows] - rows->row_start[0]);
     status =
         dbt__run_phase(pool, n_entries * (double)outputs, n_tasks, run_sparse_task, &pass, err);
@@ -147,8 +139,9 @@ dbt_status dbt__forward(const dbt_network *network, dbt_pool *pool, const dbt__r
         pass.input = activations->output[i - 1];
         pass.output = activations->output[i];
         double work = (double)rows->n_rows * (double)layer->inputs * (double)layer->outputs;
-        status = dbt__run_phase(pool, work / DBT__DENSE_SPEED,
-                                divide_up(layer->outputs, DBT__BLOCK), run_dense_task, &pass, err);
+        status =
+            dbt__run_phase(pool, work / DBT__DENSE_SPEED,
+                           dbt__divide_up(layer->outputs, DBT__BLOCK), run_dense_task, &pass, err);
     }
     return status;
 }

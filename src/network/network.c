@@ -5,7 +5,6 @@
  * with the largest batch seen. A step that is repeated allocates nothing.
  */
 #include <math.h>
-#include <string.h>
 
 #include "network_internal.h"
 
@@ -217,7 +216,7 @@ static dbt_status catch_up_task(void *context, size_t task, size_t worker, dbt_e
     const row_list *list = context;
     dbt_network *network = list->network;
     dbt__layer *layer = &network->layer[0];
-    size_t end = (task + 1) * TASK_ROWS < list->n_rows ? (task + 1) * TASK_ROWS : list->n_rows;
+    size_t end = dbt__smaller((task + 1) * TASK_ROWS, list->n_rows);
     for (size_t i = task * TASK_ROWS; i < end; i++) {
         size_t row;
         int64_t gap = gap_of(list, i, &row);
@@ -247,7 +246,7 @@ void dbt__network_catch_up(dbt_network *network, const uint32_t *row, size_t n_r
     dbt__optimizer_prepare(network->optimizer, longest);
     double work = DBT__UPDATE_COST * (double)lagging * (double)network->layer[0].outputs;
     /* Its tasks cannot fail. */
-    (void)!dbt__run_phase(network->pool, work, (n_rows + TASK_ROWS - 1) / TASK_ROWS, catch_up_task,
+    (void)!dbt__run_phase(network->pool, work, dbt__divide_up(n_rows, TASK_ROWS), catch_up_task,
                           &list, NULL);
 }
 

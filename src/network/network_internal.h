@@ -38,6 +38,17 @@
 /* Gaps whose coefficients are tabulated; longer ones are computed one by one. */
 #define DBT__MAXIMUM_GAP 2048
 
+/* Tasks of `by` elements that n elements make. */
+static inline size_t dbt__divide_up(size_t n, size_t by)
+{
+    return (n + by - 1) / by;
+}
+
+static inline size_t dbt__smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* --- optimizer.c --- */
 
 /* What steps without a gradient do to a row. */

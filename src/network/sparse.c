@@ -10,8 +10,6 @@
  * Whether an entry is dropped is a function of (seed, epoch, step, row, feature), not of where it
  * stands.
  */
-#include <string.h>
-
 #include "network_internal.h"
 
 /* Keys of the masks differ from those of other uses of the same seed (network.c: the weights). */

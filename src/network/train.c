@@ -30,16 +30,6 @@ typedef struct backward_pass {
     int64_t step;
 } backward_pass;
 
-static size_t divide_up(size_t n, size_t by)
-{
-    return (n + by - 1) / by;
-}
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static dbt_status fail_gradient(const backward_pass *pass, dbt_error *err)
 {
     return dbt__fail(err, DBT_EDIVERGED, "step %lld: the gradient of layer %zu is not finite",
@@ -54,7 +44,7 @@ static dbt_status run_row_gradient(void *context, size_t task, size_t worker, db
     const dbt__sparse *sparse = &network->sparse;
     size_t outputs = network->layer[0].outputs;
     float *values = network->gradient.row_value;
-    size_t begin = task * TASK_ROWS, end = smaller(begin + TASK_ROWS, sparse->n_active);
+    size_t begin = task * TASK_ROWS, end = dbt__smaller(begin + TASK_ROWS, sparse->n_active);
     for (size_t i = begin; i < end; i++) {
         size_t entry = sparse->active_start[i];
         network->kernels->gather(outputs, NULL, sparse->active_start[i + 1] - entry,
@@ -71,7 +61,7 @@ static dbt_status run_weight_gradient(const backward_pass *pass, size_t task, db
 {
     dbt_network *network = pass->network;
     const dbt__layer *layer = &network->layer[pass->layer];
-    size_t row = task * DBT__BLOCK, n = smaller(DBT__BLOCK, layer->inputs - row);
+    size_t row = task * DBT__BLOCK, n = dbt__smaller(DBT__BLOCK, layer->inputs - row);
     const float *h = network->activations.output[pass->layer - 1];
     float *dw = network->gradient.weight[pass->layer] + row * layer->outputs;
     dbt_status status =
@@ -87,7 +77,7 @@ static dbt_status run_input_gradient(const backward_pass *pass, size_t task, dbt
 {
     const dbt_network *network = pass->network;
     const dbt__layer *layer = &network->layer[pass->layer];
-    size_t column = task * DBT__BLOCK, n = smaller(DBT__BLOCK, layer->inputs - column);
+    size_t column = task * DBT__BLOCK, n = dbt__smaller(DBT__BLOCK, layer->inputs - column);
     dbt_status status =
         dbt__gemm(DBT__AS_IS, DBT__TRANSPOSED, pass->n_rows, n, layer->outputs, 1, pass->delta,
                   layer->outputs, layer->weight + column * layer->outputs, layer->outputs, 0,
@@ -105,7 +95,7 @@ static dbt_status run_dense_gradient(void *context, size_t task, size_t worker, 
 {
     (void)worker;
     const backward_pass *pass = context;
-    size_t blocks = divide_up(pass->network->layer[pass->layer].inputs, DBT__BLOCK);
+    size_t blocks = dbt__divide_up(pass->network->layer[pass->layer].inputs, DBT__BLOCK);
     if (task < blocks) return run_weight_gradient(pass, task, err);
     return run_input_gradient(pass, task - blocks, err);
 }
@@ -135,9 +125,9 @@ static dbt_status propagate_back(backward_pass *pass, dbt_error *err)
         status = sum_bias_gradient(pass, err);
         if (i == 0 || status < 0) break;
         double work = 2 * (double)pass->n_rows * (double)layer->inputs * (double)layer->outputs;
-        status =
-            dbt__run_phase(network->pool, work / DBT__DENSE_SPEED,
-                           2 * divide_up(layer->inputs, DBT__BLOCK), run_dense_gradient, pass, err);
+        status = dbt__run_phase(network->pool, work / DBT__DENSE_SPEED,
+                                2 * dbt__divide_up(layer->inputs, DBT__BLOCK), run_dense_gradient,
+                                pass, err);
     }
     if (status < 0) return status;
     const dbt__sparse *sparse = &network->sparse;
@@ -145,7 +135,7 @@ static dbt_status propagate_back(backward_pass *pass, dbt_error *err)
     network->gradient.row = sparse->active;
     double n_entries = (double)sparse->active_start[sparse->n_active];
     return dbt__run_phase(network->pool, n_entries * (double)network->layer[0].outputs,
-                          divide_up(sparse->n_active, TASK_ROWS), run_row_gradient, pass, err);
+                          dbt__divide_up(sparse->n_active, TASK_ROWS), run_row_gradient, pass, err);
 }
 
 static void update_row(dbt_network *network, size_t row, const float *gradient)
@@ -163,7 +153,7 @@ static dbt_status update_active_rows(void *context, size_t task, size_t worker, 
     (void)worker, (void)err;
     dbt_network *network = context;
     const dbt__gradient *gradient = &network->gradient;
-    size_t end = smaller((task + 1) * TASK_ROWS, gradient->n_rows);
+    size_t end = dbt__smaller((task + 1) * TASK_ROWS, gradient->n_rows);
     for (size_t i = task * TASK_ROWS; i < end; i++) {
         update_row(network, gradient->row[i], gradient->row_value + i * network->layer[0].outputs);
         if (network->last_step != NULL)
@@ -192,7 +182,8 @@ static dbt_status update_all_rows(void *context, size_t task, size_t worker, dbt
     (void)worker, (void)err;
     dbt_network *network = context;
     const dbt__gradient *gradient = &network->gradient;
-    size_t begin = task * TASK_ROWS, end = smaller(begin + TASK_ROWS, network->options.n_inputs);
+    size_t begin = task * TASK_ROWS,
+           end = dbt__smaller(begin + TASK_ROWS, network->options.n_inputs);
     size_t next = find_active(gradient, begin);
     for (size_t row = begin; row < end; row++) {
         const float *value = network->zero_row;
@@ -215,7 +206,7 @@ static dbt_status update_dense_weights(void *context, size_t task, size_t worker
     dbt_network *network = update->network;
     dbt__layer *layer = &network->layer[update->layer];
     size_t at = task * TASK_WEIGHTS;
-    size_t n = smaller(TASK_WEIGHTS, layer->inputs * layer->outputs - at);
+    size_t n = dbt__smaller(TASK_WEIGHTS, layer->inputs * layer->outputs - at);
     dbt__optimizer_update(network->optimizer, true, n, network->gradient.weight[update->layer] + at,
                           layer->weight + at,
                           layer->weight_state[0] == NULL ? NULL : layer->weight_state[0] + at,
@@ -229,7 +220,7 @@ static dbt_status update_first_layer(dbt_network *network, dbt_error *err)
     bool all = options->l2 > 0 && options->optimizer != DBT_LAZY_ADAM;
     size_t n_rows = all ? options->n_inputs : network->gradient.n_rows;
     double work = DBT__UPDATE_COST * (double)n_rows * (double)network->layer[0].outputs;
-    return dbt__run_phase(network->pool, work, divide_up(n_rows, TASK_ROWS),
+    return dbt__run_phase(network->pool, work, dbt__divide_up(n_rows, TASK_ROWS),
                           all ? update_all_rows : update_active_rows, network, err);
 }
 
@@ -245,8 +236,9 @@ static dbt_status apply_gradient(dbt_network *network, dbt_error *err)
         if (i == 0) continue;
         dense_update update = {network, i};
         size_t n = layer->inputs * layer->outputs;
-        status = dbt__run_phase(network->pool, DBT__UPDATE_COST * (double)n,
-                                divide_up(n, TASK_WEIGHTS), update_dense_weights, &update, err);
+        status =
+            dbt__run_phase(network->pool, DBT__UPDATE_COST * (double)n,
+                           dbt__divide_up(n, TASK_WEIGHTS), update_dense_weights, &update, err);
     }
     dbt__optimizer_end(network->optimizer);
     return status;
