@@ -39,6 +39,11 @@ static bool is_wanted(const fetch_state *fetch, int64_t document)
     return fetch->wanted == NULL || (fetch->wanted[document / 64] >> (document % 64) & 1) != 0;
 }
 
+static const dbt__entry *find_entry(const dbt__table *table, uint64_t hash)
+{
+    return &table->entry[dbt__table_find(table, hash, dbt__table_home(table, hash))];
+}
+
 static dbt_status keep_term(fetch_state *fetch, term_finder *finder, dbt__worker *worker,
                             uint32_t term, size_t i, dbt_error *err)
 {
@@ -49,7 +54,7 @@ static dbt_status keep_term(fetch_state *fetch, term_finder *finder, dbt__worker
     dbt__ngram ngram;
     status = dbt__analyzer_hash(worker->analyzer, data, bytes, &ngram, err);
     if (status < 0) return status;
-    if (fetch->table->entry[dbt__table_find(fetch->table, ngram.hash)].feature != term)
+    if (find_entry(fetch->table, ngram.hash)->feature != term)
         return dbt__fail(err, DBT_EINTERNAL, "a term's string has another hash than the term");
     if (bytes > UINT32_MAX) return dbt__fail(err, DBT_EDATA, "a term of %zu bytes", bytes);
     status = dbt__reserve((void **)&finder->found, &finder->capacity, finder->n_found + 1,
@@ -70,7 +75,7 @@ static dbt_status search_document(fetch_state *fetch, term_finder *finder, dbt__
     dbt_status status = dbt__analyzer_begin(worker->analyzer, text.data, text.bytes, err);
     while (status == DBT_OK && (n = dbt__analyzer_next(worker->analyzer, 0, group, width)) > 0) {
         for (size_t i = 0; status == DBT_OK && i < n; i++) {
-            const dbt__entry *entry = &table->entry[dbt__table_find(table, group[i].hash)];
+            const dbt__entry *entry = find_entry(table, group[i].hash);
             uint32_t term = entry->feature;
             if (entry->hash != group[i].hash || term == DBT__NO_FEATURE) continue;
             if (atomic_load_explicit(&fetch->claimed[term], memory_order_relaxed) != 0) continue;

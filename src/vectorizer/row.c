@@ -13,6 +13,8 @@
 #include "vectorizer_internal.h"
 
 #define FIRST_SLOT_BITS 10
+/* Places asked of memory before the first of them is looked at. */
+#define PREFETCH 32
 
 dbt_status dbt__row_init(dbt__row *row, dbt_error *err)
 {
@@ -89,18 +91,17 @@ static inline void count_term(dbt__row *row, uint32_t place, const dbt__entry *e
 
 static void count_block(dbt__row *row, const dbt__table *table, size_t n)
 {
-    size_t home[DBT__BLOCK];
-    for (size_t i = 0; i < n; i++) {
-        home[i] = dbt__table_home(table, row->block[i].hash);
-        __builtin_prefetch(&table->entry[home[i]]);
-    }
-    for (size_t i = 0; i < n; i++) {
-        uint64_t hash = row->block[i].hash;
-        size_t place = home[i];
-        while (table->entry[place].hash < hash)
-            place++;
-        if (table->entry[place].hash == hash)
-            count_term(row, (uint32_t)place, &table->entry[place]);
+    size_t home[DBT__BLOCK + PREFETCH];
+    for (size_t i = 0; i < n + PREFETCH; i++) {
+        if (i < n) {
+            home[i] = dbt__table_home(table, row->block[i].hash);
+            __builtin_prefetch(&table->entry[home[i]]);
+        }
+        if (i < PREFETCH) continue;
+        uint64_t hash = row->block[i - PREFETCH].hash;
+        size_t place = dbt__table_find(table, hash, home[i - PREFETCH]);
+        const dbt__entry *entry = &table->entry[place];
+        if (entry->hash == hash) count_term(row, (uint32_t)place, entry);
     }
 }
 

@@ -7,11 +7,17 @@
  * the number of its document frequency is kept: there are few distinct ones, so their idf stay in
  * the first cache.
  */
+#define _DEFAULT_SOURCE /* madvise */
+#include <sys/mman.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vectorizer_internal.h"
+
+/* Smaller tables would waste more of a huge page than they gain. */
+#define HUGE_BYTES ((size_t)4 << 20)
 
 double dbt__idf(const dbt_vectorizer_options *options, int64_t n_documents,
                 int64_t document_frequency)
@@ -68,33 +74,65 @@ static uint32_t find_frequency(const dbt__table *table, uint32_t df)
     return (uint32_t)low;
 }
 
+/* Places up to the last that is taken, and an empty one, in whole buckets. */
 static size_t count_places(const dbt__table *table, const dbt__kept *kept)
 {
-    size_t next = 0;
+    size_t next = (size_t)table->n_buckets * DBT__BUCKET - 1;
+    size_t taken = 0;
     for (size_t i = 0; i < table->n_terms; i++) {
         size_t home = dbt__table_home(table, kept[i].hash);
-        next = (home > next ? home : next) + 1;
+        taken = (home > taken ? home : taken) + 1;
     }
-    return (next > table->n_homes ? next : table->n_homes) + 1;
+    if (taken > next) next = taken;
+    return (next / DBT__BUCKET + 1) * DBT__BUCKET;
+}
+
+/* Look-ups go all over the table. In pages of 4 KiB each would wait for the address to be
+ * translated as well. */
+static void advise_huge_pages(void *memory, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
+    if (bytes >= HUGE_BYTES)
+        (void)madvise((void *)start, ((uintptr_t)memory + bytes - start) / page * page,
+                      MADV_HUGEPAGE);
+#else
+    (void)memory;
+    (void)bytes;
+#endif
+}
+
+/* n_places empty places. */
+static dbt_status make_places(dbt__table *table, dbt_error *err)
+{
+    size_t bytes;
+    if (!dbt__multiply(table->n_places, sizeof *table->entry, &bytes) || bytes > SIZE_MAX - 64)
+        return dbt__out_of_memory(err, "a vocabulary");
+    table->memory = dbt__grow_array(NULL, bytes + 64, 1);
+    if (table->memory == NULL) return dbt__out_of_memory(err, "a vocabulary");
+    advise_huge_pages(table->memory, bytes + 64);
+    table->entry = (dbt__entry *)(((uintptr_t)table->memory + 63) / 64 * 64);
+    memset(table->entry, 0xFF, bytes);
+    return DBT_OK;
 }
 
 dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_terms,
                            const dbt_vectorizer_options *options, int64_t n_documents,
                            dbt_error *err)
 {
-    *table = (dbt__table){.n_terms = n_terms, .n_homes = n_terms + n_terms * 2 / 3 + 1};
+    *table = (dbt__table){.n_terms = n_terms, .n_buckets = n_terms / 2 + 1};
     dbt_status status = list_frequencies(table, kept, err);
     if (status < 0) goto out;
     table->n_places = count_places(table, kept);
-    table->entry = dbt__grow_array(NULL, table->n_places, sizeof *table->entry);
+    status = make_places(table, err);
+    if (status < 0) goto out;
     table->idf = dbt__alloc_array(table->n_idf, sizeof *table->idf);
-    if (table->entry == NULL || table->idf == NULL) {
+    if (table->idf == NULL) {
         status = dbt__out_of_memory(err, "a vocabulary");
         goto out;
     }
     for (size_t i = 0; i < table->n_idf; i++)
         table->idf[i] = dbt__idf(options, n_documents, table->document_frequency[i]);
-    memset(table->entry, 0xFF, table->n_places * sizeof *table->entry);
     size_t next = 0;
     for (size_t i = 0; i < n_terms; i++) {
         size_t home = dbt__table_home(table, kept[i].hash);
@@ -109,7 +147,7 @@ out:
 
 void dbt__table_release(dbt__table *table)
 {
-    dbt__free(table->entry);
+    dbt__free(table->memory);
     dbt__free(table->idf);
     dbt__free(table->document_frequency);
     *table = (dbt__table){0};

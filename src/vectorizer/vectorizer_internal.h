@@ -47,14 +47,20 @@ typedef struct dbt__entry {
     uint32_t feature;
 } dbt__entry;
 
+/* Entries of a bucket: a cache line. */
+#define DBT__BUCKET 4
+
 /*
- * An open-addressing table whose places ascend with the hash, so its entries are in the order of
- * their hashes, and a search that meets a higher one is over. An empty place counts as the highest.
+ * An open-addressing table of buckets whose entries ascend with the hash all through the table: a
+ * bucket that is full spills into the next. An empty place counts as the highest hash, so the place
+ * of a hash is found by counting the lower ones in its bucket, without a branch, and in the next
+ * one only where all of them are lower.
  */
 typedef struct dbt__table {
-    dbt__entry *entry;
-    uint64_t n_homes; /* places a hash may call its home */
-    size_t n_places;  /* more: entries that were pushed on; the last place is empty */
+    dbt__entry *entry;  /* [n_places], on a cache line */
+    void *memory;       /* that holds the entries */
+    uint64_t n_buckets; /* that a hash may begin at */
+    size_t n_places;    /* of these and those they spill into; the last is empty */
     size_t n_terms;
     double *idf;                  /* [n_idf], one for each distinct document frequency */
     uint32_t *document_frequency; /* [n_idf] */
@@ -70,18 +76,21 @@ void dbt__table_release(dbt__table *table);
 /* Replaces each feature f by feature[f]; DBT__NO_FEATURE stays. */
 void dbt__table_map(dbt__table *table, const uint32_t *feature);
 
+/* First place of the bucket where the search for a hash begins. */
 static inline size_t dbt__table_home(const dbt__table *table, uint64_t hash)
 {
     __extension__ typedef unsigned __int128 uint128;
-    return (size_t)(((uint128)hash * table->n_homes) >> 64);
+    return (size_t)(((uint128)hash * table->n_buckets) >> 64) * DBT__BUCKET;
 }
-/* Place of a term, or of a higher hash when it is not there. */
-static inline size_t dbt__table_find(const dbt__table *table, uint64_t hash)
+/* Place of a term, or of a higher hash when it is not there; `home` is dbt__table_home's. */
+static inline size_t dbt__table_find(const dbt__table *table, uint64_t hash, size_t home)
 {
-    size_t place = dbt__table_home(table, hash);
-    while (table->entry[place].hash < hash)
-        place++;
-    return place;
+    for (;; home += DBT__BUCKET) {
+        const dbt__entry *entry = table->entry + home;
+        size_t lower = (size_t)(entry[0].hash < hash) + (entry[1].hash < hash) +
+                       (entry[2].hash < hash) + (entry[3].hash < hash);
+        if (lower < DBT__BUCKET) return home + lower;
+    }
 }
 /* scikit-learn's idf; 1 when it is off. */
 double dbt__idf(const dbt_vectorizer_options *options, int64_t n_documents,
