@@ -44,7 +44,7 @@ typedef struct dbt_cursor_options {
     bool shuffle;        /* false */
     uint64_t seed;       /* 123 */
     size_t memory;       /* 32 MiB; bytes of text that may be held to mix rows of distant blocks. Where
-                            12,288 rows have more, rows are fetched one by one: same order, slower. */
+                            16,384 rows have more, rows are fetched one by one: same order, slower. */
 } dbt_cursor_options;
 
 DBT_EXPORT void dbt_cursor_options_init(dbt_cursor_options *options);

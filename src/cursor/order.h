@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DBT__BLOCK_ROWS = 64, DBT__WINDOW_BLOCKS = 192 };
+enum { DBT__BLOCK_ROWS = 128, DBT__WINDOW_BLOCKS = 128 };
 #define DBT__WINDOW_ROWS (DBT__BLOCK_ROWS * DBT__WINDOW_BLOCKS)
 
 typedef struct dbt__order {

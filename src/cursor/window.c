@@ -106,12 +106,24 @@ static dbt_status load_window(dbt__window *window, dbt__split_reader *reader,
     return status;
 }
 
+/* Rows lie far apart: a row is asked of the memory a little before it is copied (a tenth of the
+ * whole time). */
+static void prefetch_row(const dbt__window *window, size_t place)
+{
+    if (place >= window->plan.n_rows) return;
+    const held_row *row = &window->held[window->plan.shuffled[place]];
+    const char *text = window->bytes.data + row->offset;
+    for (size_t i = 0; i < row->n_bytes && i < 256; i += 64)
+        __builtin_prefetch(text + i);
+}
+
 static dbt_status append_held(const dbt__window *window, size_t first, size_t n, dbt_page *page,
                               dbt_error *err)
 {
     for (size_t i = first; i < first + n; i++) {
         const held_row *row = &window->held[window->plan.shuffled[i]];
         dbt_text text = {window->bytes.data + row->offset, row->n_bytes};
+        prefetch_row(window, i + 4);
         dbt_status status =
             dbt_page_append(page, text, row->document_id, row->label_id, row->weight, err);
         if (status < 0) return status;
