@@ -300,6 +300,10 @@ static void test_hold_out__parts_are_whole_and_ordered(void **state)
                                 " ON b.split_id = a.split_id AND b.position = a.position + 1"
                                 " WHERE a.document_id >= b.document_id"),
                      0);
+    /* What was held out once must be held out by every later program. */
+    assert_int_equal(validation.documents, 1693);
+    assert_int_equal(ask(store, "SELECT sum(document_id) FROM split_document WHERE split_id = 3"),
+                     8484998);
     dbt_split found;
     dbt_error err = {0};
     assert_ok(dbt_store_find_split(store, "all/validation", &found, &err), err);
