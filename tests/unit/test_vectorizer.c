@@ -1,0 +1,560 @@
+/*
+ * test_vectorizer.c: what golden values do not show: the same bits for any threads and memory, hash
+ * collisions, ties, errors, storing and loading.
+ */
+#include "testing.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <dbtrain/vectorizer.h>
+
+#include "corpus.h"
+#include "vectorizer_internal.h"
+
+/* --- a corpus: documents of made-up words, frequent ones and rare ones, in three labels --- */
+
+typedef struct made_corpus {
+    char *bytes;
+    dbt_text *text;
+    int64_t *label_id;
+    array_corpus array;
+} made_corpus;
+
+static const int64_t three_labels[] = {30, 10, 20};
+static const dbt_classes three_classes = {3, three_labels};
+
+static made_corpus make_corpus(size_t n_documents, size_t words, size_t vocabulary)
+{
+    made_corpus corpus = {
+        .bytes = malloc(n_documents * words * 12 + 1),
+        .text = calloc(n_documents, sizeof *corpus.text),
+        .label_id = calloc(n_documents, sizeof *corpus.label_id),
+    };
+    char *to = corpus.bytes;
+    for (size_t d = 0; d < n_documents; d++) {
+        char *start = to;
+        size_t n = dbt__random_below(d, 0, 2 * words);
+        if (n > words) n = words;
+        corpus.label_id[d] = three_labels[dbt__random_below(d, 1, 3)];
+        for (size_t w = 0; w < n; w++) {
+            double u = dbt__random_double(d, w + 2);
+            to += sprintf(to, "w%zu ", (size_t)(u * u * u * (double)vocabulary));
+        }
+        corpus.text[d] = (dbt_text){start, (size_t)(to - start)};
+    }
+    corpus.array = (array_corpus){corpus.text, corpus.label_id, (int64_t)n_documents, 16, -1};
+    return corpus;
+}
+
+static void free_corpus(made_corpus *corpus)
+{
+    free(corpus->bytes);
+    free(corpus->text);
+    free(corpus->label_id);
+}
+
+static dbt_vectorizer_options make_options(int64_t top_k)
+{
+    dbt_vectorizer_options options;
+    dbt_vectorizer_options_init(&options);
+    options.top_k = top_k;
+    return options;
+}
+
+static dbt_vectorizer *fit_on(made_corpus *corpus, const dbt_vectorizer_options *options,
+                              size_t threads, uint64_t hash_mask, dbt_vectorizer_stats *stats)
+{
+    dbt_error err = {0};
+    dbt_pool *pool;
+    dbt_vectorizer *vectorizer;
+    dbt_corpus source = make_array_corpus(&corpus->array);
+    assert_ok(dbt_pool_new(threads, &pool, &err), err);
+    assert_ok(dbt__vectorizer_fit_masked(options, &source, &three_classes, pool, hash_mask,
+                                         &vectorizer, stats, &err),
+              err);
+    dbt_pool_free(pool);
+    return vectorizer;
+}
+
+static dbt_page *make_page(const made_corpus *corpus)
+{
+    dbt_error err = {0};
+    dbt_page *page;
+    assert_ok(dbt_page_new(&page, &err), err);
+    for (int64_t i = 0; i < corpus->array.n_documents; i++)
+        assert_ok(dbt_page_append(page, corpus->text[i], i + 1, corpus->label_id[i], 1, &err), err);
+    return page;
+}
+
+static dbt_batch *transform_all(const dbt_vectorizer *vectorizer, const made_corpus *corpus)
+{
+    dbt_error err = {0};
+    dbt_transformer *transformer;
+    dbt_batch *batch;
+    dbt_page *page = make_page(corpus);
+    assert_ok(dbt_transformer_new(vectorizer, &transformer, &err), err);
+    assert_ok(dbt_batch_new(&batch, &err), err);
+    assert_ok(dbt_transform(transformer, page, batch, &err), err);
+    dbt_transformer_free(transformer);
+    dbt_page_free(page);
+    return batch;
+}
+
+static void assert_same_features(const dbt_vectorizer *a, const dbt_vectorizer *b)
+{
+    assert_int_equal(dbt_vectorizer_features(a), dbt_vectorizer_features(b));
+    assert_int_equal(dbt_vectorizer_terms(a), dbt_vectorizer_terms(b));
+    assert_int_equal(dbt_vectorizer_documents(a), dbt_vectorizer_documents(b));
+    for (size_t i = 0; i < dbt_vectorizer_features(a); i++) {
+        dbt_feature x = dbt_vectorizer_feature(a, i), y = dbt_vectorizer_feature(b, i);
+        assert_int_equal(x.term_bytes, y.term_bytes);
+        assert_memory_equal(x.term, y.term, x.term_bytes);
+        assert_int_equal(x.document_frequency, y.document_frequency);
+        assert_memory_equal(&x.idf, &y.idf, sizeof x.idf);
+        assert_memory_equal(&x.score, &y.score, sizeof x.score);
+    }
+}
+
+static void assert_same_batches(const dbt_vectorizer *a, const dbt_vectorizer *b,
+                                const made_corpus *corpus)
+{
+    dbt_batch *x = transform_all(a, corpus), *y = transform_all(b, corpus);
+    assert_int_equal(x->n_rows, y->n_rows);
+    assert_int_equal(x->n_columns, y->n_columns);
+    assert_memory_equal(x->row_start, y->row_start, (x->n_rows + 1) * sizeof *x->row_start);
+    assert_memory_equal(x->column, y->column, x->row_start[x->n_rows] * sizeof *x->column);
+    assert_memory_equal(x->value, y->value, x->row_start[x->n_rows] * sizeof *x->value);
+    dbt_batch_free(x);
+    dbt_batch_free(y);
+}
+
+static void assert_same_parts(const dbt_vectorizer *a, const dbt_vectorizer *b)
+{
+    dbt_error err = {0};
+    assert_int_equal(dbt_vectorizer_parts(a), dbt_vectorizer_parts(b));
+    for (size_t i = 0; i < dbt_vectorizer_parts(a); i++) {
+        unsigned char *x, *y;
+        size_t x_bytes, y_bytes;
+        assert_ok(dbt_vectorizer_encode(a, i, &x, &x_bytes, &err), err);
+        assert_ok(dbt_vectorizer_encode(b, i, &y, &y_bytes, &err), err);
+        assert_int_equal(x_bytes, y_bytes);
+        assert_memory_equal(x, y, x_bytes);
+        dbt_free(x);
+        dbt_free(y);
+    }
+}
+
+static void test_fit__threads_and_pages_do_not_change_a_bit(void **state)
+{
+    (void)state;
+    static const size_t threads[] = {2, 3, 4, 8};
+    made_corpus corpus = make_corpus(1500, 60, 4000);
+    dbt_vectorizer_options options = make_options(700);
+    dbt_vectorizer *one = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        corpus.array.page_rows = (int64_t)(1 + i * 97);
+        dbt_vectorizer *many = fit_on(&corpus, &options, threads[i], UINT64_MAX, NULL);
+        assert_same_features(one, many);
+        assert_same_parts(one, many);
+        assert_same_batches(one, many, &corpus);
+        dbt_vectorizer_free(many);
+    }
+    dbt_vectorizer_free(one);
+    free_corpus(&corpus);
+}
+
+static void test_fit__memory_does_not_change_a_bit(void **state)
+{
+    (void)state;
+    /* Some 60,000 terms: their tables do not fit into the least memory, nor a page's items into a
+     * slot. */
+    made_corpus corpus = make_corpus(1500, 100, 4000);
+    corpus.array.page_rows = 400;
+    dbt_vectorizer_options options = make_options(500);
+    options.ngram_max = 3;
+    options.min_df = 1;
+    dbt_vectorizer_stats much, little;
+    dbt_vectorizer *one = fit_on(&corpus, &options, 1, UINT64_MAX, &much);
+    assert_int_equal(much.counting_passes, 1);
+    assert_int_equal(much.scoring_passes, 1);
+    options.memory = (size_t)1 << 20;
+    for (size_t threads = 1; threads <= 2; threads++) {
+        dbt_vectorizer *other = fit_on(&corpus, &options, threads, UINT64_MAX, &little);
+        assert_true(little.counting_passes > 1);
+        assert_true(little.scoring_passes > 1);
+        assert_int_equal(little.terms, much.terms);
+        assert_int_equal(little.tokens, much.tokens);
+        assert_same_features(one, other);
+        assert_same_parts(one, other);
+        dbt_vectorizer_free(other);
+    }
+    dbt_vectorizer_free(one);
+    free_corpus(&corpus);
+}
+
+static void test_fit__counts_anew_after_a_collision(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(300, 40, 2000);
+    dbt_vectorizer_options options = make_options(300);
+    dbt_vectorizer_stats plain, again;
+    dbt_vectorizer *one = fit_on(&corpus, &options, 1, UINT64_MAX, &plain);
+    assert_int_equal(one->seed, 0);
+    /* With 16 bits some of the terms must collide. */
+    dbt_vectorizer *other = fit_on(&corpus, &options, 2, UINT64_C(0xFFFF) << 48, &again);
+    assert_int_equal(other->seed, 1);
+    assert_int_equal(plain.tokens, again.tokens);
+    assert_int_equal(plain.counting_passes, again.counting_passes);
+    assert_int_equal(dbt_vectorizer_terms(one), dbt_vectorizer_terms(other));
+    assert_int_equal(dbt_vectorizer_features(one), dbt_vectorizer_features(other));
+    for (size_t i = 0; i < dbt_vectorizer_features(one); i++) {
+        dbt_feature x = dbt_vectorizer_feature(one, i), y = dbt_vectorizer_feature(other, i);
+        assert_int_equal(x.term_bytes, y.term_bytes);
+        assert_memory_equal(x.term, y.term, x.term_bytes);
+        assert_int_equal(x.document_frequency, y.document_frequency);
+    }
+    assert_same_batches(one, other, &corpus);
+    dbt_vectorizer_free(one);
+    dbt_vectorizer_free(other);
+    free_corpus(&corpus);
+}
+
+/* --- small corpora --- */
+
+#define MAX_TEXTS 16
+
+static dbt_status fit_texts(const char *const *texts, const int64_t *label_id,
+                            const dbt_vectorizer_options *options, const dbt_classes *classes,
+                            dbt_vectorizer **vectorizer, dbt_error *err)
+{
+    dbt_text text[MAX_TEXTS];
+    int64_t n = 0;
+    for (; texts[n] != NULL; n++)
+        text[n] = (dbt_text){texts[n], strlen(texts[n])};
+    array_corpus array = {text, label_id, n, 2, -1};
+    dbt_corpus corpus = make_array_corpus(&array);
+    return dbt_vectorizer_fit(options, &corpus, classes, NULL, vectorizer, NULL, err);
+}
+
+static void test_fit__ties_go_to_the_term_that_sorts_first(void **state)
+{
+    (void)state;
+    /* zz and aa, bb, cc tell the labels apart equally well; mm does not. */
+    static const char *const texts[] = {"zz cc mm", "zz cc mm", "bb aa mm", "bb aa mm", NULL};
+    static const int64_t label_id[] = {1, 1, 2, 2};
+    static const int64_t labels[] = {1, 2};
+    static const dbt_classes classes = {2, labels};
+    static const char *const first[] = {"aa", "bb", "cc", "zz"};
+    for (int64_t k = 1; k <= 4; k++) {
+        dbt_error err = {0};
+        dbt_vectorizer *vectorizer;
+        dbt_vectorizer_options options = make_options(k);
+        options.ngram_max = 1;
+        assert_ok(fit_texts(texts, label_id, &options, &classes, &vectorizer, &err), err);
+        assert_int_equal(dbt_vectorizer_features(vectorizer), k);
+        for (size_t i = 0; i < (size_t)k; i++)
+            assert_memory_equal(dbt_vectorizer_feature(vectorizer, i).term, first[i], 2);
+        dbt_vectorizer_free(vectorizer);
+    }
+}
+
+static void test_fit__max_features_ties_go_to_the_term_that_sorts_first(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"dd cc bb", "dd aa dd", "ee", NULL};
+    static const char *const first[] = {"aa", "bb", "dd"};
+    dbt_error err = {0};
+    dbt_vectorizer *vectorizer;
+    dbt_vectorizer_options options = make_options(0);
+    options.ngram_max = 1;
+    options.min_df = 1;
+    options.max_features = 3;
+    assert_ok(fit_texts(texts, NULL, &options, NULL, &vectorizer, &err), err);
+    assert_int_equal(dbt_vectorizer_features(vectorizer), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_memory_equal(dbt_vectorizer_feature(vectorizer, i).term, first[i], 2);
+    assert_true(isnan(dbt_vectorizer_feature(vectorizer, 0).score));
+    dbt_vectorizer_free(vectorizer);
+}
+
+static void test_select__orders_scores_like_scikit_learn(void **state)
+{
+    (void)state;
+    static const double ascending[] = {NAN, -INFINITY, -1, -1e-300, 0, 1e-300, 1, INFINITY};
+    for (size_t i = 1; i < sizeof ascending / sizeof *ascending; i++)
+        assert_true(dbt__score_key(ascending[i - 1]) < dbt__score_key(ascending[i]));
+    assert_true(dbt__score_key(-0.0) == dbt__score_key(0.0));
+    uint64_t key[1000];
+    for (size_t i = 0; i < 1000; i++)
+        key[i] = dbt__random_below(3, i, 300) << 40;
+    for (size_t k = 1; k <= 1000; k += 37) {
+        size_t n_higher, higher = 0, equal = 0;
+        uint64_t found = dbt__select_key(key, 1000, k, &n_higher);
+        for (size_t i = 0; i < 1000; i++) {
+            higher += key[i] > found;
+            equal += key[i] == found;
+        }
+        assert_int_equal(higher, n_higher);
+        assert_true(higher < k && k <= higher + equal);
+    }
+}
+
+static void test_anova__is_scikit_learns_at_its_limits(void **state)
+{
+    (void)state;
+    const int64_t n[] = {2, 0, 2};
+    /* Constant within the classes, different between them; and constant throughout. */
+    assert_true(isinf(dbt__anova_f((double[]){2, 0, 0}, n, 3, 2)));
+    assert_true(isnan(dbt__anova_f((double[]){0, 0, 0}, n, 3, 0)));
+    /* {1, 2} and {4, 5}: between 9, within 1 over 2. */
+    assert_true(dbt__anova_f((double[]){3, 0, 9}, n, 3, 46) == 18);
+}
+
+static void test_fit__refuses_what_it_cannot_fit(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"aa bb", "cc dd", NULL};
+    static const char *const none[] = {"a b", "", NULL};
+    static const int64_t one_label[] = {1, 1}, two_labels[] = {1, 2}, stranger[] = {1, 3};
+    static const int64_t labels[] = {1, 2};
+    static const dbt_classes two = {2, labels}, one = {1, labels};
+    static const struct {
+        const char *const *texts;
+        const int64_t *label_id;
+        const dbt_classes *classes;
+        int64_t min_df;
+        dbt_status status;
+        const char *message;
+    } cases[] = {
+        {texts, two_labels, &two, 2, DBT_EDATA,
+         "empty vocabulary: no term is in at least 2 and at most 2 of the 2 documents"},
+        {none, two_labels, &two, 1, DBT_EDATA,
+         "empty vocabulary: none of the 2 documents has a term"},
+        {texts + 2, two_labels, &two, 1, DBT_EDATA, "empty vocabulary: there are no documents"},
+        {texts, one_label, &two, 1, DBT_EDATA, "the documents have only one label"},
+        {texts, two_labels, &one, 1, DBT_EDATA, "the documents have only one label"},
+        {texts, stranger, &two, 1, DBT_EDATA, "document 2 has label 3"},
+        {texts, two_labels, NULL, 1, DBT_EUSAGE, "selecting the best terms needs labels"},
+        {texts, two_labels, &two, 0, DBT_EUSAGE, "min-df must be at least 1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_error err = {0};
+        dbt_vectorizer *vectorizer;
+        dbt_vectorizer_options options = make_options(10);
+        options.min_df = cases[i].min_df;
+        dbt_status status = fit_texts(cases[i].texts, cases[i].label_id, &options, cases[i].classes,
+                                      &vectorizer, &err);
+        assert_int_equal(status, cases[i].status);
+        assert_null(vectorizer);
+        if (strncmp(err.message, cases[i].message, strlen(cases[i].message)) != 0)
+            fail_msg("'%s' is not '%s'", err.message, cases[i].message);
+    }
+}
+
+static void test_fit__options_out_of_range_are_usage_errors(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 9; i++) {
+        dbt_error err = {0};
+        dbt_vectorizer *vectorizer;
+        dbt_vectorizer_options options = make_options(0);
+        if (i == 0) options.ngram_min = 0;
+        if (i == 1) options.ngram_min = 3;
+        if (i == 2) options.ngram_max = 9;
+        if (i == 3) options.max_df = 0;
+        if (i == 4) options.max_df = 1.5;
+        if (i == 5) options.max_df = NAN;
+        if (i == 6) options.max_features = -1;
+        if (i == 7) options.top_k = -1;
+        if (i == 8) options.memory = 1000;
+        static const char *const texts[] = {"aa", "aa", NULL};
+        assert_int_equal(fit_texts(texts, NULL, &options, NULL, &vectorizer, &err), DBT_EUSAGE);
+    }
+}
+
+static void test_fit__passes_on_what_reading_returns(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(200, 20, 100);
+    for (size_t threads = 1; threads <= 2; threads++) {
+        dbt_error err = {0};
+        dbt_pool *pool;
+        dbt_vectorizer *vectorizer;
+        dbt_vectorizer_options options = make_options(10);
+        corpus.array.fail_at = 7;
+        dbt_corpus source = make_array_corpus(&corpus.array);
+        assert_ok(dbt_pool_new(threads, &pool, &err), err);
+        assert_int_equal(
+            dbt_vectorizer_fit(&options, &source, &three_classes, pool, &vectorizer, NULL, &err),
+            DBT_EIO);
+        assert_string_equal(err.message, "page failed");
+        dbt_pool_free(pool);
+    }
+    free_corpus(&corpus);
+}
+
+static void test_transform__rows_do_not_depend_on_each_other(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    made_corpus corpus = make_corpus(200, 300, 3000);
+    dbt_vectorizer_options options = make_options(500);
+    dbt_vectorizer *vectorizer = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    dbt_batch *batch = transform_all(vectorizer, &corpus);
+    dbt_transformer *transformer;
+    assert_ok(dbt_transformer_new(vectorizer, &transformer, &err), err);
+    for (size_t r = batch->n_rows; r-- > 0;) {
+        const uint32_t *column;
+        const double *value;
+        size_t n, start = batch->row_start[r];
+        assert_ok(dbt_transform_text(transformer, corpus.text[r], &column, &value, &n, &err), err);
+        assert_int_equal(n, batch->row_start[r + 1] - start);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(column[i], batch->column[start + i]);
+            assert_true((float)value[i] == batch->value[start + i]);
+            assert_true(i == 0 || column[i] > column[i - 1]);
+        }
+    }
+    dbt_transformer_free(transformer);
+    dbt_batch_free(batch);
+    dbt_vectorizer_free(vectorizer);
+    free_corpus(&corpus);
+}
+
+/* --- storing and loading --- */
+
+static dbt_status load_copy(const dbt_vectorizer *from, dbt_vectorizer **copy, dbt_error *err)
+{
+    dbt_status status =
+        dbt_vectorizer_load_new(dbt_vectorizer_get_options(from), dbt_vectorizer_documents(from),
+                                dbt_vectorizer_terms(from), copy, err);
+    for (size_t i = 0; status == DBT_OK && i < dbt_vectorizer_features(from); i++) {
+        dbt_feature feature = dbt_vectorizer_feature(from, i);
+        status = dbt_vectorizer_load_feature(*copy, &feature, err);
+    }
+    for (size_t i = 0; status == DBT_OK && i < dbt_vectorizer_parts(from); i++) {
+        unsigned char *value;
+        size_t bytes;
+        status = dbt_vectorizer_encode(from, i, &value, &bytes, err);
+        if (status == DBT_OK) status = dbt_vectorizer_load_part(*copy, value, bytes, err);
+        dbt_free(value);
+    }
+    if (status == DBT_OK) status = dbt_vectorizer_load_finish(*copy, err);
+    return status;
+}
+
+static void test_load__gives_the_bits_of_the_fitted_vectorizer(void **state)
+{
+    (void)state;
+    /* 300,000 places and more: several parts. All terms selected: one empty part. */
+    static const int64_t top_k[] = {500, 0};
+    made_corpus corpus = make_corpus(1500, 150, 100000);
+    for (size_t i = 0; i < 2; i++) {
+        dbt_error err = {0};
+        dbt_vectorizer *copy;
+        dbt_vectorizer_options options = make_options(top_k[i]);
+        options.min_df = 1;
+        dbt_vectorizer *fitted = fit_on(&corpus, &options, 2, UINT64_MAX, NULL);
+        assert_true(dbt_vectorizer_parts(fitted) > 1);
+        assert_ok(load_copy(fitted, &copy, &err), err);
+        assert_same_features(fitted, copy);
+        assert_same_parts(fitted, copy);
+        assert_same_batches(fitted, copy, &corpus);
+        dbt_vectorizer_free(copy);
+        dbt_vectorizer_free(fitted);
+    }
+    free_corpus(&corpus);
+}
+
+static void test_load__refuses_damaged_parts(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    made_corpus corpus = make_corpus(100, 20, 200);
+    dbt_vectorizer_options options = make_options(50);
+    dbt_vectorizer *fitted = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    unsigned char *value;
+    size_t bytes;
+    assert_ok(dbt_vectorizer_encode(fitted, 0, &value, &bytes, &err), err);
+    assert_true(bytes > 40);
+    /* Every cut and every flipped byte is noticed by the checksum; with the checksum mended no
+     * damage is read outside the part, or makes more terms than there are. */
+    for (size_t i = 0; i < 2 * bytes; i++) {
+        bool mended = i >= bytes;
+        dbt_vectorizer *copy;
+        dbt_error load_err = {0};
+        assert_ok(dbt_vectorizer_load_new(&options, 100, dbt_vectorizer_terms(fitted), &copy, &err),
+                  err);
+        unsigned char *exact = malloc(bytes);
+        memcpy(exact, value, bytes);
+        exact[i % bytes] ^= 0x80;
+        if (mended) {
+            uint64_t sum = dbt__hash(exact + 8, bytes - 8, 0);
+            for (size_t k = 0; k < 8; k++)
+                exact[k] = (unsigned char)(sum >> (8 * k));
+        }
+        dbt_status status = dbt_vectorizer_load_part(copy, exact, bytes, &load_err);
+        if (!mended || (i % bytes >= 8 && i % bytes < 16)) assert_int_equal(status, DBT_EFORMAT);
+        if (!mended)
+            assert_int_equal(dbt_vectorizer_load_part(copy, exact, i, &load_err), DBT_EFORMAT);
+        free(exact);
+        dbt_vectorizer_free(copy);
+    }
+    dbt_free(value);
+    dbt_vectorizer_free(fitted);
+    free_corpus(&corpus);
+}
+
+static void test_load__refuses_wrong_features(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_vectorizer *vectorizer;
+    dbt_vectorizer_options options = make_options(50);
+    assert_int_equal(dbt_vectorizer_load_new(&options, 0, 5, &vectorizer, &err), DBT_EFORMAT);
+    assert_null(vectorizer);
+    err = (dbt_error){0};
+    assert_ok(dbt_vectorizer_load_new(&options, 10, 3, &vectorizer, &err), err);
+    dbt_feature good = {"bb", 2, 3, dbt__idf(&options, 10, 3), 1};
+    assert_ok(dbt_vectorizer_load_feature(vectorizer, &good, &err), err);
+    for (int i = 0; i < 8; i++) {
+        dbt_error load_err = {0};
+        dbt_feature feature = good;
+        feature.term = "cc";
+        if (i == 0) feature.term = "bb";
+        if (i == 1) feature.term = "aa";
+        if (i == 2) feature.term_bytes = 0;
+        if (i == 3) feature.document_frequency = 0;
+        if (i == 4) feature.document_frequency = 11;
+        if (i == 5) feature.idf = NAN;
+        if (i == 6) feature.idf = 7;
+        if (i == 7) feature.term = "bbb", feature.term_bytes = 1;
+        assert_int_equal(dbt_vectorizer_load_feature(vectorizer, &feature, &load_err), DBT_EFORMAT);
+    }
+    /* No part, and two terms that nobody gave. */
+    assert_int_equal(dbt_vectorizer_load_finish(vectorizer, &err), DBT_EFORMAT);
+    dbt_vectorizer_free(vectorizer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fit__threads_and_pages_do_not_change_a_bit),
+        cmocka_unit_test(test_fit__memory_does_not_change_a_bit),
+        cmocka_unit_test(test_fit__counts_anew_after_a_collision),
+        cmocka_unit_test(test_fit__ties_go_to_the_term_that_sorts_first),
+        cmocka_unit_test(test_fit__max_features_ties_go_to_the_term_that_sorts_first),
+        cmocka_unit_test(test_select__orders_scores_like_scikit_learn),
+        cmocka_unit_test(test_anova__is_scikit_learns_at_its_limits),
+        cmocka_unit_test(test_fit__refuses_what_it_cannot_fit),
+        cmocka_unit_test(test_fit__options_out_of_range_are_usage_errors),
+        cmocka_unit_test(test_fit__passes_on_what_reading_returns),
+        cmocka_unit_test(test_transform__rows_do_not_depend_on_each_other),
+        cmocka_unit_test(test_load__gives_the_bits_of_the_fitted_vectorizer),
+        cmocka_unit_test(test_load__refuses_damaged_parts),
+        cmocka_unit_test(test_load__refuses_wrong_features),
+    };
+    return cmocka_run_group_tests_name("vectorizer", tests, NULL, NULL);
+}
