@@ -92,6 +92,19 @@ static dbt_status parse_record(dbt__reader *r, dbt__scan *scan, dbt_error *err)
     return DBT_OK;
 }
 
+/* Offset of the quote that is open after the first `limit` bytes of the record, or SIZE_MAX. */
+static size_t find_quote_around(const dbt__reader *r, size_t limit)
+{
+    const char *begin = dbt__window_data(&r->window);
+    if (r->open_quote <= limit) return r->open_quote;
+    for (size_t i = 0; i < r->n_fields; i++) {
+        const dbt__field *field = &r->field[i];
+        size_t from = (size_t)(field->data - begin);
+        if (field->quoted && from <= limit && from + field->bytes >= limit) return from - 1;
+    }
+    return SIZE_MAX;
+}
+
 /* Parses it, reading on until it is complete or longer than a record may be. DBT_DONE: the end. */
 static dbt_status peek_record(dbt__reader *r, dbt__scan *scan, dbt_error *err)
 {
@@ -101,8 +114,11 @@ static dbt_status peek_record(dbt__reader *r, dbt__scan *scan, dbt_error *err)
             if (status < 0) return status;
             bool more = *scan == DBT__SCAN_MORE;
             size_t bytes = more ? dbt__window_bytes(&r->window) : r->record_bytes;
-            if ((more || *scan == DBT__SCAN_RECORD) && bytes > r->options.max_document + 2)
+            size_t limit = r->options.max_document + 2;
+            if ((more || *scan == DBT__SCAN_RECORD) && bytes > limit) {
                 *scan = DBT__SCAN_TOO_LONG;
+                r->open_quote = find_quote_around(r, limit);
+            }
             if (*scan != DBT__SCAN_MORE) return DBT_OK;
         } else if (r->window.at_end) {
             return DBT_DONE;
@@ -124,6 +140,7 @@ static dbt_status peek_filled(dbt__reader *r, dbt__scan *scan, dbt_error *err)
         dbt_status status = peek_record(r, scan, err);
         if (status != DBT_OK || *scan != DBT__SCAN_RECORD || !is_blank(r)) return status;
         dbt__window_consume(&r->window, r->record_bytes);
+        r->record_bytes = 0;
     }
 }
 

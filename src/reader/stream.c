@@ -11,7 +11,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RAW_CHUNK = 64 * 1024 };
+enum {
+    RAW_CHUNK = 64 * 1024,
+    DECODE_ROOM =
+        16 /* with less, iconv may have no room for one character, which would look like the end */
+};
 
 dbt_status dbt__stream_read(dbt__stream *stream, char *data, size_t capacity, size_t *bytes,
                             dbt_error *err)
@@ -167,8 +171,7 @@ static dbt_status make_room(dbt__window *window, dbt_error *err)
 {
     size_t held = window->end - window->begin;
     size_t chunk = window->chunk;
-    /* iconv needs room for one character. */
-    if (window->decoder != NULL && chunk < 16) chunk = 16;
+    if (window->decoder != NULL && chunk < DECODE_ROOM) chunk = DECODE_ROOM;
     if (window->capacity - window->end >= chunk && window->capacity > 0) return DBT_OK;
     if (window->begin > 0) {
         memmove(window->data, window->data + window->begin, held);
@@ -189,10 +192,10 @@ dbt_status dbt__window_more(dbt__window *window, dbt_error *err)
     if (status < 0) return status;
     size_t room = window->capacity - window->end, filled = 0;
     size_t wanted = window->chunk < room ? window->chunk : room;
-    if (window->decoder != NULL && wanted < 16) wanted = 16;
+    if (window->decoder != NULL && wanted < DECODE_ROOM) wanted = DECODE_ROOM;
     /* A pipe gives little at a time: a full chunk keeps records from being scanned again and again.
      */
-    while (filled < wanted) {
+    while (filled < wanted && (window->decoder == NULL || room - filled >= DECODE_ROOM)) {
         size_t got = 0;
         char *to = window->data + window->end;
         status = window->decoder == NULL

@@ -1,0 +1,524 @@
+/* test_reader.c: records of csv, tsv, JSON Lines and fastText, UTF-8, encodings, limits. */
+#include "testing.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "reader.h"
+#include "utf8.h"
+
+/* --- a file with given bytes, and what the reader makes of it --- */
+
+static char *folder; /* of the test's files */
+
+static int make_folder(void **state)
+{
+    (void)state;
+    static char path[] = "/tmp/dbtrain-test-XXXXXX";
+    folder = mkdtemp(path);
+    return folder == NULL ? -1 : 0;
+}
+
+static char file_path[256];
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    (void)unlink(file_path);
+    return rmdir(folder);
+}
+
+static const char *write_file(const char *name, const void *data, size_t bytes)
+{
+    if (file_path[0] != '\0') (void)unlink(file_path);
+    (void)snprintf(file_path, sizeof file_path, "%s/%s", folder, name);
+    int fd = open(file_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    const char *p = data;
+    while (bytes > 0) {
+        ssize_t put = write(fd, p, bytes);
+        assert_true(put > 0);
+        p += put;
+        bytes -= (size_t)put;
+    }
+    assert_int_equal(close(fd), 0);
+    return file_path;
+}
+
+/* Records as "LINE LABEL|TEXT" and "LINE !REASON", one a line; a label of "-" is none. */
+static char out[1 << 20];
+static char said[1024];
+static int64_t replaced_utf8, replaced_nul;
+
+static dbt_status read_path(const char *path, const dbt__reader_options *options, dbt_error *err)
+{
+    dbt__catalog *catalog = NULL;
+    dbt__reader *reader = NULL;
+    dbt__stream *stream;
+    const dbt__part *part;
+    size_t used = 0;
+    out[0] = said[0] = '\0';
+    dbt_status status = dbt__catalog_open(path, options->format, &catalog, err);
+    if (status == DBT_OK) status = dbt__reader_new(options, &reader, err);
+    while (status == DBT_OK && (status = dbt__catalog_next(catalog, &part, err)) == DBT_OK) {
+        status = dbt__catalog_stream(catalog, &stream, err);
+        if (status == DBT_OK) status = dbt__reader_start(reader, stream, part, err);
+        if (status < 0) break;
+        (void)snprintf(said, sizeof said, "%s", dbt__reader_said(reader));
+        const dbt__record *record;
+        while ((status = dbt__reader_next(reader, &record, err)) == DBT_OK) {
+            int put;
+            if (record->reason != NULL)
+                put = snprintf(out + used, sizeof out - used, "%d !%s\n", (int)record->line,
+                               record->reason);
+            else
+                put = snprintf(out + used, sizeof out - used, "%d %.*s|%.*s\n", (int)record->line,
+                               record->labelled ? (int)record->label.bytes : 1,
+                               record->labelled ? record->label.data : "-", (int)record->text.bytes,
+                               record->text.data);
+            used += (size_t)put;
+            assert_true(used < sizeof out);
+        }
+        if (status == DBT_DONE) {
+            const dbt__record *again;
+            assert_int_equal(dbt__reader_next(reader, &again, err), DBT_DONE);
+            status = DBT_OK;
+        }
+    }
+    if (reader != NULL) {
+        replaced_utf8 = dbt__reader_replaced_utf8(reader);
+        replaced_nul = dbt__reader_replaced_nul(reader);
+    }
+    dbt__reader_free(reader);
+    dbt__catalog_close(catalog);
+    return status == DBT_DONE ? DBT_OK : status;
+}
+
+static void expect(const char *path, const dbt__reader_options *options, const char *expected)
+{
+    dbt_error err = {0};
+    assert_ok(read_path(path, options, &err), err);
+    assert_string_equal(out, expected);
+}
+
+static const size_t chunks[] = {1, 2, 3, 7, 64, 4096};
+
+/* The same records for every chunk size. */
+static void expect_at_all_chunks(const char *path, dbt__reader_options options,
+                                 const char *expected)
+{
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+        options.chunk = options.sample = chunks[i];
+        print_message("chunk %zu\n", chunks[i]);
+        expect(path, &options, expected);
+    }
+}
+
+/* --- csv --- */
+
+typedef struct csv_case {
+    const char *name, *data, *expected;
+} csv_case;
+
+static const csv_case csv_cases[] = {
+    {"plain", "a,x\nb,y\n", "1 a|x\n2 b|y\n"},
+    {"no final newline", "a,x\nb,y", "1 a|x\n2 b|y\n"},
+    {"crlf", "a,x\r\nb,y\r\n", "1 a|x\n2 b|y\n"},
+    {"lone cr", "a,x\rb,y\r", "1 a|x\n2 b|y\n"},
+    {"mixed breaks", "a,x\rb,y\r\nc,z\n\nd,w", "1 a|x\n2 b|y\n3 c|z\n5 d|w\n"},
+    {"blank lines", "\n\na,x\n\r\n\nb,y\n\n", "3 a|x\n6 b|y\n"},
+    {"byte order mark", "\xef\xbb\xbf\"a\",x\n", "1 a|x\n"},
+    {"quotes", "\"a\",\"x, y\"\n", "1 a|x, y\n"},
+    {"doubled quotes", "a,\"say \"\"hi\"\"\"\n", "1 a|say \"hi\"\n"},
+    {"only doubled quotes", "a,\"\"\"\"\n", "1 a|\"\n"},
+    {"empty quoted text", "a,\"\"\n", "1 a|\n"},
+    {"empty text", "a,\nb,", "1 a|\n2 b|\n"},
+    {"newline in quotes", "a,\"x\ny\"\nb,z\n", "1 a|x\ny\n3 b|z\n"},
+    {"crlf in quotes", "a,\"x\r\ny\"\r\nb,z\r\n", "1 a|x\r\ny\n3 b|z\n"},
+    {"cr in quotes", "a,\"x\ry\"\rb,z", "1 a|x\ry\n3 b|z\n"},
+    {"quote inside an unquoted field", "a,x \"y\" z\n", "1 a|x \"y\" z\n"},
+    {"quote at the end of data", "a,\"x\"", "1 a|x\n"},
+    {"text after a quote", "a,\"x\"y\nb,z\n", "1 !text after a closing quote\n2 b|z\n"},
+    {"space after a quote", "a,\"x\" \r\nb,z\n", "1 !text after a closing quote\n2 b|z\n"},
+    {"text after a quote across lines", "a,\"x\ny\"z\nb,z\n",
+     "1 !text after a closing quote\n3 b|z\n"},
+    {"open quote", "a,x\nb,\"y\nc,z\n", "1 a|x\n2 !the quote that opens here is never closed\n"},
+    {"open quote on a later line", "a,x\n\"b\nb\",\"y\nc,z\n",
+     "1 a|x\n3 !the quote that opens here is never closed\n"},
+    {"quote as the last byte", "a,x\nb,\"",
+     "1 a|x\n2 !the quote that opens here is never closed\n"},
+    {"too few fields", "a,x\nb\nc,z\n", "1 a|x\n2 !has 1 field, needs 2\n3 c|z\n"},
+    {"more fields are text", "a,x\nb,y,z\n", "1 a|x\n2 b|y, z\n"},
+    {"empty label", ",x\n\"\",y\nc,z\n", "1 !empty label\n2 !empty label\n3 c|z\n"},
+    {"label is kept as it is", " 5 ,x\n007,y\n1e3,z\n", "1  5 |x\n2 007|y\n3 1e3|z\n"},
+    {"joined fields", "1,\"a \"\"b\"\"\",c\n2,,\n", "1 1|a \"b\", c\n2 2|, \n"},
+    {"backslashes are kept", "1,\"a\\nb \\\"\"c\\\"\"\"\n", "1 1|a\\nb \\\"c\\\"\n"},
+    {"empty file", "", ""},
+    {"blank file", "\n\r\n\n", ""},
+    {"one byte", "a", "1 !has 1 field, needs 2\n"},
+};
+
+static void test_csv__corner_cases_at_every_chunk_size(void **state)
+{
+    (void)state;
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.format = DBT__CSV;
+    options.header = DBT__HEADER_NO;
+    for (size_t i = 0; i < sizeof csv_cases / sizeof *csv_cases; i++) {
+        print_message("%s\n", csv_cases[i].name);
+        const char *path = write_file("a.csv", csv_cases[i].data, strlen(csv_cases[i].data));
+        expect_at_all_chunks(path, options, csv_cases[i].expected);
+    }
+}
+
+static void test_csv__unescapes_when_asked_and_says_so_when_not(void **state)
+{
+    (void)state;
+    static const char data[] = "1,\"a\\nb \\\"\"c\\\"\" \\\\n \\t\\\"\nx,\\\n";
+    static const char good[] = "1,\"a\\nb \\\"\"c\\\"\" \\\\n \\t\"\n2,d\\\n";
+    (void)data;
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    const char *path = write_file("a.csv", good, strlen(good));
+    expect(path, &options, "1 1|a\\nb \\\"c\\\" \\\\n \\t\n2 2|d\\\n");
+    assert_non_null(strstr(said, "--unescape"));
+    options.unescape = true;
+    expect(path, &options, "1 1|a\nb \"c\" \\n \\t\n2 2|d\\\n");
+    assert_null(strstr(said, "--unescape"));
+}
+
+static void test_csv__refuses_long_records_in_bounded_memory(void **state)
+{
+    (void)state;
+    char data[4000];
+    memset(data, 'x', sizeof data);
+    memcpy(data, "a,", 2);
+    memcpy(data + 1500, "\nb,\"", 4); /* a quoted field with line breaks, too long too */
+    data[2000] = data[2100] = '\n';
+    memcpy(data + 2200, "\"\"", 2);
+    memcpy(data + 3500, "\",y\nc,z\n", 8);
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.format = DBT__CSV;
+    options.header = DBT__HEADER_NO;
+    options.max_document = 1000;
+    const char *path = write_file("a.csv", data, 3508);
+    expect_at_all_chunks(path, options,
+                         "1 !longer than 1000 bytes (--max-document)\n"
+                         "2 !the quote that opens here is not closed within 1000 bytes\n"
+                         "5 c|z\n");
+}
+
+static void test_csv__an_open_quote_takes_no_memory(void **state)
+{
+    (void)state;
+    /* The quote opens on line 2 and 2 MB follow: the window must not hold them. */
+    size_t bytes = 2 << 20;
+    char *data = malloc(bytes);
+    assert_non_null(data);
+    memset(data, '\n', bytes);
+    memcpy(data, "a,b\nc,\"", 7);
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.max_document = 10000;
+    expect(write_file("a.csv", data, bytes), &options,
+           "1 a|b\n2 !the quote that opens here is not closed within 10000 bytes\n");
+    free(data);
+}
+
+/* --- columns --- */
+
+typedef struct column_case {
+    const char *data, *label, *text1, *text2;
+    dbt__header header;
+    dbt_status status;
+    const char *expected; /* records, or a part of the message */
+    const char *said;
+} column_case;
+
+static const column_case column_cases[] = {
+    {"1,x\n", NULL, NULL, NULL, 0, DBT_OK, "1 1|x\n",
+     "csv, no header, label = column 1, text = column 2"},
+    {"text,Label\nx,1\n", NULL, NULL, NULL, 0, DBT_OK, "2 1|x\n",
+     "csv, header, label = 'Label', text = 'text'"},
+    {"id,review,title,stars\n7,x,t,4\n", NULL, NULL, NULL, 0, DBT_OK, "2 4|t, x\n",
+     "csv, header, label = 'stars', text = 'title' + 'review'"},
+    {"text,label\n", NULL, NULL, NULL, DBT__HEADER_NO, DBT_OK, "1 text|label\n", NULL},
+    {"p,q\na,b\n", NULL, NULL, NULL, DBT__HEADER_YES, DBT_EDATA, "(columns: p, q)", NULL},
+    {"p,label\na,b\n", NULL, NULL, NULL, 0, DBT_EDATA, "--text-column", NULL},
+    {"p,q\na,b\n", "q", "p", NULL, 0, DBT_OK, "2 b|a\n", "csv, header, label = 'q', text = 'p'"},
+    {"p,q\na,b\n", "2", "1", NULL, 0, DBT_OK, "1 q|p\n2 b|a\n",
+     "csv, no header, label = column 2, text = column 1"},
+    {"p,q,r\na,b,c\n", "none", NULL, NULL, 0, DBT_OK, "1 -|p, q, r\n2 -|a, b, c\n",
+     "csv, no header, no label, text = column 1 + column 2 + column 3"},
+    {"p,q,r\na,b,c\n", "1", "3", "2", 0, DBT_OK, "1 p|r, q\n2 a|c, b\n", NULL},
+    {"p,q,r\na,b,c\n", "2", NULL, NULL, 0, DBT_OK, "1 q|p, r\n2 b|a, c\n", NULL},
+    {"p,q\na,b\n", "9", NULL, NULL, 0, DBT_EUSAGE, "no column '9'", NULL},
+    {"text,label\na,b\n", "lable", NULL, NULL, 0, DBT_EUSAGE, "(columns: text, label)", NULL},
+    {"p,q\na,b\n", "1", "x", NULL, 0, DBT_EUSAGE, "no column 'x'", NULL},
+    {"label,text\na\nb,c,d\ne,f\n", NULL, NULL, NULL, 0, DBT_OK,
+     "2 !has 1 field, the header has 2\n3 !has 3 fields, the header has 2\n4 e|f\n", NULL},
+};
+
+static void test_columns__are_detected_or_named(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof column_cases / sizeof *column_cases; i++) {
+        const column_case *c = &column_cases[i];
+        const char *texts[] = {c->text1, c->text2};
+        dbt__reader_options options;
+        dbt__reader_options_init(&options);
+        options.label_column = c->label;
+        options.text_column = texts;
+        options.n_text_columns = (c->text1 != NULL) + (size_t)(c->text2 != NULL);
+        options.header = c->header;
+        dbt_error err = {0};
+        print_message("case %zu\n", i);
+        dbt_status status =
+            read_path(write_file("a.csv", c->data, strlen(c->data)), &options, &err);
+        if (status != c->status) fail_msg("%d: %s", status, err.message);
+        if (c->status < 0)
+            assert_non_null(strstr(err.message, c->expected));
+        else
+            assert_string_equal(out, c->expected);
+        if (c->said != NULL) assert_string_equal(said, c->said);
+    }
+}
+
+static void test_classes__name_the_labels(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__class_names classes;
+    static const char names[] = "World\r\nSport\n\n";
+    assert_ok(dbt__class_names_parse(names, sizeof names - 1, "classes.txt", &classes, &err), err);
+    assert_int_equal(classes.n, 2);
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.classes = &classes;
+    options.classes_name = "classes.txt";
+    static const char data[] = "2,x\n1,y\n3,z\n0,v\nx,w\n";
+    expect(write_file("a.csv", data, sizeof data - 1), &options,
+           "1 Sport|x\n2 World|y\n3 !label '3' is not one of the 2 classes of 'classes.txt'\n"
+           "4 !label '0' is not one of the 2 classes of 'classes.txt'\n"
+           "5 !label 'x' is not one of the 2 classes of 'classes.txt'\n");
+    dbt__class_names_release(&classes);
+    static const char gap[] = "a\n\nb\n";
+    assert_int_equal(dbt__class_names_parse(gap, sizeof gap - 1, "c.txt", &classes, &err),
+                     DBT_EDATA);
+    assert_string_equal(err.message, "c.txt:2: empty class name");
+}
+
+/* --- formats --- */
+
+typedef struct format_case {
+    const char *name, *data, *expected, *said;
+} format_case;
+
+static const format_case format_cases[] = {
+    {"a.tsv", "ham\t\"x\nspam\ty \"z\"\n", "1 ham|\"x\n2 spam|y \"z\"\n",
+     "tsv, no header, label = column 1, text = column 2"},
+    {"a.txt", "ham\tx, y\nspam\tz\n", "1 ham|x, y\n2 spam|z\n",
+     "tsv, no header, label = column 1, text = column 2"},
+    {"a", "ham,x\ty\nspam,z\n", "1 ham|x\ty\n2 spam|z\n",
+     "csv, no header, label = column 1, text = column 2"},
+    {"a.data", "\n {\"label\": 1, \"text\": \"x\"}\n", "2 1|x\n",
+     "jsonl, label = 'label', text = 'text'"},
+    {"a.train", "__label__a x y\n__label__b\n", "1 a|x y\n2 b|\n", "fasttext, label = __label__"},
+    {"a.jsonl",
+     "{\"text\":\"x\\ny\",\"stars\":1.50}\n\n{\"stars\":-0,\"text\":true}\n"
+     "{\"stars\":\"a\",\"text\":12345678901234567}\n{\"stars\":false,\"text\":\"\"}\n",
+     "1 1.50|x\ny\n3 -0|true\n4 a|12345678901234567\n5 false|\n",
+     "jsonl, label = 'stars', text = 'text'"},
+    {"a.jsonl",
+     "{\"text\":\"x\",\"label\":null}\n{\"text\":\"x\"}\n[1]\n{\"label\":\"a\"}\n"
+     "{\"label\":\"\",\"text\":\"x\"}\n{\"label\":[1],\"text\":\"x\"}\n{\"label\":\"l\",\"text\":{}"
+     "}\n",
+     "1 !no label: 'label' is null\n2 !no label: 'label' is missing\n3 !no JSON object\n"
+     "4 !no text: 'text' is missing\n5 !empty label\n6 !no label: 'label' is an array\n"
+     "7 !no text: 'text' is an object\n",
+     NULL},
+    {"a.jsonl",
+     "{\"label\":\"a\",\"title\":\"t\",\"body\":\"b\"}\r{\"label\":1e3,\"l\\u0061bel\":7e1,"
+     "\"title\":\"t\",\"body\":\"u\"}",
+     "1 a|t, b\n2 7e1|t, u\n", "jsonl, label = 'label', text = 'title' + 'body'"},
+    {"a.fasttext",
+     "__label__a __label__b x\nx\n__label__ x\n__label__c x __label__d\n__label__e\tx\n",
+     "1 !several labels: one label a document is supported\n"
+     "2 !no label: it does not begin with '__label__'\n3 !empty label\n"
+     "4 !several labels: one label a document is supported\n5 e|x\n",
+     NULL},
+};
+
+static void test_formats__are_detected_by_name_and_content(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof format_cases / sizeof *format_cases; i++) {
+        const format_case *c = &format_cases[i];
+        dbt__reader_options options;
+        dbt__reader_options_init(&options);
+        print_message("case %zu\n", i);
+        if (i == 8) options.format = DBT__FASTTEXT;
+        expect(write_file(c->name, c->data, strlen(c->data)), &options, c->expected);
+        if (c->said != NULL) assert_string_equal(said, c->said);
+    }
+}
+
+static void test_delimiter__may_be_chosen(void **state)
+{
+    (void)state;
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.delimiter = ';';
+    static const char data[] = "a;\"x;y\"\nb;z,w\n";
+    expect(write_file("a.csv", data, sizeof data - 1), &options, "1 a|x;y\n2 b|z,w\n");
+    assert_string_equal(said, "csv, delimiter ';', no header, label = column 1, text = column 2");
+}
+
+static void test_splits__come_from_base_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *split;
+    } cases[] = {{"train.csv", "train"},
+                 {"Test.CSV", "test"},
+                 {"foo-dev.tsv.gz", "dev"},
+                 {"a_val", "val"},
+                 {"a.valid", "valid"},
+                 {"imdb.csv", NULL},
+                 {"latest.csv", NULL},
+                 {"x-validation.jsonl.zst", "validation"},
+                 {"20news-bydate-train", "train"},
+                 {"train.tar.gz", "train"},
+                 {".train", "train"},
+                 {"contest", NULL},
+                 {"", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *split = dbt__split_of_name(cases[i].name, strlen(cases[i].name));
+        if (cases[i].split == NULL)
+            assert_null(split);
+        else
+            assert_string_equal(split, cases[i].split);
+    }
+}
+
+/* --- characters --- */
+
+static void test_utf8__every_position_of_nul_is_replaced(void **state)
+{
+    (void)state;
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    for (size_t at = 0; at < 64; at++) {
+        char data[66] = "a,", expected[80] = "1 a|";
+        memset(data + 2, 'x', 64);
+        data[2 + at] = '\0';
+        memset(expected + 4, 'x', 66);
+        memcpy(expected + 4 + at, "\xef\xbf\xbd", 3);
+        memcpy(expected + 70, "\n", 2);
+        expect(write_file("a.csv", data, sizeof data), &options, expected);
+        assert_int_equal(replaced_nul, 1);
+        assert_int_equal(replaced_utf8, 0);
+    }
+}
+
+static void test_utf8__ill_formed_bytes_are_replaced_and_counted(void **state)
+{
+    (void)state;
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    static const char data[] = "l\xffm,caf\xe9 cr\xc3\xa8me \xf0\x9f\x98 \xed\xa0\x80\n";
+    expect(write_file("a.csv", data, sizeof data - 1), &options,
+           "1 l\xef\xbf\xbdm|caf\xef\xbf\xbd cr\xc3\xa8me \xef\xbf\xbd "
+           "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\n");
+    assert_int_equal(replaced_utf8, 6);
+    static const char json[] = "{\"label\":\"a\\u0000\",\"text\":\"\xff\\\\u0000\"}\n";
+    expect(write_file("a.jsonl", json, sizeof json - 1), &options,
+           "1 a\xef\xbf\xbd|\xef\xbf\xbd\\u0000\n");
+    assert_int_equal(replaced_utf8, 1);
+    assert_int_equal(replaced_nul, 1);
+}
+
+static void test_encoding__is_converted_at_every_chunk_size(void **state)
+{
+    (void)state;
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.format = DBT__CSV;
+    options.header = DBT__HEADER_NO;
+    options.encoding = "latin1";
+    static const char latin[] = "a,caf\xe9\nb,\xfc\n";
+    expect_at_all_chunks(write_file("a.csv", latin, sizeof latin - 1), options,
+                         "1 a|caf\xc3\xa9\n2 b|\xc3\xbc\n");
+    options.encoding = "UTF-16";
+    static const char wide[] = "\xff\xfe"
+                               "a\0,\0\xe9\0\n\0b\0,\0\x3d\xd8\0\xde\n\0c\0,\0\x3d\xd8\n\0";
+    expect_at_all_chunks(write_file("a.csv", wide, sizeof wide - 1), options,
+                         "1 a|\xc3\xa9\n2 b|\xf0\x9f\x98\x80\n3 c|\xef\xbf\xbd\n");
+    assert_int_equal(replaced_utf8, 1);
+    options.encoding = "klingon-8";
+    dbt_error err = {0};
+    assert_int_equal(read_path(file_path, &options, &err), DBT_EUSAGE);
+    assert_non_null(strstr(err.message, "unknown encoding 'klingon-8'"));
+}
+
+static void test_foreign__content_is_refused_with_advice(void **state)
+{
+    (void)state;
+    static const char le[] = "a\0,\0b\0c\0d\0e\0\n\0f\0,\0g\0h\0";
+    static const char be[] = "\0a\0,\0b\0c\0d\0e\0\n\0f\0,\0g\0h";
+    char binary[512], latin[200];
+    for (size_t i = 0; i < sizeof binary; i++)
+        binary[i] = (char)dbt__random_below(7, i, 256);
+    memset(latin, '\xe4', sizeof latin);
+    static char zeros[2000];
+    const struct {
+        const char *data;
+        size_t bytes;
+        const char *message;
+    } cases[] = {
+        {"\xff\xfe"
+         "a\0",
+         4, "a.csv: looks like UTF-16: give --encoding utf-16"},
+        {"\xfe\xff\0a", 4, "a.csv: looks like UTF-16: give --encoding utf-16"},
+        {le, sizeof le - 1, "a.csv: looks like UTF-16: give --encoding utf-16le"},
+        {be, sizeof be - 1, "a.csv: looks like UTF-16: give --encoding utf-16be"},
+        {binary, sizeof binary, "a.csv: "},
+        {latin, sizeof latin, "a.csv: is not UTF-8: give --encoding"},
+        {zeros, sizeof zeros, "a.csv: looks like binary data"},
+    };
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_error err = {0};
+        print_message("case %zu\n", i);
+        assert_int_equal(
+            read_path(write_file("a.csv", cases[i].data, cases[i].bytes), &options, &err),
+            DBT_EDATA);
+        if (strstr(err.message, cases[i].message) == NULL) fail_msg("%s", err.message);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_csv__corner_cases_at_every_chunk_size),
+        cmocka_unit_test(test_csv__unescapes_when_asked_and_says_so_when_not),
+        cmocka_unit_test(test_csv__refuses_long_records_in_bounded_memory),
+        cmocka_unit_test(test_csv__an_open_quote_takes_no_memory),
+        cmocka_unit_test(test_columns__are_detected_or_named),
+        cmocka_unit_test(test_classes__name_the_labels),
+        cmocka_unit_test(test_formats__are_detected_by_name_and_content),
+        cmocka_unit_test(test_delimiter__may_be_chosen),
+        cmocka_unit_test(test_splits__come_from_base_names),
+        cmocka_unit_test(test_utf8__every_position_of_nul_is_replaced),
+        cmocka_unit_test(test_utf8__ill_formed_bytes_are_replaced_and_counted),
+        cmocka_unit_test(test_encoding__is_converted_at_every_chunk_size),
+        cmocka_unit_test(test_foreign__content_is_refused_with_advice),
+    };
+    return cmocka_run_group_tests_name("reader", tests, make_folder, remove_folder);
+}
