@@ -7,7 +7,8 @@
  * opened: rows that are added to the split later are not seen.
  *
  * The cursor reads through a connection of its own and holds no read transaction between calls, so it
- * never keeps a writer's log from being emptied.
+ * never keeps a writer's log from being emptied. Once opened it no longer needs the store, and may
+ * be used by another thread than the store's, though by one at a time.
  *
  *     for (epoch = 1; epoch <= 10; epoch++) {
  *         status = dbt_cursor_reset(cursor, epoch, &err);
