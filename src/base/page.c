@@ -53,6 +53,7 @@ void dbt_page_clear(dbt_page *page)
 /* Each array is as long as its capacity says, even when a later one could not grow. */
 static dbt_status reserve_rows(struct dbt__page_memory *memory, size_t rows, dbt_error *err)
 {
+    if (rows <= memory->capacity) return DBT_OK;
     size_t text = memory->capacity, id = text, label = text, weight = text;
     dbt_status status =
         dbt__reserve((void **)&memory->text, &text, rows, sizeof *memory->text, "a page", err);
