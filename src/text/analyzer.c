@@ -87,12 +87,19 @@ size_t dbt__analyzer_width(const dbt__analyzer *analyzer)
     return analyzer->options.ngram_max - analyzer->options.ngram_min + 1;
 }
 
-static inline dbt__ngram make_ngram(const dbt__analyzer *analyzer, dbt__hash128 hash, uint32_t tag)
+static inline dbt__ngram make_ngram(dbt__hash128 hash, uint64_t hash_mask, uint32_t tag)
 {
-    uint64_t low = hash.low & analyzer->options.hash_mask;
+    uint64_t low = hash.low & hash_mask;
     /* UINT64_MAX marks empty places of hash tables. */
     low -= low == UINT64_MAX;
     return (dbt__ngram){low, (uint32_t)hash.high, tag};
+}
+
+static inline dbt__ngram hash_slice(const dbt__analyzer *analyzer, size_t start, size_t end,
+                                    uint32_t tag)
+{
+    return make_ngram(dbt__hash_bytes(&analyzer->keys, analyzer->data + start, end - start),
+                      analyzer->options.hash_mask, tag);
 }
 
 /* --- words --- */
@@ -126,32 +133,38 @@ static inline bool is_token(const char *data, size_t bytes)
     return bytes > first;
 }
 
-/* Hashes word `number` and gives the n-grams that end with it. */
-static inline size_t take_word(dbt__analyzer *analyzer, size_t number, size_t start, size_t end,
-                               uint32_t n_min, uint32_t n_max, uint32_t tag, dbt__ngram *ngrams)
+/* The n-grams that end with a word of this hash; front[n] is the hash of the last n words. */
+static inline size_t take_word(dbt__hash128 *front, dbt__hash128 hash, size_t n_before,
+                               uint32_t n_min, uint32_t n_max, uint64_t hash_mask, uint32_t tag,
+                               dbt__ngram *ngrams)
 {
-    dbt__hash128 hash = dbt__hash_bytes(&analyzer->keys, analyzer->data + start, end - start);
-    analyzer->span[number % DBT__NGRAM_MAX] = (word_span){start, end};
-    size_t longest = number + 1 < n_max ? number + 1 : n_max;
+    size_t longest = n_before + 1 < n_max ? n_before + 1 : n_max, given = 0;
     for (size_t n = longest; n >= 2; n--)
-        analyzer->front[n] = dbt__hash_join(analyzer->front[n - 1], hash);
-    analyzer->front[1] = hash;
-    size_t given = 0;
+        front[n] = dbt__hash_join(front[n - 1], hash);
+    front[1] = hash;
     for (size_t n = n_min; n <= longest; n++)
-        ngrams[given++] = make_ngram(analyzer, analyzer->front[n], tag);
+        ngrams[given++] = make_ngram(front[n], hash_mask, tag);
     return given;
 }
 
+/* Inlined with constant n_min and n_max; what the loop uses is held in local variables, since what
+ * it writes could be anything of the analyzer. */
 static inline size_t next_words(dbt__analyzer *analyzer, uint32_t n_min, uint32_t n_max,
                                 uint32_t tag, dbt__ngram *ngrams, size_t capacity)
 {
     const uint64_t *word = analyzer->normalizer.word;
-    size_t width = n_max - n_min + 1, given = 0;
-    size_t i = analyzer->edge_word, start = analyzer->start, n_words = analyzer->n_words;
+    const char *data = analyzer->data;
+    const dbt__hash_keys keys = analyzer->keys;
+    const uint64_t hash_mask = analyzer->options.hash_mask;
+    const size_t width = n_max - n_min + 1, n_edge_words = analyzer->n_edge_words;
+    size_t i = analyzer->edge_word, start = analyzer->start, n_words = analyzer->n_words, given = 0;
     uint64_t edges = analyzer->edges;
     bool open = analyzer->open;
+    dbt__hash128 front[DBT__NGRAM_MAX + 1];
+    for (size_t n = 1; n <= n_max; n++)
+        front[n] = analyzer->front[n];
     while (given + width <= capacity) {
-        while (edges == 0 && i + 1 < analyzer->n_edge_words)
+        while (edges == 0 && i + 1 < n_edge_words)
             edges = word[++i];
         if (edges == 0) break;
         size_t edge = i * 64 + (size_t)__builtin_ctzll(edges);
@@ -159,11 +172,14 @@ static inline size_t next_words(dbt__analyzer *analyzer, uint32_t n_min, uint32_
         open = !open;
         if (open) {
             start = edge;
-        } else if (is_token(analyzer->data + start, edge - start)) {
-            given += take_word(analyzer, n_words, start, edge, n_min, n_max, tag, ngrams + given);
-            n_words++;
+        } else if (is_token(data + start, edge - start)) {
+            dbt__hash128 hash = dbt__hash_bytes(&keys, data + start, edge - start);
+            given += take_word(front, hash, n_words, n_min, n_max, hash_mask, tag, ngrams + given);
+            analyzer->span[n_words++ % DBT__NGRAM_MAX] = (word_span){start, edge};
         }
     }
+    for (size_t n = 1; n <= n_max; n++)
+        analyzer->front[n] = front[n];
     analyzer->edge_word = i;
     analyzer->edges = edges;
     analyzer->start = start;
@@ -243,9 +259,7 @@ static inline size_t next_chars(dbt__analyzer *analyzer, uint32_t tag, dbt__ngra
         analyzer->group = at;
         for (uint32_t n = 1; n <= n_max && end < analyzer->length; n++) {
             end = skip_code_point(data, end);
-            if (n >= n_min)
-                ngrams[given++] = make_ngram(
-                    analyzer, dbt__hash_bytes(&analyzer->keys, data + at, end - at), tag);
+            if (n >= n_min) ngrams[given++] = hash_slice(analyzer, at, end, tag);
         }
         at = skip_code_point(data, at);
     }
@@ -275,13 +289,10 @@ static inline size_t next_padded(dbt__analyzer *analyzer, uint32_t tag, dbt__ngr
         uint32_t n = 0;
         while (n < n_max && end < analyzer->word_end) {
             end = skip_code_point(data, end);
-            if (++n >= n_min)
-                ngrams[given++] = make_ngram(
-                    analyzer, dbt__hash_bytes(&analyzer->keys, data + at, end - at), tag);
+            if (++n >= n_min) ngrams[given++] = hash_slice(analyzer, at, end, tag);
         }
         if (at == analyzer->word_start && n < n_min)
-            ngrams[given++] =
-                make_ngram(analyzer, dbt__hash_bytes(&analyzer->keys, data + at, end - at), tag);
+            ngrams[given++] = hash_slice(analyzer, at, end, tag);
         if (given > before) analyzer->group = at;
         /* Later places have no n-gram either. */
         at = n < n_min ? analyzer->word_end : skip_code_point(data, at);
@@ -383,6 +394,6 @@ dbt_status dbt__analyzer_hash(dbt__analyzer *analyzer, const char *term, size_t 
         dbt__hash128 token = dbt__hash_bytes(&analyzer->keys, copy->data + at, end - at);
         hash = at == 0 ? token : dbt__hash_join(hash, token);
     }
-    *ngram = make_ngram(analyzer, hash, 0);
+    *ngram = make_ngram(hash, analyzer->options.hash_mask, 0);
     return DBT_OK;
 }

@@ -205,7 +205,8 @@ static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *sl
         if (i + PREFETCH < n_items) {
             uint64_t hash = item[i + PREFETCH].ngram.hash;
             const shard *next = &count->shard[hash >> 56];
-            __builtin_prefetch(next->entry + home_of(hash, next->capacity), 1);
+            if (next->entry != NULL)
+                __builtin_prefetch(next->entry + home_of(hash, next->capacity), 1);
         }
         shard *s = &count->shard[item[i].ngram.hash >> 56];
         /* Slots that were filled before the shard was dropped still have items of it. */

@@ -89,20 +89,29 @@ static inline void count_term(dbt__row *row, uint32_t place, const dbt__entry *e
     }
 }
 
+/* Counts the terms of a block: first all are looked up, without a branch on what is found, then
+ * those found are counted. */
 static void count_block(dbt__row *row, const dbt__table *table, size_t n)
 {
-    size_t home[DBT__BLOCK + PREFETCH];
-    for (size_t i = 0; i < n + PREFETCH; i++) {
-        if (i < n) {
-            home[i] = dbt__table_home(table, row->block[i].hash);
-            __builtin_prefetch(&table->entry[home[i]]);
-        }
-        if (i < PREFETCH) continue;
-        uint64_t hash = row->block[i - PREFETCH].hash;
-        size_t place = dbt__table_find(table, hash, home[i - PREFETCH]);
-        const dbt__entry *entry = &table->entry[place];
-        if (entry->hash == hash) count_term(row, (uint32_t)place, entry);
+    size_t home[DBT__BLOCK];
+    uint32_t found[DBT__BLOCK];
+    size_t n_found = 0, ahead = n < PREFETCH ? n : PREFETCH;
+    for (size_t i = 0; i < ahead; i++) {
+        home[i] = dbt__table_home(table, row->block[i].hash);
+        __builtin_prefetch(&table->entry[home[i]]);
     }
+    for (size_t i = 0; i < n; i++) {
+        if (i + PREFETCH < n) {
+            home[i + PREFETCH] = dbt__table_home(table, row->block[i + PREFETCH].hash);
+            __builtin_prefetch(&table->entry[home[i + PREFETCH]]);
+        }
+        uint64_t hash = row->block[i].hash;
+        size_t place = dbt__table_find(table, hash, home[i]);
+        found[n_found] = (uint32_t)place;
+        n_found += table->entry[place].hash == hash;
+    }
+    for (size_t i = 0; i < n_found; i++)
+        count_term(row, found[i], &table->entry[found[i]]);
 }
 
 static double sum_norm(const double *value, size_t n, bool squares)
