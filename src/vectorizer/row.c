@@ -14,7 +14,7 @@
 
 #define FIRST_SLOT_BITS 10
 /* Places asked of memory before the first of them is looked at. */
-#define PREFETCH 32
+#define PREFETCH 48
 
 dbt_status dbt__row_init(dbt__row *row, dbt_error *err)
 {
@@ -71,22 +71,32 @@ static dbt_status reserve_cells(dbt__row *row, dbt_error *err)
     return status;
 }
 
-static inline void count_term(dbt__row *row, uint32_t place, const dbt__entry *entry)
+/* Counts the terms at these places. What changes is held in local variables: the compiler must take
+ * it that writing a slot changes the row. */
+static void count_terms(dbt__row *row, const dbt__table *table, const uint32_t *place, size_t n)
 {
-    size_t mask = ((size_t)1 << row->slot_bits) - 1;
-    for (size_t at = slot_of(place, row->slot_bits);; at = (at + 1) & mask) {
-        uint64_t slot = row->slot[at];
-        if (slot >> 32 != row->stamp) {
-            row->slot[at] = (uint64_t)row->stamp << 32 | row->n;
-            row->cell[row->n++] = (dbt__cell){place, entry->idf, entry->feature, 1};
-            return;
-        }
-        dbt__cell *cell = &row->cell[slot & UINT32_MAX];
-        if (cell->place == place) {
-            cell->count++;
-            return;
+    const unsigned bits = row->slot_bits;
+    const size_t mask = ((size_t)1 << bits) - 1;
+    const uint64_t stamp = (uint64_t)row->stamp << 32;
+    uint64_t *slots = row->slot;
+    dbt__cell *cells = row->cell;
+    size_t n_cells = row->n;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = slot_of(place[i], bits);
+        /* A slot of this stamp less the stamp is the index of a cell; of another one it is higher.
+         */
+        while (slots[at] - stamp <= UINT32_MAX && cells[slots[at] - stamp].place != place[i])
+            at = (at + 1) & mask;
+        uint64_t index = slots[at] - stamp;
+        if (index <= UINT32_MAX) {
+            cells[index].count++;
+        } else {
+            const dbt__entry *entry = &table->entry[place[i]];
+            slots[at] = stamp | n_cells;
+            cells[n_cells++] = (dbt__cell){place[i], entry->idf, entry->feature, 1};
         }
     }
+    row->n = n_cells;
 }
 
 /* Counts the terms of a block: first all are looked up, without a branch on what is found, then
@@ -110,8 +120,7 @@ static void count_block(dbt__row *row, const dbt__table *table, size_t n)
         found[n_found] = (uint32_t)place;
         n_found += table->entry[place].hash == hash;
     }
-    for (size_t i = 0; i < n_found; i++)
-        count_term(row, found[i], &table->entry[found[i]]);
+    count_terms(row, table, found, n_found);
 }
 
 static double sum_norm(const double *value, size_t n, bool squares)

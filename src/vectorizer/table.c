@@ -120,7 +120,7 @@ dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_te
                            const dbt_vectorizer_options *options, int64_t n_documents,
                            dbt_error *err)
 {
-    *table = (dbt__table){.n_terms = n_terms, .n_buckets = n_terms / 2 + 1};
+    *table = (dbt__table){.n_terms = n_terms, .n_buckets = n_terms * 5 / 8 + 1};
     dbt_status status = list_frequencies(table, kept, err);
     if (status < 0) goto out;
     table->n_places = count_places(table, kept);
