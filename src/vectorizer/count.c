@@ -18,10 +18,9 @@
 
 #include "vectorizer_internal.h"
 
-#define N_SHARDS 256
-#define SHARDS_PER_GROUP (N_SHARDS / DBT__GROUPS)
+#define N_SHARDS DBT__GROUPS
 #define FIRST_CAPACITY 64
-#define PREFETCH 12
+#define PREFETCH 24
 
 typedef struct count_entry {
     uint32_t low; /* of the hash */
@@ -85,13 +84,13 @@ static dbt_status init_shard(shard *s, uint32_t capacity, bool totals, dbt_error
 /* Puts the entries into a larger table; false: they do not fit into that one either. */
 static bool move_entries(const shard *from, shard *to)
 {
-    size_t places = count_places(from->capacity), limit = count_places(to->capacity);
+    size_t places = count_places(from->capacity), last = count_places(to->capacity) - 1;
     for (size_t i = 0; i < places; i++) {
         if (from->entry[i].document_frequency == 0) continue;
         size_t at = home_of(hash_of(&from->entry[i]), to->capacity);
-        while (at < limit && to->entry[at].document_frequency != 0)
+        while (at < last && to->entry[at].document_frequency != 0)
             at++;
-        if (at == limit) return false;
+        if (at == last) return false;
         to->entry[at] = from->entry[i];
         if (to->total != NULL) to->total[at] = from->total[i];
     }
@@ -118,40 +117,28 @@ static dbt_status grow_shard(shard *s, dbt_error *err)
     }
 }
 
-/* Place of an n-gram, or the free one where it belongs, or the number of places. */
-static inline size_t find_place(const shard *s, const dbt__ngram *ngram, bool *collided)
+/* Place of a hash, or the free one where it belongs: the last place is always free. */
+static inline size_t find_place(const shard *s, uint64_t hash)
 {
-    size_t at = home_of(ngram->hash, s->capacity), limit = count_places(s->capacity);
-    uint32_t low = (uint32_t)ngram->hash, high = (uint32_t)(ngram->hash >> 32);
-    for (; at < limit && s->entry[at].document_frequency != 0; at++) {
-        const count_entry *entry = &s->entry[at];
-        if (entry->low != low || entry->high != high) continue;
-        if (entry->check != ngram->check) *collided = true;
-        break;
-    }
+    size_t at = home_of(hash, s->capacity);
+    while (s->entry[at].document_frequency != 0 && hash_of(&s->entry[at]) != hash)
+        at++;
     return at;
 }
 
-static inline dbt_status count_ngram(shard *s, const dbt__ngram *ngram, bool *collided,
-                                     dbt_error *err)
+/* Counts an n-gram that the shard does not know yet and whose place is free, after growing if that
+ * is due. */
+static dbt_status add_ngram(shard *s, const dbt__ngram *ngram, size_t at, dbt_error *err)
 {
-    size_t at = find_place(s, ngram, collided);
     /* Above four fifths full a search takes long. */
-    while (at == count_places(s->capacity) ||
-           (s->entry[at].document_frequency == 0 && s->n >= s->capacity - s->capacity / 5)) {
+    while (at == count_places(s->capacity) - 1 || s->n >= s->capacity - s->capacity / 5) {
         dbt_status status = grow_shard(s, err);
         if (status < 0) return status;
-        at = find_place(s, ngram, collided);
+        at = find_place(s, ngram->hash);
     }
-    count_entry *entry = &s->entry[at];
-    if (entry->document_frequency == 0) {
-        *entry = (count_entry){(uint32_t)ngram->hash, (uint32_t)(ngram->hash >> 32), ngram->check,
-                               1, ngram->tag};
-        s->n++;
-    } else if (entry->last_document != ngram->tag) {
-        entry->document_frequency++;
-        entry->last_document = ngram->tag;
-    }
+    s->entry[at] = (count_entry){(uint32_t)ngram->hash, (uint32_t)(ngram->hash >> 32), ngram->check,
+                                 1, ngram->tag};
+    s->n++;
     if (s->total != NULL) s->total[at]++;
     return DBT_OK;
 }
@@ -181,7 +168,7 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
             }
             for (size_t i = 0; i < n; i++) {
                 worker->item[n_items].ngram = block[i];
-                worker->group[n_items] = (uint8_t)(block[i].hash >> 58);
+                worker->group[n_items] = (uint8_t)(block[i].hash >> 56);
                 n_items += (uint32_t)(block[i].hash >> 56) - low < span;
             }
         }
@@ -196,24 +183,30 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
 static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *slot,
                               const dbt__item *item, size_t n_items, dbt_error *err)
 {
-    (void)group;
     (void)slot;
     count_pass *count = (count_pass *)pass;
+    shard *s = &count->shard[group];
     bool collided = false;
-    dbt_status status = DBT_OK;
-    for (size_t i = 0; status == DBT_OK && i < n_items; i++) {
-        if (i + PREFETCH < n_items) {
-            uint64_t hash = item[i + PREFETCH].ngram.hash;
-            const shard *next = &count->shard[hash >> 56];
-            if (next->entry != NULL)
-                __builtin_prefetch(next->entry + home_of(hash, next->capacity), 1);
+    /* Slots that were filled before the shard was dropped still have items of it. */
+    if (s->entry == NULL) return DBT_OK;
+    for (size_t i = 0; i < n_items; i++) {
+        if (i + PREFETCH < n_items)
+            __builtin_prefetch(s->entry + home_of(item[i + PREFETCH].ngram.hash, s->capacity), 1);
+        const dbt__ngram *ngram = &item[i].ngram;
+        size_t at = find_place(s, ngram->hash);
+        count_entry *entry = &s->entry[at];
+        if (entry->document_frequency == 0) {
+            dbt_status status = add_ngram(s, ngram, at, err);
+            if (status < 0) return status;
+            continue;
         }
-        shard *s = &count->shard[item[i].ngram.hash >> 56];
-        /* Slots that were filled before the shard was dropped still have items of it. */
-        if (s->entry != NULL) status = count_ngram(s, &item[i].ngram, &collided, err);
+        collided |= entry->check != ngram->check;
+        entry->document_frequency += entry->last_document != ngram->tag;
+        entry->last_document = ngram->tag;
+        if (s->total != NULL) s->total[at]++;
     }
     if (collided) atomic_store(&count->collided, true);
-    return status;
+    return DBT_OK;
 }
 
 static dbt_status finish_slot(dbt__pass *pass, const dbt__slot *slot, dbt_error *err)

@@ -51,6 +51,16 @@ static dbt_status init_worker(dbt__worker *worker, size_t capacity, dbt_error *e
     return DBT_OK;
 }
 
+static dbt_status init_items(dbt__rounds *rounds, dbt_error *err)
+{
+    size_t n;
+    if (dbt__multiply(rounds->n_slots, rounds->slot_capacity, &n))
+        rounds->item = dbt__grow_array(NULL, n, sizeof *rounds->item);
+    if (rounds->item == NULL) return dbt__out_of_memory(err, "reading the corpus");
+    dbt__advise_huge_pages(rounds->item, n * sizeof *rounds->item);
+    return DBT_OK;
+}
+
 dbt_status dbt__rounds_init(dbt__rounds *rounds, const dbt_vectorizer_options *options,
                             const dbt_corpus *corpus, dbt_pool *pool, dbt_error *err)
 {
@@ -71,11 +81,11 @@ dbt_status dbt__rounds_init(dbt__rounds *rounds, const dbt_vectorizer_options *o
     for (size_t i = 0; status == DBT_OK && i < rounds->n_workers; i++)
         status = init_worker(&rounds->worker[i], rounds->slot_capacity, err);
     size_t rows = (size_t)(corpus->page_rows * rounds->slot_pages);
+    if (status == DBT_OK) status = init_items(rounds, err);
     for (size_t i = 0; status == DBT_OK && i < rounds->n_slots; i++) {
-        rounds->slot[i].item =
-            dbt__alloc_array(rounds->slot_capacity, sizeof *rounds->slot[i].item);
+        rounds->slot[i].item = rounds->item + i * rounds->slot_capacity;
         rounds->slot[i].class_of = dbt__alloc_array(rows, sizeof *rounds->slot[i].class_of);
-        if (rounds->slot[i].item == NULL || rounds->slot[i].class_of == NULL)
+        if (rounds->slot[i].class_of == NULL)
             status = dbt__out_of_memory(err, "reading the corpus");
     }
     if (status < 0) dbt__rounds_release(rounds);
@@ -93,10 +103,9 @@ void dbt__rounds_release(dbt__rounds *rounds)
         dbt__free(worker->item);
         dbt__free(worker->group);
     }
-    for (size_t i = 0; i < rounds->n_slots; i++) {
-        dbt__free(rounds->slot[i].item);
+    for (size_t i = 0; i < rounds->n_slots; i++)
         dbt__free(rounds->slot[i].class_of);
-    }
+    dbt__free(rounds->item);
     dbt__free(rounds->worker);
     dbt__free(rounds->slot);
     (void)pthread_mutex_destroy(&rounds->lock);

@@ -12,6 +12,8 @@
 
 #include "vectorizer_internal.h"
 
+#define PREFETCH 8
+
 typedef struct label_class {
     int64_t label_id;
     uint32_t class;
@@ -107,6 +109,9 @@ static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *sl
     size_t n_classes = score->n_classes;
     uint32_t *first = score->scores->first_document + score->low;
     for (size_t i = 0; i < n_items; i++) {
+        if (i + PREFETCH < n_items)
+            __builtin_prefetch(score->sum + (size_t)item[i + PREFETCH].cell.term * (n_classes + 1),
+                               1);
         double *sum = score->sum + (size_t)item[i].cell.term * (n_classes + 1);
         double value = item[i].cell.value;
         sum[slot->class_of[item[i].cell.document - slot->first_document]] += value;

@@ -16,7 +16,7 @@
 
 #include "vectorizer_internal.h"
 
-/* Smaller tables would waste more of a huge page than they gain. */
+/* Less would waste more of a huge page than it gains. */
 #define HUGE_BYTES ((size_t)4 << 20)
 
 double dbt__idf(const dbt_vectorizer_options *options, int64_t n_documents,
@@ -87,9 +87,7 @@ static size_t count_places(const dbt__table *table, const dbt__kept *kept)
     return (next / DBT__BUCKET + 1) * DBT__BUCKET;
 }
 
-/* Look-ups go all over the table. In pages of 4 KiB each would wait for the address to be
- * translated as well. */
-static void advise_huge_pages(void *memory, size_t bytes)
+void dbt__advise_huge_pages(void *memory, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
     uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
@@ -110,7 +108,7 @@ static dbt_status make_places(dbt__table *table, dbt_error *err)
         return dbt__out_of_memory(err, "a vocabulary");
     table->memory = dbt__grow_array(NULL, bytes + 64, 1);
     if (table->memory == NULL) return dbt__out_of_memory(err, "a vocabulary");
-    advise_huge_pages(table->memory, bytes + 64);
+    dbt__advise_huge_pages(table->memory, bytes + 64);
     table->entry = (dbt__entry *)(((uintptr_t)table->memory + 63) / 64 * 64);
     memset(table->entry, 0xFF, bytes);
     return DBT_OK;

@@ -28,11 +28,15 @@
 /* n-grams that are asked of an analyzer at once: they stay in the first cache. */
 #define DBT__BLOCK 512
 /* Parts of the hash space that one task of a round applies. */
-#define DBT__GROUPS 64
+#define DBT__GROUPS 256
 #define DBT__NO_FEATURE UINT32_MAX
 /* Terms and documents are counted in 32 bits while fitting. */
 #define DBT__MAX_TERMS (UINT32_C(1) << 31)
 #define DBT__MAX_DOCUMENTS UINT32_MAX
+
+/* Asks for huge pages: memory that is read or written all over would else wait for its addresses to
+ * be translated. For large, untouched memory; without effect where there are none. */
+void dbt__advise_huge_pages(void *memory, size_t bytes);
 
 /* --- table --- */
 
@@ -159,7 +163,7 @@ typedef struct dbt__slot {
     uint32_t n_documents;
     int64_t tokens;
     uint32_t *class_of; /* [documents of a slot]: by document - first_document */
-    dbt__item *item;    /* [capacity of a slot] */
+    dbt__item *item;    /* [capacity of a slot]: a part of dbt__rounds.item */
     size_t group_start[DBT__GROUPS + 1];
 } dbt__slot;
 
@@ -189,6 +193,7 @@ struct dbt__rounds {
     dbt__worker *worker;
     size_t n_slots;
     dbt__slot *slot;
+    dbt__item *item;      /* of all slots */
     size_t slot_capacity; /* items */
     int64_t n_pages;
     int64_t slot_pages;
