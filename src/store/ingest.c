@@ -1,0 +1,404 @@
+/*
+ * ingest.c: paths into the store: what is read (src/reader) meets what is written (ingest_write.c).
+ *
+ * Each file is a row in `source`: 'loading' while its rows come in, 'loaded' when they are all
+ * there. A command that must refuse its input marks all its sources 'refused', commits that, and
+ * then takes the documents out (ingest_clean.c); its rows in `source` and `reject` stay, to be
+ * asked what was wrong. An ingest that was killed leaves a source 'loading'; the next one takes
+ * that out first and begins the file anew. Only one writer uses a file at a time.
+ *
+ * A file that is there already is known by name, split, size and digest. The digest comes from
+ * reading it for ingestion; beforehand it is computed only where the first three agree with a
+ * source that is there.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ingest_internal.h"
+#include "store_internal.h"
+
+#define MAX_DOCUMENT ((size_t)1000 * 1000 * 1000) /* SQLite's own limit of a value */
+
+typedef struct ingestion {
+    const dbt_ingest_options *options;
+    dbt_ingest_result *result;
+    dbt__writer *writer;
+    dbt__reader *reader;
+    dbt__catalog *catalog; /* of the path that is being read */
+    int64_t known_parts;   /* of it, that are there already */
+    int64_t known_documents;
+    int64_t first_line; /* of the first refused row */
+    char first_reject[512];
+} ingestion;
+
+void dbt_ingest_options_init(dbt_ingest_options *options)
+{
+    *options = (dbt_ingest_options){.max_document = 16 * 1024 * 1024};
+}
+
+const char *dbt_format_name(dbt_format format)
+{
+    switch (format) {
+#define FORMAT_CASE(name, text)                                                                    \
+    case name:                                                                                     \
+        return text;
+        DBT_FORMAT_LIST(FORMAT_CASE)
+#undef FORMAT_CASE
+    }
+    return "unknown";
+}
+
+_Static_assert((int)DBT_FORMAT_CSV == (int)DBT__CSV && (int)DBT_FORMAT_TSV == (int)DBT__TSV &&
+                   (int)DBT_FORMAT_JSONL == (int)DBT__JSONL &&
+                   (int)DBT_FORMAT_FOLDER == (int)DBT__FOLDER &&
+                   (int)DBT_FORMAT_FASTTEXT == (int)DBT__FASTTEXT,
+               "the reader's formats are the public ones");
+
+/* --- what is said --- */
+
+static void say(const ingestion *in, const char *format, ...) DBT_PRINTF(2, 3);
+static void say(const ingestion *in, const char *format, ...)
+{
+    char line[1024];
+    va_list arguments;
+    if (in->options->said == NULL) return;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    in->options->said(in->options->context, line);
+}
+
+/* "25,000" */
+static const char *group_digits(int64_t n, char text[32])
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)n);
+    char *out = text;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0 && digits[i - 1] != '-') *out++ = ',';
+        *out++ = digits[i];
+    }
+    *out = '\0';
+    return text;
+}
+
+static void say_known(const ingestion *in, const char *name, int64_t documents)
+{
+    char number[32];
+    say(in, "%s: already ingested (%s document%s): nothing to do, --again ingests it once more",
+        name, group_digits(documents, number), documents == 1 ? "" : "s");
+}
+
+static void report_progress(const ingestion *in, const char *name)
+{
+    if (in->options->progress == NULL) return;
+    const dbt__written *source = dbt__writer_source(in->writer);
+    dbt_ingest_progress progress = {.source = name,
+                                    .documents = source->documents,
+                                    .rejected = source->rejected,
+                                    .bytes = dbt__catalog_bytes_read(in->catalog)};
+    in->options->progress(in->options->context, &progress);
+}
+
+/* --- one part --- */
+
+static void write_digest(uint64_t digest, char text[17])
+{
+    (void)snprintf(text, 17, "%016llx", (unsigned long long)digest);
+}
+
+static void note_known(ingestion *in, int64_t documents)
+{
+    in->known_parts++;
+    in->known_documents += documents;
+    in->result->recognised++;
+}
+
+/* Is the file that is to be read there already? */
+static dbt_status recognise(ingestion *in, const dbt__part *part, const char *split, bool *known,
+                            dbt_error *err)
+{
+    int64_t documents;
+    uint64_t digest;
+    char text[17];
+    *known = false;
+    if (in->options->again || part->is_document || part->bytes < 0) return DBT_OK;
+    dbt_status status =
+        dbt__writer_find_source(in->writer, part->name, split, part->bytes, NULL, &documents, err);
+    if (status < 0 || documents < 0) return status;
+    bool can_tell;
+    status = dbt__catalog_digest(in->catalog, &digest, &can_tell, err);
+    if (status < 0 || !can_tell) return status;
+    write_digest(digest, text);
+    status =
+        dbt__writer_find_source(in->writer, part->name, split, part->bytes, text, &documents, err);
+    *known = status == DBT_OK && documents >= 0;
+    if (!*known) return status;
+    note_known(in, documents);
+    say_known(in, part->name, documents);
+    return DBT_OK;
+}
+
+/* One row more is refused: is it one too many? */
+static dbt_status count_reject(ingestion *in, const char *name, const dbt__record *record,
+                               dbt_error *err)
+{
+    int64_t rejected = ++in->result->rejected, allowed = in->options->max_rejects;
+    if (rejected == 1) {
+        in->first_line = record->line;
+        (void)snprintf(in->first_reject, sizeof in->first_reject, "%s:%lld: %s", name,
+                       (long long)record->line, record->reason);
+    }
+    if (allowed < 0 || rejected <= allowed) return DBT_OK;
+    if (err != NULL && err->status == DBT_OK) err->line = in->first_line;
+    return dbt__fail(err, DBT_EDATA,
+                     "%s (%lld row%s refused; --max-rejects N accepts some, 'select * from reject' "
+                     "lists them)",
+                     in->first_reject, (long long)rejected, rejected == 1 ? "" : "s");
+}
+
+/* Writes a record and, when it is time, commits. */
+static dbt_status take_record(ingestion *in, const char *name, const dbt__record *record,
+                              dbt_error *err)
+{
+    if (in->options->stop != NULL && in->options->stop(in->options->context)) {
+        char number[32];
+        return dbt__fail(
+            err, DBT_EINTERRUPTED,
+            "interrupted after %s documents of '%s'; the next ingest takes them out and "
+            "begins that file anew",
+            group_digits(dbt__writer_source(in->writer)->documents, number), name);
+    }
+    dbt_status status = dbt__writer_add(in->writer, record, err);
+    if (status < 0) {
+        if (err != NULL) err->line = record->line;
+        if (status == DBT_EDATA) return dbt__context(err, "%s:%lld", name, (long long)record->line);
+        return status;
+    }
+    if (record->reason != NULL) {
+        status = count_reject(in, name, record, err);
+        if (status < 0) return status;
+    }
+    if (!dbt__writer_is_full(in->writer)) return DBT_OK;
+    status = dbt__writer_commit(in->writer, err);
+    if (status == DBT_OK) report_progress(in, name);
+    return status;
+}
+
+/* The source is read to its end: counts it. */
+static dbt_status end_source(ingestion *in, int64_t bytes, uint64_t digest, dbt_error *err)
+{
+    char text[17];
+    dbt__written source = *dbt__writer_source(in->writer);
+    write_digest(digest, text);
+    dbt_status status = dbt__writer_end_source(in->writer, bytes, text, err);
+    if (status < 0) return status;
+    in->result->sources++;
+    in->result->documents += source.documents;
+    in->result->duplicates += source.duplicates;
+    return DBT_OK;
+}
+
+/* A file that is one document: small enough to know its digest before it is written. */
+static dbt_status ingest_document(ingestion *in, const dbt__part *part, const char *split,
+                                  dbt__stream *stream, dbt_error *err)
+{
+    const dbt__record *record;
+    int64_t bytes, documents = -1;
+    uint64_t digest;
+    bool changed;
+    char text[17];
+    dbt_status status = dbt__reader_next(in->reader, &record, err);
+    if (status == DBT_OK) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
+    if (status < 0) return status;
+    write_digest(digest, text);
+    if (!in->options->again)
+        status =
+            dbt__writer_find_source(in->writer, part->name, split, bytes, text, &documents, err);
+    if (status == DBT_OK && documents >= 0) {
+        note_known(in, documents);
+        return DBT_OK;
+    }
+    if (status == DBT_OK)
+        status = dbt__writer_begin_source(in->writer, part->name, "folder", split, err);
+    if (status == DBT_OK) status = take_record(in, part->name, record, err);
+    return status < 0 ? status : end_source(in, bytes, digest, err);
+}
+
+static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *split,
+                              dbt__stream *stream, dbt_error *err)
+{
+    const dbt__record *record;
+    int64_t bytes;
+    uint64_t digest;
+    bool changed;
+    say(in, "%s: %s, split '%s'", part->name, dbt__reader_said(in->reader), split);
+    dbt_status status = dbt__writer_begin_source(
+        in->writer, part->name, dbt__format_name(dbt__reader_format(in->reader)), split, err);
+    while (status == DBT_OK && (status = dbt__reader_next(in->reader, &record, err)) == DBT_OK)
+        status = take_record(in, part->name, record, err);
+    if (status == DBT_DONE) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
+    if (status < 0) return status;
+    const dbt__written *source = dbt__writer_source(in->writer);
+    if (source->documents + source->rejected + source->duplicates == 0)
+        return dbt__fail(err, DBT_EDATA, "%s: no rows", part->name);
+    if (changed) say(in, "%s: changed while it was read", part->name);
+    return end_source(in, bytes, digest, err);
+}
+
+static dbt_status ingest_part(ingestion *in, const dbt__part *part, dbt_error *err)
+{
+    /* Unlabelled documents never go where a training would find them. */
+    bool unlabelled = part->is_document && part->label == NULL;
+    bool given = in->options->split != NULL && !unlabelled;
+    const char *split = given ? in->options->split : part->split;
+    dbt__stream *stream;
+    bool known;
+    dbt_status status = recognise(in, part, split, &known, err);
+    if (status < 0 || known) return status;
+    status = dbt__catalog_stream(in->catalog, &stream, err);
+    if (status == DBT_OK) status = dbt__reader_start(in->reader, stream, part, err);
+    if (status < 0) return status;
+    return part->is_document ? ingest_document(in, part, split, stream, err)
+                             : ingest_rows(in, part, split, stream, err);
+}
+
+static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
+{
+    const dbt__part *part;
+    bool documents = false;
+    int64_t before = in->result->sources;
+    dbt_status status =
+        dbt__catalog_open(path, (dbt__format)in->options->format, &in->catalog, err);
+    if (status < 0) return status;
+    const char *said = dbt__catalog_said(in->catalog, in->options->split);
+    if (said != NULL) say(in, "%s", said);
+    in->known_parts = in->known_documents = 0;
+    while (status == DBT_OK && (status = dbt__catalog_next(in->catalog, &part, err)) == DBT_OK) {
+        documents = part->is_document;
+        status = ingest_part(in, part, err);
+    }
+    if (status == DBT_DONE) status = dbt__writer_commit(in->writer, err);
+    if (status == DBT_OK) report_progress(in, path);
+    if (status == DBT_OK && documents && in->known_parts > 0) {
+        char number[32];
+        if (in->result->sources == before)
+            say_known(in, path, in->known_documents);
+        else
+            say(in, "%s: %s of its files were already ingested, --again ingests them once more",
+                path, group_digits(in->known_parts, number));
+    }
+    dbt__catalog_close(in->catalog);
+    in->catalog = NULL;
+    return status;
+}
+
+/* --- the command --- */
+
+static dbt_status check_options(const dbt_ingest_options *options, const char *const *paths,
+                                size_t n_paths, dbt_error *err)
+{
+    size_t stdins = 0;
+    for (size_t i = 0; i < n_paths; i++)
+        stdins += strcmp(paths[i], "-") == 0;
+    if (n_paths == 0) return dbt__fail(err, DBT_EUSAGE, "no source to ingest");
+    if (stdins > 1) return dbt__fail(err, DBT_EUSAGE, "stdin can be read only once");
+    if (options->split != NULL && options->split[0] == '\0')
+        return dbt__fail(err, DBT_EUSAGE, "the name of a split cannot be empty");
+    if (options->max_document < 1 || options->max_document > MAX_DOCUMENT)
+        return dbt__fail(err, DBT_EUSAGE, "max_document is %zu, must be 1 .. %zu",
+                         options->max_document, MAX_DOCUMENT);
+    if (options->max_rejects < -1)
+        return dbt__fail(err, DBT_EUSAGE, "max_rejects is %lld, must be -1 (all), 0 or more",
+                         (long long)options->max_rejects);
+    if (options->delimiter == '"' || options->delimiter == '\n' || options->delimiter == '\r')
+        return dbt__fail(err, DBT_EUSAGE, "a quote or line break cannot be the delimiter");
+    return DBT_OK;
+}
+
+static dbt_status make_reader(ingestion *in, dbt__class_names *classes, dbt_error *err)
+{
+    const dbt_ingest_options *from = in->options;
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.format = (dbt__format)from->format;
+    options.header = from->header == DBT_HEADER_YES  ? DBT__HEADER_YES
+                     : from->header == DBT_HEADER_NO ? DBT__HEADER_NO
+                                                     : DBT__HEADER_DETECT;
+    options.label_column = from->label_column;
+    options.text_column = from->text_column;
+    options.n_text_columns = from->n_text_columns;
+    options.delimiter = from->delimiter;
+    options.unescape = from->unescape;
+    options.encoding = from->encoding;
+    options.max_document = from->max_document;
+    if (from->classes != NULL) {
+        dbt_status status = dbt__class_names_read(from->classes, classes, err);
+        if (status < 0) return status;
+        options.classes = classes;
+        options.classes_name = from->classes;
+    }
+    return dbt__reader_new(&options, &in->reader, err);
+}
+
+/* Finishes what earlier commands left. */
+static dbt_status clean_up(const ingestion *in, dbt__sql *sql, dbt_error *err)
+{
+    int64_t interrupted = 0;
+    dbt_status status = dbt__ingest_clean(sql, &interrupted, err);
+    if (status == DBT_OK && interrupted > 0)
+        say(in,
+            "an earlier ingest did not end: the rows of %lld unfinished source%s were taken out",
+            (long long)interrupted, interrupted == 1 ? "" : "s");
+    return status;
+}
+
+/* After a failure: keeps or takes out what was committed. The error is already recorded. */
+static void settle(ingestion *in, dbt__sql *sql, dbt_status status)
+{
+    int64_t ignored = 0;
+    switch (status) {
+    case DBT_EINTERRUPTED:
+        if (dbt__writer_commit(in->writer, NULL) < 0) dbt__sql_rollback(sql);
+        break;
+    case DBT_EIO:
+    case DBT_ENOMEM:
+    case DBT_ELOCKED:
+        dbt__sql_rollback(sql);
+        break;
+    default:
+        /* Should this fail, the sources are 'refused' or 'loading' and the next writer finishes it.
+         */
+        if (dbt__writer_refuse(in->writer, NULL) < 0) dbt__sql_rollback(sql);
+        dbt__writer_free(in->writer);
+        in->writer = NULL;
+        if (dbt__ingest_clean(sql, &ignored, NULL) < 0) dbt__sql_rollback(sql);
+        in->result->documents = in->result->sources = in->result->duplicates = 0;
+        break;
+    }
+}
+
+dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths,
+                      const dbt_ingest_options *options, dbt_ingest_result *result, dbt_error *err)
+{
+    dbt__sql *sql = dbt__store_sql(store);
+    dbt__class_names classes = {0};
+    ingestion in = {.options = options, .result = result};
+    *result = (dbt_ingest_result){0};
+    dbt_status status = check_options(options, paths, n_paths, err);
+    if (status == DBT_OK) status = make_reader(&in, &classes, err);
+    if (status == DBT_OK) status = clean_up(&in, sql, err);
+    if (status == DBT_OK) status = dbt__writer_new(sql, options->dedup, &in.writer, err);
+    for (size_t i = 0; i < n_paths && status == DBT_OK; i++)
+        status = ingest_path(&in, paths[i], err);
+    if (status < 0 && in.writer != NULL) settle(&in, sql, status);
+    if (in.reader != NULL) {
+        result->replaced_utf8 = dbt__reader_replaced_utf8(in.reader);
+        result->replaced_nul = dbt__reader_replaced_nul(in.reader);
+    }
+    dbt__writer_free(in.writer);
+    dbt__reader_free(in.reader);
+    dbt__catalog_close(in.catalog);
+    dbt__class_names_release(&classes);
+    return status;
+}

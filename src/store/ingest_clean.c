@@ -1,0 +1,205 @@
+/*
+ * ingest_clean.c: documents of refused and abandoned sources out of the file again.
+ *
+ * A source's documents are a range of ids. They go in batches, the highest ids first, each batch
+ * with its places and the splits' counts in one transaction; the last one leaves the splits dense,
+ * drops labels and splits that nothing is left of, and sets the source's range to NULL, which marks
+ * it as clean. Killed at any moment, the next writer goes on.
+ *
+ * Foreign keys are off meanwhile: `prediction` has no index by document, so that checking each
+ * deletion would scan it. What refers to the documents is deleted here, once.
+ */
+#include "ingest_internal.h"
+
+enum { BATCH = 20000 };
+
+typedef struct range {
+    int64_t source_id, first, last;
+} range;
+
+/* The newest source that is to be cleaned: DBT_DONE when there is none. */
+static dbt_status find_range(dbt__sql *sql, range *found, dbt_error *err)
+{
+    dbt__statement *find;
+    dbt_status status =
+        dbt__prepare(sql,
+                     "SELECT id, first_document_id, last_document_id FROM source WHERE status ="
+                     " 'refused' AND first_document_id IS NOT NULL ORDER BY id DESC LIMIT 1",
+                     &find, err);
+    if (status < 0) return status;
+    status = dbt__step(find, err);
+    if (status == DBT_OK)
+        *found =
+            (range){dbt__column_int(find, 0), dbt__column_int(find, 1), dbt__column_int(find, 2)};
+    dbt__finalize(find);
+    return status;
+}
+
+/* Runs one statement with up to three numbers. */
+static dbt_status run(dbt__sql *sql, const char *text, int64_t a, int64_t b, int64_t c, int n,
+                      dbt_error *err)
+{
+    dbt__statement *statement;
+    const int64_t values[] = {a, b, c};
+    dbt_status status = dbt__prepare(sql, text, &statement, err);
+    if (status < 0) return status;
+    for (int i = 0; i < n; i++)
+        dbt__bind_int(statement, i + 1, values[i]);
+    status = dbt__run(statement, err);
+    dbt__finalize(statement);
+    return status;
+}
+
+/* Takes the ids from .. r.last out, in the transaction that is open. */
+static dbt_status delete_batch(dbt__sql *sql, const range *r, int64_t from, dbt_error *err)
+{
+    static const char *const texts[] = {
+        "INSERT OR IGNORE INTO temp.touched SELECT DISTINCT split_id FROM split_document"
+        " WHERE document_id BETWEEN ?1 AND ?2",
+        "UPDATE split SET documents = documents - (SELECT count(*) FROM split_document d WHERE"
+        " d.document_id BETWEEN ?1 AND ?2 AND d.split_id = split.id)"
+        " WHERE id IN (SELECT id FROM temp.touched)",
+        "DELETE FROM prediction WHERE document_id BETWEEN ?1 AND ?2",
+        "DELETE FROM split_document WHERE document_id BETWEEN ?1 AND ?2",
+        "DELETE FROM document WHERE id BETWEEN ?1 AND ?2 AND source_id = ?3",
+    };
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && status == DBT_OK; i++)
+        status = run(sql, texts[i], from, r->last, r->source_id, i == 4 ? 3 : 2, err);
+    if (status == DBT_OK)
+        status = run(sql, "UPDATE source SET last_document_id = ?1 WHERE id = ?2", from - 1,
+                     r->source_id, 0, 2, err);
+    return status;
+}
+
+/* A split that lost places in its middle: the others close up. */
+static dbt_status make_dense(dbt__sql *sql, int64_t split_id, dbt_error *err)
+{
+    dbt_status status = dbt__sql_exec(sql,
+                                      "DROP TABLE IF EXISTS temp.dense;"
+                                      "CREATE TABLE temp.dense (id INTEGER PRIMARY KEY,"
+                                      " document_id INTEGER)",
+                                      err);
+    static const char *const texts[] = {
+        "INSERT INTO temp.dense (document_id) SELECT document_id FROM split_document"
+        " WHERE split_id = ?1 ORDER BY position",
+        "DELETE FROM split_document WHERE split_id = ?1",
+        "INSERT INTO split_document (split_id, position, document_id)"
+        " SELECT ?1, id - 1, document_id FROM temp.dense ORDER BY id",
+        "UPDATE split SET documents = (SELECT count(*) FROM temp.dense) WHERE id = ?1",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && status == DBT_OK; i++)
+        status = run(sql, texts[i], split_id, 0, 0, 1, err);
+    if (status == DBT_OK) status = dbt__sql_exec(sql, "DROP TABLE temp.dense", err);
+    return status;
+}
+
+static dbt_status make_all_dense(dbt__sql *sql, dbt_error *err)
+{
+    for (int64_t last = 0;;) {
+        dbt__statement *find;
+        int64_t id = 0;
+        dbt_status status = dbt__prepare(
+            sql,
+            "SELECT id FROM split WHERE id > ?1 AND id IN (SELECT id FROM temp.touched) AND "
+            "documents"
+            " <> (SELECT coalesce(max(position) + 1, 0) FROM split_document WHERE split_id ="
+            " split.id) ORDER BY id LIMIT 1",
+            &find, err);
+        if (status < 0) return status;
+        dbt__bind_int(find, 1, last);
+        status = dbt__step(find, err);
+        if (status == DBT_OK) id = dbt__column_int(find, 0);
+        dbt__finalize(find);
+        if (status != DBT_OK) return status == DBT_DONE ? DBT_OK : status;
+        status = make_dense(sql, id, err);
+        if (status < 0) return status;
+        last = id;
+    }
+}
+
+/* Splits and labels of which nothing is left, and the mark that the source is clean. */
+static dbt_status finish_source(dbt__sql *sql, int64_t source_id, bool is_last, dbt_error *err)
+{
+    dbt_status status = make_all_dense(sql, err);
+    if (status == DBT_OK)
+        status =
+            dbt__sql_exec(sql,
+                          "DELETE FROM evaluation WHERE split_id IN (SELECT id FROM temp.touched)"
+                          " AND split_id IN (SELECT id FROM split WHERE documents = 0);"
+                          "DELETE FROM split WHERE documents = 0"
+                          " AND id IN (SELECT id FROM temp.touched);"
+                          "DELETE FROM temp.touched",
+                          err);
+    /* One scan of all documents: only when all sources are done. */
+    if (status == DBT_OK && is_last)
+        status = dbt__sql_exec(sql,
+                               "DELETE FROM label WHERE id NOT IN (SELECT label_id FROM document "
+                               "WHERE label_id IS NOT NULL)"
+                               " AND id NOT IN (SELECT label_id FROM run_label)"
+                               " AND id NOT IN (SELECT label_id FROM term_effect)"
+                               " AND id NOT IN (SELECT label_id FROM prediction)",
+                               err);
+    if (status == DBT_OK)
+        status = run(sql,
+                     "UPDATE source SET documents = 0, first_document_id = NULL,"
+                     " last_document_id = NULL WHERE id = ?1",
+                     source_id, 0, 0, 1, err);
+    return status;
+}
+
+static dbt_status count_dirty(dbt__sql *sql, int64_t *n, dbt_error *err)
+{
+    return dbt__sql_int(
+        sql,
+        "SELECT count(*) FROM source WHERE status = 'refused' AND first_document_id IS NOT NULL", 0,
+        n, err);
+}
+
+/* One transaction of a clean-up. */
+static dbt_status clean_some(dbt__sql *sql, const range *r, int64_t n_dirty, dbt_error *err)
+{
+    int64_t from = r->last - BATCH + 1 > r->first ? r->last - BATCH + 1 : r->first;
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    if (r->last >= r->first) status = delete_batch(sql, r, from, err);
+    if (status == DBT_OK && from <= r->first)
+        status = finish_source(sql, r->source_id, n_dirty == 1, err);
+    if (status == DBT_OK) return dbt__sql_commit(sql, err);
+    dbt__sql_rollback(sql);
+    return status;
+}
+
+static dbt_status clean_all(dbt__sql *sql, dbt_error *err)
+{
+    for (;;) {
+        range r;
+        int64_t n_dirty;
+        dbt_status status = find_range(sql, &r, err);
+        if (status != DBT_OK) return status == DBT_DONE ? DBT_OK : status;
+        status = count_dirty(sql, &n_dirty, err);
+        if (status == DBT_OK) status = clean_some(sql, &r, n_dirty, err);
+        if (status < 0) return status;
+    }
+}
+
+dbt_status dbt__ingest_clean(dbt__sql *sql, int64_t *interrupted, dbt_error *err)
+{
+    int64_t n_dirty;
+    dbt_status status = dbt__sql_int(sql, "SELECT count(*) FROM source WHERE status = 'loading'", 0,
+                                     interrupted, err);
+    if (status == DBT_OK && *interrupted > 0)
+        status = dbt__sql_exec(sql, "UPDATE source SET status = 'refused' WHERE status = 'loading'",
+                               err);
+    if (status == DBT_OK) status = count_dirty(sql, &n_dirty, err);
+    if (status < 0 || n_dirty == 0) return status;
+    status = dbt__sql_exec(sql,
+                           "PRAGMA foreign_keys = OFF;"
+                           "CREATE TABLE IF NOT EXISTS temp.touched (id INTEGER PRIMARY KEY)",
+                           err);
+    if (status == DBT_OK) status = clean_all(sql, err);
+    /* In any case: the connection goes on to be used. */
+    dbt_status again =
+        dbt__sql_exec(sql, "DROP TABLE IF EXISTS temp.touched; PRAGMA foreign_keys = ON", err);
+    return status < 0 ? status : again;
+}

@@ -1,0 +1,505 @@
+/*
+ * ingest_write.c: documents into tables, in large transactions.
+ *
+ * A document costs two INSERTs (itself and its place in the split), both at the right edge of their
+ * trees. Labels are looked up in memory, and so is where a split ends. A commit syncs the log twice
+ * and is what an ingest would wait for; so one comes every 32 MiB of text or 100,000 rows.
+ *
+ * Duplicates are found by 64-bit hash in a temporary table (SQLite spills it to disk), and compared
+ * with the text they seem to equal: a collision costs a comparison, not a document.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ingest_internal.h"
+
+enum { COMMIT_BYTES = 32 * 1024 * 1024, COMMIT_ROWS = 100000, MAX_CACHED_LABELS = 65536 };
+
+/* A split that this writer appends to. */
+typedef struct open_split {
+    int64_t id;
+    int64_t documents;
+    int64_t next_position;
+    bool changed;
+    char *name;
+} open_split;
+
+typedef struct label_slot {
+    int64_t id; /* 0: the slot is free */
+    uint64_t hash;
+    char *name;
+    size_t bytes;
+} label_slot;
+
+/* Statement numbers; their texts are below. */
+typedef enum statement_id {
+    FIND_SOURCE,
+    ADD_SOURCE,
+    UPDATE_SOURCE,
+    REFUSE_SOURCES,
+    FIND_SPLIT,
+    ADD_SPLIT,
+    UPDATE_SPLIT,
+    FIND_LABEL,
+    ADD_LABEL,
+    ADD_DOCUMENT,
+    ADD_PLACE,
+    ADD_REJECT,
+    N_STATEMENTS
+} statement_id;
+
+static const char *const statement_texts[N_STATEMENTS] = {
+    [FIND_SOURCE] =
+        "SELECT documents FROM source WHERE name = ?1 AND status = 'loaded' AND split = ?2"
+        " AND bytes = ?3 AND (?4 IS NULL OR digest = ?4) ORDER BY id LIMIT 1",
+    [ADD_SOURCE] =
+        "INSERT INTO source (name, format, status, split) VALUES (?1, ?2, 'loading', ?3)",
+    [UPDATE_SOURCE] = "UPDATE source SET documents = ?2, rejected = ?3, first_document_id = ?4,"
+                      " last_document_id = ?5, status = ?6, bytes = ?7, digest = ?8 WHERE id = ?1",
+    [REFUSE_SOURCES] = "UPDATE source SET status = 'refused' WHERE id >= ?1",
+    [FIND_SPLIT] =
+        "SELECT id, documents, (SELECT coalesce(max(position) + 1, 0) FROM split_document"
+        " WHERE split_id = split.id) FROM split WHERE name = ?1",
+    [ADD_SPLIT] = "INSERT INTO split (name) VALUES (?1)",
+    [UPDATE_SPLIT] = "UPDATE split SET documents = ?2 WHERE id = ?1",
+    [FIND_LABEL] = "SELECT id FROM label WHERE name = ?1",
+    [ADD_LABEL] = "INSERT INTO label (name) VALUES (?1)",
+    [ADD_DOCUMENT] =
+        "INSERT INTO document (label_id, source_id, source_line, text) VALUES (?1, ?2, ?3, ?4)",
+    [ADD_PLACE] =
+        "INSERT INTO split_document (split_id, position, document_id) VALUES (?1, ?2, ?3)",
+    [ADD_REJECT] = "INSERT INTO reject (source_id, line, reason, raw) VALUES (?1, ?2, ?3, ?4)",
+};
+
+struct dbt__writer {
+    dbt__sql *sql;
+    dbt__statement *statement[N_STATEMENTS];
+    dbt__statement *find_seen, *add_seen, *seen_document; /* of dedup; else NULL */
+    bool dedup;
+    bool in_transaction;
+    int64_t rows; /* since the last commit */
+    int64_t bytes;
+    int64_t first_source_id; /* of this writer; 0: none */
+    dbt__written source;
+    open_split *split; /* [n_splits] */
+    size_t n_splits, split_capacity;
+    size_t current;    /* the source's split */
+    label_slot *label; /* [label_slots], a power of two */
+    size_t label_slots, n_labels;
+};
+
+/* --- labels in memory --- */
+
+static void clear_labels(dbt__writer *w)
+{
+    for (size_t i = 0; i < w->label_slots; i++)
+        dbt__free(w->label[i].name);
+    dbt__free(w->label);
+    w->label = NULL;
+    w->label_slots = w->n_labels = 0;
+}
+
+static label_slot *find_slot(label_slot *table, size_t slots, dbt_text name, uint64_t hash)
+{
+    size_t at = (size_t)hash & (slots - 1);
+    while (table[at].id != 0) {
+        const label_slot *slot = &table[at];
+        if (slot->hash == hash && slot->bytes == name.bytes &&
+            memcmp(slot->name, name.data, name.bytes) == 0)
+            break;
+        at = (at + 1) & (slots - 1);
+    }
+    return &table[at];
+}
+
+/* At most half of the slots are taken. What does not fit into the maximum is asked of SQLite again.
+ */
+static dbt_status grow_labels(dbt__writer *w, dbt_error *err)
+{
+    if (w->n_labels >= MAX_CACHED_LABELS) clear_labels(w);
+    if (w->n_labels * 2 < w->label_slots) return DBT_OK;
+    size_t slots = w->label_slots == 0 ? 256 : w->label_slots * 2;
+    label_slot *grown = dbt__alloc_array(slots, sizeof *grown);
+    if (grown == NULL) return dbt__out_of_memory(err, "labels");
+    for (size_t i = 0; i < w->label_slots; i++) {
+        const label_slot *slot = &w->label[i];
+        if (slot->id != 0)
+            *find_slot(grown, slots, (dbt_text){slot->name, slot->bytes}, slot->hash) = *slot;
+    }
+    dbt__free(w->label);
+    w->label = grown;
+    w->label_slots = slots;
+    return DBT_OK;
+}
+
+/* Runs a SELECT of ids by name; *id stays when there is none. */
+static dbt_status find_by_name(dbt__statement *find, dbt_text name, int64_t *id, dbt_error *err)
+{
+    dbt__bind_text(find, 1, name.data, name.bytes);
+    dbt_status status = dbt__step(find, err);
+    if (status == DBT_OK) *id = dbt__column_int(find, 0);
+    dbt__reset(find);
+    return status < 0 ? status : DBT_OK;
+}
+
+/* The id of a label, which is made when it is new. */
+static dbt_status get_label(dbt__writer *w, dbt_text name, int64_t *id, dbt_error *err)
+{
+    uint64_t hash = dbt__hash(name.data, name.bytes, 0);
+    dbt_status status = grow_labels(w, err);
+    if (status < 0) return status;
+    label_slot *slot = find_slot(w->label, w->label_slots, name, hash);
+    *id = slot->id;
+    if (*id != 0) return DBT_OK;
+    status = find_by_name(w->statement[FIND_LABEL], name, id, err);
+    if (status == DBT_OK && *id == 0) {
+        dbt__bind_text(w->statement[ADD_LABEL], 1, name.data, name.bytes);
+        status = dbt__run(w->statement[ADD_LABEL], err);
+        *id = dbt__sql_last_id(w->sql);
+    }
+    if (status < 0) return status;
+    char *copy = dbt__alloc_array(name.bytes, 1);
+    if (copy == NULL) return dbt__out_of_memory(err, "labels");
+    memcpy(copy, name.data, name.bytes);
+    *slot = (label_slot){.id = *id, .hash = hash, .name = copy, .bytes = name.bytes};
+    w->n_labels++;
+    return DBT_OK;
+}
+
+/* --- life --- */
+
+static dbt_status prepare_dedup(dbt__writer *w, dbt_error *err)
+{
+    dbt_status status =
+        dbt__sql_exec(w->sql,
+                      "DROP TABLE IF EXISTS temp.seen;"
+                      "CREATE TABLE temp.seen (split_id INTEGER, hash INTEGER, document_id INTEGER,"
+                      " PRIMARY KEY (split_id, hash, document_id)) WITHOUT ROWID",
+                      err);
+    if (status == DBT_OK)
+        status = dbt__prepare(w->sql,
+                              "SELECT document_id FROM temp.seen WHERE split_id = ?1 AND hash = ?2",
+                              &w->find_seen, err);
+    if (status == DBT_OK)
+        status =
+            dbt__prepare(w->sql, "INSERT INTO temp.seen VALUES (?1, ?2, ?3)", &w->add_seen, err);
+    if (status == DBT_OK)
+        status =
+            dbt__prepare(w->sql, "SELECT coalesce(label_id, 0), text FROM document WHERE id = ?1",
+                         &w->seen_document, err);
+    return status;
+}
+
+dbt_status dbt__writer_new(dbt__sql *sql, bool dedup, dbt__writer **writer, dbt_error *err)
+{
+    *writer = NULL;
+    dbt__writer *w = dbt__alloc(sizeof *w);
+    if (w == NULL) return dbt__out_of_memory(err, "a writer");
+    w->sql = sql;
+    w->dedup = dedup;
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; i < N_STATEMENTS && status == DBT_OK; i++)
+        status = dbt__prepare(sql, statement_texts[i], &w->statement[i], err);
+    if (status == DBT_OK && dedup) status = prepare_dedup(w, err);
+    if (status < 0)
+        dbt__writer_free(w);
+    else
+        *writer = w;
+    return status;
+}
+
+void dbt__writer_free(dbt__writer *w)
+{
+    if (w == NULL) return;
+    for (size_t i = 0; i < N_STATEMENTS; i++)
+        dbt__finalize(w->statement[i]);
+    dbt__finalize(w->find_seen);
+    dbt__finalize(w->add_seen);
+    dbt__finalize(w->seen_document);
+    dbt__sql_rollback(w->sql);
+    if (w->dedup && dbt__sql_exec(w->sql, "DROP TABLE IF EXISTS temp.seen", NULL) < 0)
+        w->dedup = false; /* it goes with the connection then */
+    for (size_t i = 0; i < w->n_splits; i++)
+        dbt__free(w->split[i].name);
+    dbt__free(w->split);
+    clear_labels(w);
+    dbt__free(w);
+}
+
+const dbt__written *dbt__writer_source(const dbt__writer *writer)
+{
+    return &writer->source;
+}
+
+static dbt_status begin(dbt__writer *w, dbt_error *err)
+{
+    if (w->in_transaction) return DBT_OK;
+    dbt_status status = dbt__sql_begin(w->sql, err);
+    w->in_transaction = status == DBT_OK;
+    w->rows = w->bytes = 0;
+    return status;
+}
+
+/* --- duplicates --- */
+
+static int64_t hash_document(int64_t label_id, dbt_text text)
+{
+    return (int64_t)dbt__hash(text.data, text.bytes, (uint64_t)label_id);
+}
+
+static dbt_status remember(dbt__writer *w, int64_t split_id, int64_t hash, int64_t document_id,
+                           dbt_error *err)
+{
+    dbt__bind_int(w->add_seen, 1, split_id);
+    dbt__bind_int(w->add_seen, 2, hash);
+    dbt__bind_int(w->add_seen, 3, document_id);
+    return dbt__run(w->add_seen, err);
+}
+
+/* Remembers what a split already holds. */
+static dbt_status remember_split(dbt__writer *w, int64_t split_id, dbt_error *err)
+{
+    dbt__statement *all;
+    dbt_status status =
+        dbt__prepare(w->sql,
+                     "SELECT d.id, coalesce(d.label_id, 0), d.text FROM split_document s"
+                     " JOIN document d ON d.id = s.document_id WHERE s.split_id = ?1",
+                     &all, err);
+    if (status < 0) return status;
+    dbt__bind_int(all, 1, split_id);
+    while ((status = dbt__step(all, err)) == DBT_OK) {
+        int64_t hash = hash_document(dbt__column_int(all, 1), dbt__column_text(all, 2));
+        status = remember(w, split_id, hash, dbt__column_int(all, 0), err);
+        if (status < 0) break;
+    }
+    dbt__finalize(all);
+    return status < 0 ? status : DBT_OK;
+}
+
+/* Does the split hold this text with this label? */
+static dbt_status find_duplicate(dbt__writer *w, int64_t split_id, int64_t hash, int64_t label_id,
+                                 dbt_text text, bool *found, dbt_error *err)
+{
+    *found = false;
+    dbt__bind_int(w->find_seen, 1, split_id);
+    dbt__bind_int(w->find_seen, 2, hash);
+    dbt_status status = DBT_OK;
+    while (!*found && (status = dbt__step(w->find_seen, err)) == DBT_OK) {
+        dbt__bind_int(w->seen_document, 1, dbt__column_int(w->find_seen, 0));
+        status = dbt__step(w->seen_document, err);
+        if (status == DBT_OK) {
+            dbt_text other = dbt__column_text(w->seen_document, 1);
+            *found = dbt__column_int(w->seen_document, 0) == label_id &&
+                     other.bytes == text.bytes &&
+                     (text.bytes == 0 || memcmp(other.data, text.data, text.bytes) == 0);
+        }
+        dbt__reset(w->seen_document);
+        if (status < 0) break;
+    }
+    dbt__reset(w->find_seen);
+    return status < 0 ? status : DBT_OK;
+}
+
+/* --- sources and splits --- */
+
+dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char *split,
+                                   int64_t bytes, const char *digest, int64_t *documents,
+                                   dbt_error *err)
+{
+    dbt__statement *find = w->statement[FIND_SOURCE];
+    *documents = -1;
+    dbt__bind_string(find, 1, name);
+    dbt__bind_string(find, 2, split);
+    dbt__bind_int(find, 3, bytes);
+    if (digest == NULL)
+        dbt__bind_null(find, 4);
+    else
+        dbt__bind_string(find, 4, digest);
+    dbt_status status = dbt__step(find, err);
+    if (status == DBT_OK) *documents = dbt__column_int(find, 0);
+    dbt__reset(find);
+    return status < 0 ? status : DBT_OK;
+}
+
+/* Finds or makes the split and makes it the current one. */
+static dbt_status open_split_named(dbt__writer *w, const char *name, dbt_error *err)
+{
+    for (w->current = 0; w->current < w->n_splits; w->current++)
+        if (strcmp(w->split[w->current].name, name) == 0) return DBT_OK;
+    dbt_status status = dbt__reserve((void **)&w->split, &w->split_capacity, w->n_splits + 1,
+                                     sizeof *w->split, "splits", err);
+    if (status < 0) return status;
+    open_split made = {0};
+    dbt__statement *find = w->statement[FIND_SPLIT], *add = w->statement[ADD_SPLIT];
+    dbt__bind_string(find, 1, name);
+    status = dbt__step(find, err);
+    if (status == DBT_OK) {
+        made.id = dbt__column_int(find, 0);
+        made.documents = dbt__column_int(find, 1);
+        made.next_position = dbt__column_int(find, 2);
+    }
+    dbt__reset(find);
+    if (status == DBT_DONE) {
+        dbt__bind_string(add, 1, name);
+        status = dbt__run(add, err);
+        made.id = dbt__sql_last_id(w->sql);
+    } else if (status == DBT_OK && w->dedup) {
+        status = remember_split(w, made.id, err);
+    }
+    if (status < 0) return status;
+    made.name = dbt__strdup(name);
+    if (made.name == NULL) return dbt__out_of_memory(err, "splits");
+    w->split[w->n_splits++] = made;
+    return DBT_OK;
+}
+
+dbt_status dbt__writer_begin_source(dbt__writer *w, const char *name, const char *format,
+                                    const char *split, dbt_error *err)
+{
+    dbt_status status = begin(w, err);
+    if (status == DBT_OK) status = open_split_named(w, split, err);
+    if (status < 0) return status;
+    dbt__statement *add = w->statement[ADD_SOURCE];
+    dbt__bind_string(add, 1, name);
+    dbt__bind_string(add, 2, format);
+    dbt__bind_string(add, 3, split);
+    status = dbt__run(add, err);
+    if (status < 0) return status;
+    w->source = (dbt__written){.id = dbt__sql_last_id(w->sql)};
+    if (w->first_source_id == 0) w->first_source_id = w->source.id;
+    return DBT_OK;
+}
+
+/* bytes -1: not known. */
+static dbt_status update_source(dbt__writer *w, const char *state, int64_t bytes,
+                                const char *digest, dbt_error *err)
+{
+    dbt__statement *update = w->statement[UPDATE_SOURCE];
+    const dbt__written *source = &w->source;
+    dbt__bind_int(update, 1, source->id);
+    dbt__bind_int(update, 2, source->documents);
+    dbt__bind_int(update, 3, source->rejected);
+    dbt__bind_null(update, 4);
+    dbt__bind_null(update, 5);
+    if (source->documents > 0) {
+        dbt__bind_int(update, 4, source->first_document_id);
+        dbt__bind_int(update, 5, source->last_document_id);
+    }
+    dbt__bind_string(update, 6, state);
+    dbt__bind_null(update, 7);
+    if (bytes >= 0) dbt__bind_int(update, 7, bytes);
+    dbt__bind_null(update, 8);
+    if (digest != NULL) dbt__bind_string(update, 8, digest);
+    return dbt__run(update, err);
+}
+
+dbt_status dbt__writer_end_source(dbt__writer *w, int64_t bytes, const char *digest, dbt_error *err)
+{
+    dbt_status status = begin(w, err);
+    if (status == DBT_OK) status = update_source(w, "loaded", bytes, digest, err);
+    if (status == DBT_OK) w->source = (dbt__written){0};
+    return status;
+}
+
+/* --- records --- */
+
+static dbt_status add_reject(dbt__writer *w, const dbt__record *record, dbt_error *err)
+{
+    dbt__statement *add = w->statement[ADD_REJECT];
+    dbt__bind_int(add, 1, w->source.id);
+    dbt__bind_int(add, 2, record->line);
+    dbt__bind_string(add, 3, record->reason);
+    dbt__bind_blob(add, 4, record->raw.bytes == 0 ? "" : record->raw.data, record->raw.bytes);
+    dbt_status status = dbt__run(add, err);
+    if (status == DBT_OK) w->source.rejected++;
+    return status;
+}
+
+static dbt_status add_document(dbt__writer *w, const dbt__record *record, int64_t label_id,
+                               dbt_error *err)
+{
+    dbt__statement *add = w->statement[ADD_DOCUMENT], *place = w->statement[ADD_PLACE];
+    open_split *split = &w->split[w->current];
+    if (label_id == 0)
+        dbt__bind_null(add, 1);
+    else
+        dbt__bind_int(add, 1, label_id);
+    dbt__bind_int(add, 2, w->source.id);
+    dbt__bind_int(add, 3, record->line);
+    dbt__bind_text(add, 4, record->text.data, record->text.bytes);
+    dbt_status status = dbt__run(add, err);
+    if (status < 0) return status;
+    int64_t id = dbt__sql_last_id(w->sql);
+    dbt__bind_int(place, 1, split->id);
+    dbt__bind_int(place, 2, split->next_position);
+    dbt__bind_int(place, 3, id);
+    status = dbt__run(place, err);
+    if (status < 0) return status;
+    split->next_position++;
+    split->documents++;
+    split->changed = true;
+    if (w->source.documents++ == 0) w->source.first_document_id = id;
+    w->source.last_document_id = id;
+    return DBT_OK;
+}
+
+dbt_status dbt__writer_add(dbt__writer *w, const dbt__record *record, dbt_error *err)
+{
+    int64_t label_id = 0, hash = 0, split_id = w->split[w->current].id;
+    dbt_status status = begin(w, err);
+    w->rows++;
+    w->bytes += (int64_t)record->text.bytes;
+    if (status < 0 || record->reason != NULL)
+        return status < 0 ? status : add_reject(w, record, err);
+    if (record->labelled) status = get_label(w, record->label, &label_id, err);
+    if (status == DBT_OK && w->dedup) {
+        bool found;
+        hash = hash_document(label_id, record->text);
+        status = find_duplicate(w, split_id, hash, label_id, record->text, &found, err);
+        if (status == DBT_OK && found) {
+            w->source.duplicates++;
+            return DBT_OK;
+        }
+    }
+    if (status == DBT_OK) status = add_document(w, record, label_id, err);
+    if (status == DBT_OK && w->dedup)
+        status = remember(w, split_id, hash, w->source.last_document_id, err);
+    return status;
+}
+
+/* --- transactions --- */
+
+bool dbt__writer_is_full(const dbt__writer *w)
+{
+    return w->rows >= COMMIT_ROWS || w->bytes >= COMMIT_BYTES;
+}
+
+dbt_status dbt__writer_commit(dbt__writer *w, dbt_error *err)
+{
+    if (!w->in_transaction) return DBT_OK;
+    dbt_status status = DBT_OK;
+    if (w->source.id != 0) status = update_source(w, "loading", -1, NULL, err);
+    for (size_t i = 0; i < w->n_splits && status == DBT_OK; i++) {
+        if (!w->split[i].changed) continue;
+        dbt__bind_int(w->statement[UPDATE_SPLIT], 1, w->split[i].id);
+        dbt__bind_int(w->statement[UPDATE_SPLIT], 2, w->split[i].documents);
+        status = dbt__run(w->statement[UPDATE_SPLIT], err);
+        w->split[i].changed = false;
+    }
+    if (status == DBT_OK) status = dbt__sql_commit(w->sql, err);
+    if (status == DBT_OK) w->in_transaction = false;
+    return status;
+}
+
+dbt_status dbt__writer_refuse(dbt__writer *w, dbt_error *err)
+{
+    if (w->first_source_id == 0) return DBT_OK;
+    dbt_status status = begin(w, err);
+    /* The counts first: a commit would make the current source 'loading' again. */
+    if (status == DBT_OK && w->source.id != 0) status = update_source(w, "refused", -1, NULL, err);
+    w->source.id = 0;
+    if (status < 0) return status;
+    dbt__bind_int(w->statement[REFUSE_SOURCES], 1, w->first_source_id);
+    status = dbt__run(w->statement[REFUSE_SOURCES], err);
+    return status < 0 ? status : dbt__writer_commit(w, err);
+}
