@@ -215,8 +215,11 @@ dbt_status dbt__loader_next(dbt__loader *loader, const dbt_page **page, const db
             (void)pthread_cond_wait(&loader->made, &loader->state);
         }
     }
-    loader->next_use++;
-    loader->in_use = true;
+    /* A batch that failed stays the next one: an error never becomes the end. */
+    if (s->status == DBT_OK) {
+        loader->next_use++;
+        loader->in_use = true;
+    }
     (void)pthread_mutex_unlock(&loader->state);
     if (s->status < 0) {
         if (err != NULL && err->status == DBT_OK) *err = s->err;

@@ -28,7 +28,7 @@ dbt_status dbt__loader_new(dbt_cursor *cursor, const dbt_vectorizer *vectorizer,
 /* Ends the threads. Takes NULL. */
 void dbt__loader_free(dbt__loader *loader);
 /* The next batch with its page, valid until the next call. DBT_DONE after the last one; else what
- * cursor and vectorizer return, for the first batch that failed. */
+ * cursor and vectorizer return, for the first batch that failed, again and again. */
 dbt_status dbt__loader_next(dbt__loader *loader, const dbt_page **page, const dbt_batch **batch,
                             dbt_error *err) DBT_MUST_USE;
 

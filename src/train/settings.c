@@ -1,8 +1,10 @@
 /* settings.c: the tables of what is stored of options, and their way to JSON and back. */
 #include "settings.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const analyzer_names[] = {"word", "char", "char_wb", NULL};
@@ -60,8 +62,49 @@ const dbt__field dbt__fit_fields[] = {
     {NULL, DBT__FIELD_INT64, 0, NULL},
 };
 
+/* The longest "%.17g" is 24 characters; a locale's decimal point may take several bytes. */
+#define NUMBER_BYTES 48
+
+/*
+ * A number as JSON has it, in the fewest digits that give it back bit by bit. SQLite keeps only 15
+ * of them, so that options which differ would look equal. printf and strtod follow the locale, JSON
+ * does not.
+ */
+static void write_number(double value, char text[NUMBER_BYTES])
+{
+    if (!isfinite(value)) {
+        memcpy(text, "null", 5);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, NUMBER_BYTES, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    char *point = text + strspn(text, "+-0123456789e");
+    char *rest = point + strcspn(point, "+-0123456789e");
+    if (rest == point) return;
+    *point = '.';
+    memmove(point + 1, rest, strlen(rest) + 1);
+}
+
+/* A number of JSON; what is longer than any that was written loses digits that do not matter. */
+static double read_number(dbt_text json)
+{
+    char text[2 * NUMBER_BYTES];
+    const char *decimal_point = localeconv()->decimal_point;
+    size_t bytes = json.bytes < NUMBER_BYTES ? json.bytes : NUMBER_BYTES;
+    const char *point = memchr(json.data, '.', bytes);
+    if (point == NULL)
+        (void)snprintf(text, sizeof text, "%.*s", (int)bytes, json.data);
+    else
+        (void)snprintf(text, sizeof text, "%.*s%s%.*s", (int)(point - json.data), json.data,
+                       decimal_point, (int)(json.data + bytes - point - 1), point + 1);
+    return strtod(text, NULL);
+}
+
+/* `number` is where a double is written to; it must stay until the statement is reset. */
 static void bind_field(dbt__statement *statement, int index, const dbt__field *field,
-                       const void *options)
+                       const void *options, char number[NUMBER_BYTES])
 {
     const char *at = (const char *)options + field->offset;
     switch (field->kind) {
@@ -78,7 +121,8 @@ static void bind_field(dbt__statement *statement, int index, const dbt__field *f
         dbt__bind_int(statement, index, (int64_t) * (const uint64_t *)(const void *)at);
         break;
     case DBT__FIELD_DOUBLE:
-        dbt__bind_double(statement, index, *(const double *)(const void *)at);
+        write_number(*(const double *)(const void *)at, number);
+        dbt__bind_string(statement, index, number);
         break;
     case DBT__FIELD_BOOL:
         dbt__bind_int(statement, index, *(const bool *)(const void *)at);
@@ -92,15 +136,18 @@ static void bind_field(dbt__statement *statement, int index, const dbt__field *f
     }
 }
 
-/* SELECT json_object(?,?,...) with two parameters a field. */
-static dbt_status prepare_object(dbt__sql *sql, size_t n_fields, dbt__statement **statement,
-                                 dbt_error *err)
+/* SELECT json_object(?,?,?,json(?),...) with two parameters a field. */
+static dbt_status prepare_object(dbt__sql *sql, const dbt__field *fields, size_t n_fields,
+                                 dbt__statement **statement, dbt_error *err)
 {
     dbt__buffer text;
     dbt__buffer_init(&text, 0);
     dbt_status status = dbt__buffer_append(&text, "SELECT json_object(", 19, err);
-    for (size_t i = 0; status == DBT_OK && i < n_fields; i++)
-        status = dbt__buffer_append(&text, i == 0 ? "?,?" : ",?,?", i == 0 ? 3 : 4, err);
+    for (size_t i = 0; status == DBT_OK && i < n_fields; i++) {
+        const char *pair = fields[i].kind == DBT__FIELD_DOUBLE ? ",?,json(?)" : ",?,?";
+        if (i == 0) pair++;
+        status = dbt__buffer_append(&text, pair, strlen(pair), err);
+    }
     if (status == DBT_OK) status = dbt__buffer_append(&text, ")", 2, err);
     if (status == DBT_OK) status = dbt__prepare(sql, text.data, statement, err);
     dbt__buffer_release(&text);
@@ -115,11 +162,13 @@ dbt_status dbt__settings_write(dbt__sql *sql, const dbt__field *fields, const vo
     while (fields[n].name != NULL)
         n++;
     dbt__statement *statement = NULL;
-    dbt_status status = prepare_object(sql, n, &statement, err);
+    char(*numbers)[NUMBER_BYTES] = dbt__alloc_array(n, sizeof *numbers);
+    dbt_status status = numbers == NULL ? dbt__out_of_memory(err, "settings") : DBT_OK;
+    if (status == DBT_OK) status = prepare_object(sql, fields, n, &statement, err);
     if (status < 0) goto out;
     for (size_t i = 0; i < n; i++) {
         dbt__bind_string(statement, (int)(2 * i + 1), fields[i].name);
-        bind_field(statement, (int)(2 * i + 2), &fields[i], options);
+        bind_field(statement, (int)(2 * i + 2), &fields[i], options, numbers[i]);
     }
     status = dbt__step(statement, err);
     if (status < 0) goto out;
@@ -131,6 +180,7 @@ dbt_status dbt__settings_write(dbt__sql *sql, const dbt__field *fields, const vo
         memcpy(*json, text.data, text.bytes);
 out:
     dbt__finalize(statement);
+    dbt__free(numbers);
     return status;
 }
 
@@ -148,10 +198,8 @@ static dbt_status read_enum(const dbt__field *field, dbt_text text, int *value, 
                      (int)(text.bytes > 40 ? 40 : text.bytes), text.data);
 }
 
-static dbt_status read_whole(dbt__statement *statement, const dbt__field *field, void *at,
-                             dbt_error *err)
+static dbt_status read_whole(int64_t value, const dbt__field *field, void *at, dbt_error *err)
 {
-    int64_t value = dbt__column_int(statement, 0);
     if (field->kind != DBT__FIELD_INT64 && value < 0)
         return dbt__fail(err, DBT_EFORMAT, "stored setting %s is negative", field->name);
     if (field->kind == DBT__FIELD_UINT32 && value > UINT32_MAX)
@@ -167,38 +215,61 @@ static dbt_status read_whole(dbt__statement *statement, const dbt__field *field,
     return DBT_OK;
 }
 
+/* Whether a value of this JSON type can be of that kind. */
+static bool is_of_kind(const char *type, dbt__field_kind kind)
+{
+    bool whole = strcmp(type, "integer") == 0;
+    switch (kind) {
+    case DBT__FIELD_DOUBLE:
+        return whole || strcmp(type, "real") == 0;
+    case DBT__FIELD_BOOL:
+        return whole || strcmp(type, "true") == 0 || strcmp(type, "false") == 0;
+    case DBT__FIELD_ENUM:
+    case DBT__FIELD_STRING:
+        return strcmp(type, "text") == 0;
+    default:
+        return whole;
+    }
+}
+
+/* The row at hand: the value's type (NULL: not there), the value, and its JSON. */
 static dbt_status read_field(dbt__statement *statement, const dbt__field *field, void *options,
                              dbt_error *err)
 {
     void *at = (char *)options + field->offset;
-    if (dbt__column_is_null(statement, 0)) return DBT_OK;
+    const char *type = dbt__column_text(statement, 0).data;
+    if (type == NULL || strcmp(type, "null") == 0) return DBT_OK;
+    if (!is_of_kind(type, field->kind))
+        return dbt__fail(err, DBT_EFORMAT, "stored setting %s is of the wrong type", field->name);
     switch (field->kind) {
     case DBT__FIELD_DOUBLE:
-        *(double *)at = dbt__column_double(statement, 0);
+        *(double *)at = read_number(dbt__column_text(statement, 2));
         if (!isfinite(*(double *)at))
             return dbt__fail(err, DBT_EFORMAT, "stored setting %s is not finite", field->name);
         return DBT_OK;
     case DBT__FIELD_BOOL:
-        *(bool *)at = dbt__column_int(statement, 0) != 0;
+        *(bool *)at = dbt__column_int(statement, 1) != 0;
         return DBT_OK;
     case DBT__FIELD_ENUM:
-        return read_enum(field, dbt__column_text(statement, 0), at, err);
+        return read_enum(field, dbt__column_text(statement, 1), at, err);
     case DBT__FIELD_STRING:
         return DBT_OK;
     default:
-        return read_whole(statement, field, at, err);
+        return read_whole(dbt__column_int(statement, 1), field, at, err);
     }
 }
 
 static dbt_status check_json(dbt__sql *sql, const char *json, dbt_error *err)
 {
     dbt__statement *statement = NULL;
-    dbt_status status = dbt__prepare(sql, "SELECT json_valid(?)", &statement, err);
+    dbt_status status = dbt__prepare(
+        sql, "SELECT CASE WHEN json_valid(?1) THEN json_type(?1) = 'object' ELSE 0 END", &statement,
+        err);
     if (status < 0) return status;
     dbt__bind_string(statement, 1, json);
     status = dbt__step(statement, err);
     if (status == DBT_OK && dbt__column_int(statement, 0) == 0)
-        status = dbt__fail(err, DBT_EFORMAT, "stored settings are not JSON");
+        status = dbt__fail(err, DBT_EFORMAT, "stored settings are not a JSON object");
     dbt__finalize(statement);
     return status;
 }
@@ -209,7 +280,10 @@ dbt_status dbt__settings_read(dbt__sql *sql, const dbt__field *fields, void *opt
     dbt_status status = check_json(sql, json, err);
     if (status < 0) return status;
     dbt__statement *statement = NULL;
-    status = dbt__prepare(sql, "SELECT json_extract(?1, '$.' || ?2)", &statement, err);
+    status = dbt__prepare(sql,
+                          "SELECT json_type(?1, '$.' || ?2), json_extract(?1, '$.' || ?2),"
+                          " ?1 -> ('$.' || ?2)",
+                          &statement, err);
     for (size_t i = 0; status == DBT_OK && fields[i].name != NULL; i++) {
         dbt__bind_string(statement, 1, json);
         dbt__bind_string(statement, 2, fields[i].name);

@@ -364,8 +364,12 @@ static dbt_status load_head(dbt__sql *sql, int64_t id, dbt_vectorizer **vectoriz
     dbt_text stored = dbt__column_text(select, 3);
     memset(digest, 0, DBT__DIGEST_CHARS);
     if (stored.bytes < DBT__DIGEST_CHARS) memcpy(digest, stored.data, stored.bytes);
+    dbt_error cause = {0};
     status = dbt_vectorizer_load_new(&options, dbt__column_int(select, 1),
-                                     dbt__column_int(select, 2), vectorizer, err);
+                                     dbt__column_int(select, 2), vectorizer, &cause);
+    /* Options out of range are here the file's fault. */
+    if (status == DBT_EUSAGE) status = DBT_EFORMAT;
+    if (status < 0) (void)dbt__fail(err, status, "%s", cause.message);
 out:
     dbt__finalize(select);
     return status;
