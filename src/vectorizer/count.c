@@ -228,6 +228,20 @@ static size_t count_bytes(const count_pass *count)
     return bytes;
 }
 
+/*
+ * Grows the shards that would soon have to. Here one thread runs; in the middle of a round giving
+ * the old memory back would stop the others.
+ */
+static dbt_status grow_shards(count_pass *count, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    for (uint32_t i = count->low; status == DBT_OK && i < count->high; i++) {
+        shard *s = &count->shard[i];
+        if (s->n >= s->capacity / 8 * 5) status = grow_shard(s, err);
+    }
+    return status;
+}
+
 /* Drops shards until the rest fits into memory. */
 static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
 {
@@ -244,7 +258,7 @@ static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
         release_shard(&count->shard[--count->high]);
         bytes = count_bytes(count);
     }
-    return DBT_OK;
+    return grow_shards(count, err);
 }
 
 /* --- reading out --- */
