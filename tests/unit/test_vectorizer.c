@@ -448,7 +448,7 @@ static dbt_status load_copy(const dbt_vectorizer *from, dbt_vectorizer **copy, d
 static void test_load__gives_the_bits_of_the_fitted_vectorizer(void **state)
 {
     (void)state;
-    /* 300,000 places and more: several parts. All terms selected: one empty part. */
+    /* Enough places for several parts; with all terms selected they hold none. */
     static const int64_t top_k[] = {500, 0};
     made_corpus corpus = make_corpus(1500, 150, 100000);
     for (size_t i = 0; i < 2; i++) {
