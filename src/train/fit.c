@@ -62,6 +62,9 @@ static dbt_status check_options(const dbt_fit_options *options, dbt_error *err)
         !(options->validation_split > 0 && options->validation_split < 1))
         return dbt__fail(err, DBT_EUSAGE, "validation split must be between 0 and 1");
     if (options->seed > INT64_MAX) return dbt__fail(err, DBT_EUSAGE, "seed must be below 2^63");
+    /* The network checks its options itself, but its size is asked for before it is made. */
+    if (options->network.layers < 1 || options->network.layers > 64)
+        return dbt__fail(err, DBT_EUSAGE, "layers must be 1 to 64");
     return DBT_OK;
 }
 
@@ -154,6 +157,14 @@ static dbt_status check_validation_labels(dbt__fit *fit, dbt_error *err)
     return status < 0 ? status : DBT_OK;
 }
 
+static dbt_status weigh_classes(dbt__fit *fit, dbt_error *err)
+{
+    fit->class_weight = dbt__alloc_array(fit->survey.labels.n, sizeof *fit->class_weight);
+    if (fit->class_weight == NULL) return dbt__out_of_memory(err, "class weights");
+    return dbt__class_weights(fit->options.class_weight, &fit->survey.labels, fit->class_weight,
+                              err);
+}
+
 /* What is left of the memory limit for the tables of the vectorizer. */
 static dbt_status budget_vectorizer(dbt__fit *fit, dbt_error *err)
 {
@@ -203,13 +214,10 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
     network->seed = fit->options.seed;
     dbt_status status = dbt_network_new(network, fit->pool, &fit->network, err);
     if (status < 0) return status;
-    fit->class_weight = dbt__alloc_array(network->n_classes, sizeof *fit->class_weight);
     fit->label = dbt__alloc_array((size_t)fit->options.batch_size, sizeof *fit->label);
     fit->weight = dbt__alloc_array((size_t)fit->options.batch_size, sizeof *fit->weight);
-    if (fit->class_weight == NULL || fit->label == NULL || fit->weight == NULL)
-        return dbt__out_of_memory(err, "a batch");
-    return dbt__class_weights(fit->options.class_weight, &fit->survey.labels, fit->class_weight,
-                              err);
+    if (fit->label == NULL || fit->weight == NULL) return dbt__out_of_memory(err, "a batch");
+    return DBT_OK;
 }
 
 static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
@@ -248,6 +256,8 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
 {
     size_t threads = fit->options.threads == 0 ? dbt_usable_cores() : fit->options.threads;
     dbt_status status = check_options(&fit->options, err);
+    /* Told now rather than by dbt__run_create, after minutes of counting. */
+    if (status == DBT_OK) status = dbt__run_check_name(fit->sql, fit->options.name, err);
     if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
     if (status == DBT_OK) status = resolve_splits(fit, err);
     if (status == DBT_OK)
@@ -255,6 +265,7 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
                                    err);
     if (status == DBT_OK) status = check_survey(fit, err);
     if (status == DBT_OK) status = check_validation_labels(fit, err);
+    if (status == DBT_OK) status = weigh_classes(fit, err);
     if (status == DBT_OK) status = obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = make_network(fit, err);
     if (status == DBT_OK) status = open_cursors(fit, err);

@@ -31,7 +31,7 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
     return status;
 }
 
-static dbt_status check_name(dbt__sql *sql, const char *name, dbt_error *err)
+dbt_status dbt__run_check_name(dbt__sql *sql, const char *name, dbt_error *err)
 {
     if (name == NULL) return DBT_OK;
     if (name[0] == '\0' || strspn(name, "0123456789") == strlen(name))
@@ -57,7 +57,7 @@ dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const 
     dbt_status status = dbt__settings_write(sql, dbt__fit_fields, options, &settings, err);
     if (status == DBT_OK) status = dbt__sql_begin(sql, err);
     if (status < 0) goto out;
-    status = check_name(sql, options->name, err);
+    status = dbt__run_check_name(sql, options->name, err);
     if (status == DBT_OK) status = insert_run(sql, options, row, settings, run_id, err);
     if (status == DBT_OK) status = dbt__label_map_write(labels, sql, *run_id, err);
     if (status == DBT_OK) status = dbt__sql_commit(sql, err);

@@ -20,8 +20,10 @@ typedef struct dbt__run_row {
     int64_t n_validation;
 } dbt__run_row;
 
-/* Inserts the run (status 'running') and its labels in one transaction. DBT_EUSAGE when the name is
- * taken. */
+/* DBT_EUSAGE when a run may not be called so (NULL: no name): it is taken, or could be an id. */
+dbt_status dbt__run_check_name(dbt__sql *sql, const char *name, dbt_error *err) DBT_MUST_USE;
+/* Inserts the run (status 'running') and its labels in one transaction. DBT_EUSAGE as
+ * dbt__run_check_name. */
 dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
                            const dbt__label_map *labels, int64_t *run_id,
                            dbt_error *err) DBT_MUST_USE;

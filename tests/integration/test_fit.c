@@ -1,0 +1,722 @@
+/* test_fit.c: training on the corpus that ships with the project: what it learns, what it stores,
+ * when it stops, and that the same seed gives the same bits. */
+#include "testing.h"
+
+#include <math.h>
+
+#include "quickstart.h"
+
+/* Everything that must be the same bit by bit: vocabulary, weights, history. To be freed. */
+static char *bits_of_run(dbt_store *store, int64_t run_id)
+{
+    char query[1200];
+    (void)snprintf(
+        query, sizeof query,
+        "SELECT v.digest || (SELECT group_concat(digest) FROM (SELECT digest FROM vocabulary"
+        "   WHERE vectorizer_id = v.id ORDER BY part))"
+        " || (SELECT group_concat(kind || layer || name || digest) FROM (SELECT * FROM parameter"
+        "   WHERE run_id = r.id ORDER BY kind, layer, name))"
+        " || (SELECT group_concat(printf('%%d %%!.17g %%!.17g %%!.17g %%!.17g', documents, loss,"
+        "   acc, val_loss, val_acc)) FROM (SELECT * FROM epoch WHERE run_id = r.id"
+        "   ORDER BY epoch))"
+        " FROM run r JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = %lld",
+        (long long)run_id);
+    char *bits = ask_text(store, query);
+    assert_non_null(bits);
+    assert_true(strlen(bits) > 200);
+    return bits;
+}
+
+static void test_fit__learns_the_quickstart_corpus(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("learns.db");
+    dbt_fit_options options = quick_options(20);
+    dbt_error err = {0};
+    dbt_report report;
+    options.validation = NULL;
+    options.validation_split = 0.1;
+    options.name = "first";
+    dbt_fit_result result = fit(store, &options);
+    assert_int_equal(result.run_id, 1);
+    dbt_model *model = open_model(store, "first", DBT_WEIGHTS_BEST);
+    assert_ok(dbt_evaluate(store, model, "test", 2, NULL, &report, &err), err);
+    assert_true(report.acc > 0.85);
+    assert_int_equal(report.documents, QUICKSTART_TEST);
+    assert_answer(store,
+                  "SELECT status || ' ' || seed || ' ' || (finished_at >= started_at) FROM run",
+                  "finished 123 1");
+    assert_answer(store,
+                  "SELECT group_concat(l.name) FROM run_label r JOIN label l ON l.id = r.label_id",
+                  "computers,cooking,cycling,gardening,travel");
+    assert_int_equal(ask(store, "SELECT count(*) FROM feature"),
+                     dbt_model_get_info(model).n_features);
+    assert_int_equal(ask(store, "SELECT count(*) FROM epoch"), result.epochs);
+    assert_int_equal(ask(store, "SELECT best_epoch FROM run"), result.best_epoch);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+static void test_fit__any_number_of_threads_gives_the_same_bits(void **state)
+{
+    (void)state;
+    static const size_t threads[] = {1, 2, 3, 4, 8};
+    char *expected = NULL;
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        dbt_store *store = make_quickstart("threads.db");
+        dbt_fit_options options = quick_options(4);
+        options.threads = threads[i];
+        options.validation = NULL;
+        char *bits = bits_of_run(store, fit(store, &options).run_id);
+        if (expected == NULL) expected = strdup(bits);
+        assert_string_equal(bits, expected);
+        free(bits);
+        close_store(store);
+    }
+    free(expected);
+}
+
+static void test_fit__every_optimizer_gives_the_same_bits_for_any_threads(void **state)
+{
+    (void)state;
+    static const dbt_optimizer optimizers[] = {DBT_ADAMW, DBT_LAZY_ADAM, DBT_SGD, DBT_ADAGRAD};
+    dbt_store *store = make_quickstart("optimizers.db");
+    for (size_t i = 0; i < sizeof optimizers / sizeof *optimizers; i++) {
+        dbt_fit_options options = quick_options(3);
+        options.network.optimizer = optimizers[i];
+        options.network.momentum = 0.9;
+        options.network.learning_rate = 0.01;
+        options.network.layers = 3;
+        options.network.units = 16;
+        options.class_weight = "cooking=2,travel=0.5";
+        options.threads = 1;
+        char *one = bits_of_run(store, fit(store, &options).run_id);
+        options.threads = 3;
+        char *three = bits_of_run(store, fit(store, &options).run_id);
+        assert_string_equal(one, three);
+        free(one);
+        free(three);
+    }
+    close_store(store);
+}
+
+static void test_fit__the_seed_decides(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("seed.db");
+    dbt_fit_options options = quick_options(3);
+    char *first = bits_of_run(store, fit(store, &options).run_id);
+    char *again = bits_of_run(store, fit(store, &options).run_id);
+    options.seed = 124;
+    char *other = bits_of_run(store, fit(store, &options).run_id);
+    options.seed = 123;
+    options.shuffle = false;
+    char *in_order = bits_of_run(store, fit(store, &options).run_id);
+    assert_string_equal(first, again);
+    assert_string_not_equal(first, other);
+    assert_string_not_equal(first, in_order);
+    assert_int_equal(ask(store, "SELECT seed FROM run WHERE id = 3"), 124);
+    free(first);
+    free(again);
+    free(other);
+    free(in_order);
+    close_store(store);
+}
+
+static void test_fit__the_smallest_memory_gives_the_same_bits(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("memory.db");
+    dbt_fit_options options = quick_options(2);
+    dbt_error err = {0};
+    dbt_fit_result result;
+    size_t needed = 0;
+    char *expected = bits_of_run(store, fit(store, &options).run_id);
+    run_sql(store, "DELETE FROM run; DELETE FROM vectorizer");
+
+    options.memory = (size_t)1 << 20;
+    assert_int_equal(dbt_fit(store, &options, NULL, &result, &err), DBT_EUSAGE);
+    assert_int_equal(sscanf(err.message,
+                            "a memory limit of 1 MiB is too low: this network needs %zu MiB",
+                            &needed),
+                     1);
+    assert_true(needed >= 64);
+    options.memory = (needed - 1) << 20;
+    assert_int_equal(dbt_fit(store, &options, NULL, &result, &err), DBT_EUSAGE);
+    options.memory = needed << 20;
+    char *bits = bits_of_run(store, fit(store, &options).run_id);
+    assert_string_equal(bits, expected);
+    free(bits);
+    free(expected);
+    close_store(store);
+}
+
+static void test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("reuse.db");
+    const char *vectorizers = "SELECT count(*) FROM vectorizer";
+    const char *last_used = "SELECT vectorizer_id FROM run ORDER BY id DESC LIMIT 1";
+    dbt_fit_options options = quick_options(1);
+    (void)fit(store, &options);
+    options.network.units = 8;
+    options.network.layers = 3;
+    options.seed = 5;
+    options.memory = (size_t)200 << 20;
+    options.threads = 1;
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, vectorizers), 1);
+
+    options.vectorizer.top_k = 500;
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, vectorizers), 2);
+    assert_int_equal(ask(store, "SELECT count(*) FROM feature WHERE vectorizer_id = 2"), 500);
+    options.vectorizer.ngram_max = 1;
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, vectorizers), 3);
+    options.vectorizer.min_df = 3;
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, vectorizers), 4);
+    assert_int_equal(ask(store, last_used), 4);
+    options = quick_options(1);
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, vectorizers), 4);
+    assert_int_equal(ask(store, last_used), 1);
+
+    /* documents of another split change nothing; of this one everything */
+    run_sql(store, "UPDATE document SET text = 'x' WHERE id = (SELECT max(id) FROM document)");
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, last_used), 1);
+    run_sql(store, "UPDATE document SET text = text || 'x' WHERE id = 200");
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, last_used), 5);
+    run_sql(store, "UPDATE document SET label_id = 1 + label_id % 5 WHERE id = 201");
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, last_used), 6);
+    assert_int_equal(ask(store, vectorizers), 6);
+    close_store(store);
+}
+
+static void test_fit__a_validation_split_is_cut_off_and_reused(void **state)
+{
+    (void)state;
+    static const char both[] =
+        "SELECT document_id FROM split_document s JOIN split p ON p.id = s.split_id"
+        " WHERE p.name IN ('train/train', 'train/validation')";
+    char query[600];
+    dbt_store *store = make_quickstart("cut.db");
+    dbt_fit_options options = quick_options(1);
+    options.validation = NULL;
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, "SELECT count(*) FROM split"), 4);
+    assert_int_equal(ask(store, "SELECT sum(documents) FROM split WHERE name LIKE 'train/%'"),
+                     QUICKSTART_TRAIN);
+    (void)snprintf(query, sizeof query, "SELECT count(DISTINCT document_id) FROM (%s)", both);
+    assert_int_equal(ask(store, query), QUICKSTART_TRAIN);
+    (void)snprintf(query, sizeof query,
+                   "SELECT count(*) FROM split_document s JOIN split p ON p.id = s.split_id"
+                   " WHERE p.name = 'train' AND s.document_id NOT IN (%s)",
+                   both);
+    assert_int_equal(ask(store, query), 0);
+    int64_t held_out = ask(store, "SELECT documents FROM split WHERE name = 'train/validation'");
+    assert_in_range(held_out, 60, 120);
+    assert_int_equal(ask(store, "SELECT settings ->> 'validation_documents' FROM run"), held_out);
+
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, "SELECT count(*) FROM vectorizer"), 1);
+    assert_int_equal(ask(store, "SELECT count(DISTINCT train_split_id || ' ' ||"
+                                " validation_split_id) FROM run"),
+                     1);
+    assert_answer(store,
+                  "SELECT t.name || ' ' || v.name FROM run r JOIN split t ON t.id ="
+                  " r.train_split_id JOIN split v ON v.id = r.validation_split_id",
+                  "train/train train/validation");
+    options.seed = 9;
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, "SELECT count(*) FROM vectorizer"), 2);
+    assert_int_equal(ask(store, "SELECT count(*) FROM split"), 4);
+    close_store(store);
+}
+
+static void test_fit__stops_when_patience_is_at_an_end(void **state)
+{
+    (void)state;
+    /* random labels cannot be learnt, so val_loss soon rises */
+    static const struct {
+        int64_t patience, epochs;
+        bool early;
+    } cases[] = {{0, 1000, true}, {2, 1000, true}, {5, 1000, true}, {900, 12, false}};
+    dbt_store *store = make_quickstart("patience.db");
+    run_sql(store, "UPDATE document SET label_id = 1 + (id * 7919 % 104729) % 5");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_fit_options options = quick_options(cases[i].epochs);
+        char query[200];
+        options.patience = cases[i].patience;
+        options.network.learning_rate = 0.005;
+        dbt_fit_result result = fit(store, &options);
+        long long run = (long long)result.run_id;
+        assert_int_equal(result.stopped_early, cases[i].early);
+        if (cases[i].early)
+            assert_int_equal(result.epochs,
+                             result.best_epoch + (cases[i].patience == 0 ? 1 : cases[i].patience));
+        else
+            assert_int_equal(result.epochs, cases[i].epochs);
+        assert_true(result.best_epoch < result.epochs);
+        (void)snprintf(query, sizeof query, "SELECT count(*) FROM epoch WHERE run_id = %lld", run);
+        assert_int_equal(ask(store, query), result.epochs);
+        (void)snprintf(query, sizeof query,
+                       "SELECT epoch FROM epoch WHERE run_id = %lld ORDER BY val_loss LIMIT 1",
+                       run);
+        assert_int_equal(ask(store, query), result.best_epoch);
+        (void)snprintf(query, sizeof query, "SELECT best_epoch FROM run WHERE id = %lld", run);
+        assert_int_equal(ask(store, query), result.best_epoch);
+        (void)snprintf(query, sizeof query,
+                       "SELECT count(DISTINCT digest) FROM parameter WHERE run_id = %lld", run);
+        assert_int_equal(ask(store, query), 8);
+    }
+    close_store(store);
+}
+
+/* --- what others see while it runs --- */
+
+typedef struct onlooker {
+    const char *path;
+    int64_t steps;
+    int64_t epochs;
+    int64_t stop_after; /* times that `stop` says no; -1: always */
+    int64_t notes;
+} onlooker;
+
+static void look_at_epoch(void *context, const dbt_epoch *epoch)
+{
+    onlooker *o = context;
+    dbt_error err = {0};
+    dbt__sql *sql;
+    int64_t value;
+    char query[300];
+    o->epochs++;
+    assert_int_equal(epoch->epoch, o->epochs);
+    assert_int_equal(epoch->steps, 28);
+    assert_int_equal(o->steps, 28 * o->epochs);
+    assert_ok(dbt__sql_open(o->path, DBT__SQL_READ, &sql, &err), err);
+    assert_ok(dbt__sql_int(sql, "SELECT count(*) FROM history", -1, &value, &err), err);
+    assert_int_equal(value, epoch->epoch);
+    (void)snprintf(query, sizeof query,
+                   "SELECT e.loss = %.17g AND e.acc = %.17g AND e.val_loss = %.17g AND e.val_acc ="
+                   " %.17g AND r.status = 'running' FROM epoch e JOIN run r ON r.id = e.run_id"
+                   " WHERE e.epoch = %lld",
+                   epoch->loss, epoch->acc, epoch->val_loss, epoch->val_acc,
+                   (long long)epoch->epoch);
+    assert_ok(dbt__sql_int(sql, query, -1, &value, &err), err);
+    assert_int_equal(value, 1);
+    (void)snprintf(query, sizeof query, "SELECT best_epoch = %lld FROM run",
+                   (long long)epoch->epoch);
+    assert_ok(dbt__sql_int(sql, query, -1, &value, &err), err);
+    assert_int_equal(value, epoch->best);
+    assert_ok(
+        dbt__sql_int(sql, "SELECT count(*) FROM parameter WHERE kind = 'best'", -1, &value, &err),
+        err);
+    assert_int_equal(value, 4);
+    dbt__sql_close(sql);
+}
+
+static void count_step(void *context, int64_t epoch, int64_t step, int64_t steps, double loss,
+                       double acc)
+{
+    onlooker *o = context;
+    assert_int_equal(steps, 28);
+    assert_int_equal(o->steps, (epoch - 1) * steps + step - 1);
+    assert_true(isfinite(loss) && acc >= 0 && acc <= 1);
+    o->steps++;
+}
+
+static bool stop_later(void *context)
+{
+    onlooker *o = context;
+    return o->stop_after == 0 || (o->stop_after > 0 && --o->stop_after == 0);
+}
+
+static void count_note(void *context, const char *line)
+{
+    onlooker *o = context;
+    assert_true(strlen(line) > 0);
+    o->notes++;
+}
+
+static dbt_observer observe(onlooker *o)
+{
+    return (dbt_observer){count_note, count_step, look_at_epoch, stop_later, o};
+}
+
+static void test_fit__epochs_are_visible_to_others_as_they_end(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("visible.db");
+    dbt_fit_options options = quick_options(5);
+    dbt_error err = {0};
+    dbt_fit_result result;
+    onlooker o = {.path = dbt_store_path(store), .stop_after = -1};
+    const dbt_observer observer = observe(&o);
+    assert_ok(dbt_fit(store, &options, &observer, &result, &err), err);
+    assert_int_equal(o.epochs, 5);
+    assert_int_equal(o.steps, 5 * 28);
+    assert_true(o.notes >= 2);
+    close_store(store);
+}
+
+static void test_fit__interrupted_in_an_epoch_it_keeps_what_was_learnt(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t stop_after, epochs;
+    } cases[] = {{1, 0}, {11, 0}, {28 + 1 + 10, 1}, {2 * 29 + 27, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_store *store = make_quickstart("interrupted.db");
+        dbt_fit_options options = quick_options(10);
+        dbt_error err = {0};
+        dbt_fit_result result;
+        onlooker o = {.path = dbt_store_path(store), .stop_after = cases[i].stop_after};
+        const dbt_observer observer = observe(&o);
+        assert_int_equal(dbt_fit(store, &options, &observer, &result, &err), DBT_EINTERRUPTED);
+        assert_int_equal(result.run_id, 1);
+        assert_int_equal(result.epochs, cases[i].epochs);
+        assert_int_equal(result.best_epoch, cases[i].epochs);
+        assert_answer(store, "SELECT status FROM run", "interrupted");
+        char *message = ask_text(store, "SELECT message FROM run");
+        assert_non_null(message);
+        assert_string_equal(message, err.message);
+        free(message);
+        assert_int_equal(ask(store, "SELECT count(*) FROM parameter WHERE kind = 'last'"), 4);
+        dbt_model *last = open_model(store, NULL, DBT_WEIGHTS_LAST);
+        dbt_model *best = open_model(store, NULL, DBT_WEIGHTS_BEST);
+        assert_int_equal(dbt_model_get_info(last).weights, DBT_WEIGHTS_LAST);
+        assert_int_equal(dbt_model_get_info(best).weights,
+                         cases[i].epochs > 0 ? DBT_WEIGHTS_BEST : DBT_WEIGHTS_LAST);
+        assert_int_equal(dbt_model_get_info(best).best_epoch, cases[i].epochs);
+        dbt_model_close(last);
+        dbt_model_close(best);
+        close_store(store);
+    }
+}
+
+static void test_fit__that_diverges_says_so_and_stores_no_nan(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("diverged.db");
+    dbt_fit_options options = quick_options(3);
+    dbt_error err = {0};
+    dbt_fit_result result;
+    dbt_model *model;
+    options.network.learning_rate = 1e30;
+    assert_int_equal(dbt_fit(store, &options, NULL, &result, &err), DBT_EDIVERGED);
+    assert_answer(store, "SELECT status FROM run", "diverged");
+    assert_int_equal(ask(store, "SELECT count(*) FROM run WHERE message IS NULL"), 0);
+    /* SQLite stores NaN as NULL */
+    assert_int_equal(ask(store, "SELECT count(*) FROM epoch WHERE loss IS NULL OR acc IS NULL OR"
+                                " val_loss IS NULL OR val_acc IS NULL OR abs(loss) > 1e300 OR"
+                                " abs(val_loss) > 1e300"),
+                     0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM parameter WHERE kind = 'last'"), 0);
+    err = (dbt_error){0};
+    assert_int_equal(dbt_model_open(store, "1", DBT_WEIGHTS_LAST, &model, &err), DBT_EUSAGE);
+
+    /* the next run is none the worse */
+    options.network.learning_rate = 1e-3;
+    assert_int_equal(fit(store, &options).epochs, 3);
+    close_store(store);
+}
+
+static void test_fit__steps_per_epoch_go_through_all_documents(void **state)
+{
+    (void)state;
+    /* 28 pages a pass, of 16 documents, the last one of 8 */
+    static const struct {
+        int64_t steps, epochs;
+    } cases[] = {{10, 6}, {28, 2}, {1, 30}, {59, 2}};
+    dbt_store *store = make_quickstart("steps.db");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_fit_options options = quick_options(cases[i].epochs);
+        options.steps_per_epoch = cases[i].steps;
+        options.patience = 1000;
+        long long run = (long long)fit(store, &options).run_id;
+        int64_t step = 0;
+        for (long long e = 1; e <= cases[i].epochs; e++) {
+            char query[120];
+            int64_t expected = 0;
+            for (int64_t end = step + cases[i].steps; step < end; step++)
+                expected += step % 28 == 27 ? 8 : 16;
+            (void)snprintf(query, sizeof query,
+                           "SELECT documents FROM epoch WHERE run_id = %lld AND epoch = %lld", run,
+                           e);
+            assert_int_equal(ask(store, query), expected);
+        }
+    }
+    /* as many steps as pages is what happens without the option */
+    dbt_fit_options options = quick_options(2);
+    options.patience = 1000;
+    char *plain = bits_of_run(store, fit(store, &options).run_id);
+    char *counted = bits_of_run(store, 2);
+    assert_string_equal(plain, counted);
+    free(plain);
+    free(counted);
+    close_store(store);
+}
+
+static void test_fit__validation_steps_take_the_first_pages(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("validation-steps.db");
+    dbt_fit_options options = quick_options(2);
+    char *all = bits_of_run(store, fit(store, &options).run_id);
+    options.validation_steps = 7;
+    char *seven = bits_of_run(store, fit(store, &options).run_id);
+    options.validation_steps = 1000;
+    char *many = bits_of_run(store, fit(store, &options).run_id);
+    assert_string_equal(seven, all);
+    assert_string_equal(many, all);
+    free(all);
+    free(seven);
+    free(many);
+
+    options.validation_steps = 2;
+    dbt_fit_result result = fit(store, &options);
+    run_sql(store, "INSERT INTO split (name, documents) VALUES ('first', 32);"
+                   "INSERT INTO split_document SELECT (SELECT id FROM split WHERE name = 'first'),"
+                   " position, document_id FROM split_document s JOIN split p ON p.id = s.split_id"
+                   " WHERE p.name = 'test' AND position < 32");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    dbt_error err = {0};
+    dbt_report report;
+    assert_ok(dbt_evaluate(store, model, "first", 1, NULL, &report, &err), err);
+    assert_float_equal(report.loss, result.best_val_loss, 1e-6);
+    assert_float_equal(report.acc, result.best_val_acc, 1e-9);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+static void test_fit__class_weights_and_document_weights_enter_the_loss(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("weights.db");
+    dbt_fit_options options = quick_options(1);
+    options.shuffle = false;
+    char *plain = bits_of_run(store, fit(store, &options).run_id);
+    options.class_weight = "balanced"; /* of equally many documents: 1 each */
+    char *balanced = bits_of_run(store, fit(store, &options).run_id);
+    assert_string_equal(balanced, plain);
+    options.class_weight = "cooking=2,cycling=2,computers=2,gardening=2,travel=2";
+    (void)fit(store, &options);
+    options.class_weight = NULL;
+    run_sql(store, "UPDATE document SET weight = 2");
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, "SELECT count(DISTINCT loss) FROM epoch WHERE run_id IN (3, 4)"),
+                     1);
+    double ratio = ask_number(store, "SELECT (SELECT loss FROM epoch WHERE run_id = 3) /"
+                                     " (SELECT loss FROM epoch WHERE run_id = 1)");
+    assert_true(ratio > 1.9 && ratio < 2.1);
+    free(plain);
+    free(balanced);
+    close_store(store);
+}
+
+/* --- refusals --- */
+
+/* Fits, expecting a refusal that leaves no run. */
+static void assert_refused(dbt_store *store, const dbt_fit_options *options, dbt_status expected,
+                           const char *part)
+{
+    dbt_error err = {0};
+    dbt_fit_result result;
+    int64_t runs = ask(store, "SELECT count(*) FROM run");
+    dbt_status status = dbt_fit(store, options, NULL, &result, &err);
+    if (status != expected || strstr(err.message, part) == NULL)
+        fail_msg("%d: %s (expected %d: %s)", status, err.message, expected, part);
+    assert_int_equal(result.run_id, 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM run"), runs);
+}
+
+static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *train, *validation;
+        int64_t min_df;
+        dbt_status status;
+        const char *part;
+    } cases[] = {
+        {"trian", "test", 2, DBT_EUSAGE, "no split 'trian' in "},
+        {"trian", NULL, 2, DBT_EUSAGE, "no split 'trian' in "},
+        {"train", "tset", 2, DBT_EUSAGE, "no split 'tset' in "},
+        {"trian", "test", 2, DBT_EUSAGE, "(has: train, test, "},
+        {"one", "test", 2, DBT_EDATA,
+         "a classifier needs at least two labels: split 'one' has only 'travel'"},
+        {"one", NULL, 2, DBT_EDATA, "has only 'travel'"},
+        {"train", "strange", 2, DBT_EDATA,
+         "split 'strange' has label 'chess', which training split 'train' lacks"},
+        {"bare", "test", 2, DBT_EDATA, "split 'bare' has 1 documents without a label"},
+        {"train", "bare", 2, DBT_EDATA, "split 'bare' has documents without a label"},
+        {"empty", "test", 2, DBT_EDATA, "split 'empty' has no documents"},
+        {"train", "empty", 2, DBT_EDATA, "split 'empty' has no documents"},
+        {"train", "test", 10000, DBT_EDATA, "vocabulary"},
+    };
+    dbt_store *store = make_quickstart("refused.db");
+    for (int i = 0; i < 20; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "train %d to the sea, by the river", i);
+        add_document(store, "one", "travel", text);
+    }
+    add_document(store, "strange", "travel", "a train to the sea");
+    add_document(store, "strange", "chess", "a queen for a rook");
+    add_document(store, "bare", "travel", "a train to the sea");
+    add_document(store, "bare", "cooking", "a soup of peas");
+    add_document(store, "bare", NULL, "neither this nor that");
+    run_sql(store, "INSERT INTO split (name) VALUES ('empty')");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_fit_options options = quick_options(1);
+        options.train = cases[i].train;
+        options.validation = cases[i].validation;
+        options.vectorizer.min_df = cases[i].min_df;
+        assert_refused(store, &options, cases[i].status, cases[i].part);
+    }
+    close_store(store);
+}
+
+static void refuse_numbers(dbt_store *store)
+{
+    static const struct {
+        size_t field;
+        int64_t value; /* all these fields are 8 bytes wide */
+        const char *part;
+    } cases[] = {
+        {offsetof(dbt_fit_options, batch_size), 0, "batch size must be 1 to 1048576"},
+        {offsetof(dbt_fit_options, batch_size), (1 << 20) + 1, "batch size must be 1 to 1048576"},
+        {offsetof(dbt_fit_options, epochs), 0, "epochs must be at least 1"},
+        {offsetof(dbt_fit_options, patience), -1, "patience at least 0"},
+        {offsetof(dbt_fit_options, steps_per_epoch), -1, "steps must not be negative"},
+        {offsetof(dbt_fit_options, validation_steps), -1, "steps must not be negative"},
+        {offsetof(dbt_fit_options, seed), INT64_MIN, "seed must be below 2^63"},
+        {offsetof(dbt_fit_options, threads), 257, "256"},
+        {offsetof(dbt_fit_options, memory), 0, "memory limit"},
+        {offsetof(dbt_fit_options, vectorizer.min_df), 0, "min-df must be at least 1"},
+        {offsetof(dbt_fit_options, network.layers), 0, "layers must be 1 to 64"},
+        {offsetof(dbt_fit_options, network.layers), 65, "layers must be 1 to 64"},
+        {offsetof(dbt_fit_options, network.units), 0, "units must be 1 to 65536"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_fit_options options = quick_options(1);
+        memcpy((char *)&options + cases[i].field, &cases[i].value, sizeof cases[i].value);
+        assert_refused(store, &options, DBT_EUSAGE, cases[i].part);
+    }
+}
+
+static void refuse_fractions(dbt_store *store)
+{
+    static const struct {
+        size_t field;
+        double value;
+        const char *part;
+    } cases[] = {
+        {offsetof(dbt_fit_options, validation_split), 0, "validation split must be between"},
+        {offsetof(dbt_fit_options, validation_split), 1, "validation split must be between"},
+        {offsetof(dbt_fit_options, validation_split), NAN, "validation split must be between"},
+        {offsetof(dbt_fit_options, network.dropout), 1, "dropout must be"},
+        {offsetof(dbt_fit_options, network.l2), -1, "l2 must be"},
+        {offsetof(dbt_fit_options, network.label_smoothing), 1, "label smoothing must be"},
+        {offsetof(dbt_fit_options, network.learning_rate), 0, "learning rate must be"},
+        {offsetof(dbt_fit_options, network.learning_rate), NAN, "learning rate must be"},
+        {offsetof(dbt_fit_options, network.momentum), 1, "momentum must be"},
+        {offsetof(dbt_fit_options, network.weight_decay), INFINITY, "weight decay must be"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_fit_options options = quick_options(1);
+        options.validation = NULL;
+        memcpy((char *)&options + cases[i].field, &cases[i].value, sizeof cases[i].value);
+        assert_refused(store, &options, DBT_EUSAGE, cases[i].part);
+    }
+}
+
+static void test_fit__refuses_options_out_of_range(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("range.db");
+    refuse_numbers(store);
+    refuse_fractions(store);
+    dbt_fit_options options = quick_options(1);
+    options.network.optimizer = (dbt_optimizer)99;
+    assert_refused(store, &options, DBT_EUSAGE, "no optimizer 99");
+    options = quick_options(1);
+    options.vectorizer.ngram_min = 3;
+    assert_refused(store, &options, DBT_EUSAGE, "ngram range");
+    options = quick_options(1);
+    options.class_weight = "chess=2";
+    assert_refused(store, &options, DBT_EUSAGE, "no label 'chess' in the training split");
+    options.class_weight = "travel=x";
+    assert_refused(store, &options, DBT_EUSAGE, "'travel=x' is not a number");
+    close_store(store);
+}
+
+/* Counting a large corpus takes minutes: what can be told at once is. */
+static void test_fit__refuses_a_name_before_it_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *part;
+    } cases[] = {{"1", "must not be empty or a number"},
+                 {"", "must not be empty or a number"},
+                 {"taken", "run 1 is called 'taken' already"}};
+    dbt_store *store = make_quickstart("names.db");
+    dbt_fit_options options = quick_options(1);
+    options.name = "taken";
+    (void)fit(store, &options);
+    run_sql(store, "UPDATE document SET text = text || ' again'");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        options.name = cases[i].name;
+        assert_refused(store, &options, DBT_EUSAGE, cases[i].part);
+    }
+    options.name = NULL;
+    options.class_weight = "chess=2";
+    assert_refused(store, &options, DBT_EUSAGE, "no label 'chess'");
+    assert_int_equal(ask(store, "SELECT count(*) FROM vectorizer"), 1);
+    close_store(store);
+}
+
+static void test_fit__refuses_a_store_that_is_read_only(void **state)
+{
+    (void)state;
+    char path[160];
+    dbt_error err = {0};
+    dbt_store *store = make_quickstart("readonly.db");
+    dbt_fit_options options = quick_options(1);
+    (void)snprintf(path, sizeof path, "%s", dbt_store_path(store));
+    close_store(store);
+    assert_ok(dbt_store_open(path, DBT_STORE_READ, &store, &err), err);
+    assert_refused(store, &options, DBT_EIO, "was opened read-only");
+    close_store(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fit__learns_the_quickstart_corpus),
+        cmocka_unit_test(test_fit__any_number_of_threads_gives_the_same_bits),
+        cmocka_unit_test(test_fit__every_optimizer_gives_the_same_bits_for_any_threads),
+        cmocka_unit_test(test_fit__the_seed_decides),
+        cmocka_unit_test(test_fit__the_smallest_memory_gives_the_same_bits),
+        cmocka_unit_test(test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data),
+        cmocka_unit_test(test_fit__a_validation_split_is_cut_off_and_reused),
+        cmocka_unit_test(test_fit__stops_when_patience_is_at_an_end),
+        cmocka_unit_test(test_fit__epochs_are_visible_to_others_as_they_end),
+        cmocka_unit_test(test_fit__interrupted_in_an_epoch_it_keeps_what_was_learnt),
+        cmocka_unit_test(test_fit__that_diverges_says_so_and_stores_no_nan),
+        cmocka_unit_test(test_fit__steps_per_epoch_go_through_all_documents),
+        cmocka_unit_test(test_fit__validation_steps_take_the_first_pages),
+        cmocka_unit_test(test_fit__class_weights_and_document_weights_enter_the_loss),
+        cmocka_unit_test(test_fit__refuses_splits_that_cannot_be_learnt_from),
+        cmocka_unit_test(test_fit__refuses_options_out_of_range),
+        cmocka_unit_test(test_fit__refuses_a_name_before_it_counts),
+        cmocka_unit_test(test_fit__refuses_a_store_that_is_read_only),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
