@@ -3,12 +3,20 @@
 #ifndef DBT_TEST_QUICKSTART_H
 #define DBT_TEST_QUICKSTART_H
 
+#include <math.h>
+
 #include <dbtrain/ingest.h>
 #include <dbtrain/train.h>
 
 #include "../corpus_store.h"
 
 enum { QUICKSTART_TRAIN = 440, QUICKSTART_TEST = 110, QUICKSTART_LABELS = 5 };
+
+/* In double precision, which cmocka's assert_float_equal is not. */
+static inline void assert_near(double a, double b, double tolerance)
+{
+    if (!(fabs(a - b) <= tolerance)) fail_msg("%.17g is not %.17g", a, b);
+}
 
 static inline void ingest_files(dbt_store *store, const char *const *paths, size_t n_paths)
 {

@@ -489,8 +489,8 @@ static void test_fit__validation_steps_take_the_first_pages(void **state)
     dbt_error err = {0};
     dbt_report report;
     assert_ok(dbt_evaluate(store, model, "first", 1, NULL, &report, &err), err);
-    assert_float_equal(report.loss, result.best_val_loss, 1e-6);
-    assert_float_equal(report.acc, result.best_val_acc, 1e-9);
+    assert_near(report.loss, result.best_val_loss, 1e-6);
+    assert_near(report.acc, result.best_val_acc, 1e-9);
     dbt_report_release(&report);
     dbt_model_close(model);
     close_store(store);

@@ -1,0 +1,460 @@
+/* test_evaluate.c: what is done with a trained run: evaluating, predicting, vectorizing, and the
+ * overview of a file. */
+#include "testing.h"
+
+#include <math.h>
+
+#include <dbtrain/cursor.h>
+
+#include "quickstart.h"
+
+/* --- evaluating --- */
+
+/* A trained quickstart corpus; validation is NULL or the name of a split. */
+static dbt_store *make_trained(const char *name, const char *validation)
+{
+    dbt_store *store = make_quickstart(name);
+    dbt_fit_options options = quick_options(6);
+    options.validation = validation;
+    (void)fit(store, &options);
+    return store;
+}
+
+static dbt_report evaluate(dbt_store *store, const dbt_model *model, const char *split,
+                           size_t threads)
+{
+    dbt_error err = {0};
+    dbt_report report;
+    assert_ok(dbt_evaluate(store, model, split, threads, NULL, &report, &err), err);
+    return report;
+}
+
+static void test_evaluate__report_and_views_agree(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("agree.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    dbt_report report = evaluate(store, model, "test", 2);
+    int64_t hits = 0, all = 0;
+    char query[300];
+    assert_int_equal(report.n_outputs, QUICKSTART_LABELS);
+    assert_int_equal(report.n_classes, QUICKSTART_LABELS);
+    for (size_t i = 0; i < report.n_classes; i++) {
+        const dbt_class_row *row = &report.class_row[i];
+        int64_t support = 0;
+        for (size_t j = 0; j < report.n_outputs; j++) {
+            int64_t cell = report.confusion[i * report.n_outputs + j];
+            support += cell;
+            (void)snprintf(query, sizeof query,
+                           "SELECT coalesce(sum(documents), 0) FROM confusion WHERE actual = '%s'"
+                           " AND predicted = '%s' AND split = 'test' AND kind = 'best'",
+                           row->label, dbt_model_label(model, j));
+            assert_int_equal(ask(store, query), cell);
+        }
+        assert_int_equal(support, row->support);
+        all += support;
+        hits += report.confusion[i * report.n_outputs + i];
+        (void)snprintf(query, sizeof query,
+                       "SELECT abs(precision - %.17g) + abs(recall - %.17g) + abs(f1 - %.17g)"
+                       " + abs(support - %lld) FROM class_report WHERE label = '%s'",
+                       row->precision, row->recall, row->f1, (long long)row->support, row->label);
+        assert_true(ask_number(store, query) < 1e-12);
+    }
+    assert_int_equal(all, QUICKSTART_TEST);
+    assert_int_equal(report.documents, QUICKSTART_TEST);
+    assert_near(report.acc, (double)hits / (double)all, 1e-12);
+    assert_near(report.weighted_recall, report.acc, 1e-12);
+    assert_int_equal(ask(store, "SELECT count(*) FROM mistake"), all - hits);
+    assert_near(report.loss, ask_number(store, "SELECT loss FROM evaluation"), 0);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+static void test_evaluate__the_validation_split_gives_the_figures_of_the_best_epoch(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("best.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    const char *best = "SELECT %s FROM history h JOIN run r ON r.id = h.run"
+                       " AND r.best_epoch = h.epoch";
+    char query[200];
+    dbt_report one = evaluate(store, model, "test", 1);
+    (void)snprintf(query, sizeof query, best, "val_loss");
+    assert_near(one.loss, ask_number(store, query), 1e-6);
+    (void)snprintf(query, sizeof query, best, "val_acc");
+    assert_near(one.acc, ask_number(store, query), 1e-6);
+    assert_true(one.is_validation && !one.is_train && one.stored);
+    for (size_t threads = 2; threads <= 8; threads *= 2) {
+        dbt_report many = evaluate(store, model, "test", threads);
+        assert_true(many.loss == one.loss && many.acc == one.acc);
+        dbt_report_release(&many);
+    }
+    dbt_report train = evaluate(store, model, "train", 2);
+    assert_true(train.is_train && !train.is_validation);
+    dbt_report_release(&train);
+    dbt_report_release(&one);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+static void test_evaluate__again_replaces_what_was_stored(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("again.db", "test");
+    for (int i = 0; i < 2; i++) {
+        dbt_model *best = open_model(store, NULL, DBT_WEIGHTS_BEST);
+        dbt_model *last = open_model(store, NULL, DBT_WEIGHTS_LAST);
+        const dbt_model *models[] = {best, last};
+        for (size_t j = 0; j < 2; j++) {
+            dbt_report report = evaluate(store, models[j], "test", 1);
+            dbt_report_release(&report);
+        }
+        dbt_model_close(best);
+        dbt_model_close(last);
+        assert_int_equal(ask(store, "SELECT count(*) FROM evaluation"), 2);
+        assert_int_equal(ask(store, "SELECT count(*) FROM prediction"), 2 * QUICKSTART_TEST);
+        run_sql(store, "UPDATE prediction SET probability = -1");
+    }
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    dbt_report report = evaluate(store, model, "test", 1);
+    dbt_report_release(&report);
+    assert_int_equal(
+        ask(store, "SELECT count(*) FROM prediction WHERE kind = 'best' AND probability > 0"),
+        QUICKSTART_TEST);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+static void test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at_all(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("strange.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    add_document(store, "mixed", "zoology", "the zebra and the okapi in the zoo");
+    add_document(store, "mixed", "chess", "a queen for a rook, then mate in three moves");
+    add_document(store, "mixed", "chess", "the knight on the rim is dim");
+    add_document(store, "mixed", "cycling", "the bike has a flat tyre and a rusty chain");
+    add_document(store, "mixed", NULL, "neither this nor that");
+    dbt_report report = evaluate(store, model, "mixed", 2);
+    assert_int_equal(report.documents, 4);
+    assert_int_equal(report.unlabelled, 1);
+    assert_int_equal(report.n_outputs, QUICKSTART_LABELS);
+    assert_int_equal(report.n_classes, QUICKSTART_LABELS + 2);
+    assert_string_equal(report.class_row[5].label, "chess");
+    assert_string_equal(report.class_row[6].label, "zoology");
+    assert_int_equal(report.class_row[5].support, 2);
+    assert_int_equal(report.class_row[6].support, 1);
+    assert_true(report.class_row[5].recall == 0 && report.class_row[5].f1 == 0);
+    assert_true(report.acc <= 0.25 && isfinite(report.loss));
+    /* an unknown label costs what Keras' smallest probability does */
+    assert_true(report.loss > 3 * -log(1e-7) / 4);
+    int64_t predicted = 0;
+    for (size_t i = 0; i < report.n_outputs; i++)
+        predicted += report.predicted[i];
+    assert_int_equal(predicted, 5);
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction"), 5);
+    assert_int_equal(ask(store, "SELECT documents FROM evaluation"), 4);
+    dbt_report_release(&report);
+
+    /* without any label there are predictions and nothing to compare them with */
+    run_sql(store, "UPDATE document SET label_id = NULL WHERE id > 550");
+    report = evaluate(store, model, "mixed", 2);
+    assert_int_equal(report.documents, 0);
+    assert_int_equal(report.unlabelled, 5);
+    assert_true(isnan(report.loss) && isnan(report.acc));
+    assert_int_equal(ask(store, "SELECT count(*) FROM evaluation"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction"), 5);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+static bool stop_at_once(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static void test_evaluate__that_fails_leaves_what_was_there(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("fails.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    const dbt_observer impatient = {.stop = stop_at_once};
+    dbt_error err = {0};
+    dbt_report report = evaluate(store, model, "test", 1);
+    dbt_report_release(&report);
+    assert_int_equal(dbt_evaluate(store, model, "test", 1, &impatient, &report, &err),
+                     DBT_EINTERRUPTED);
+    assert_false(report.stored);
+    dbt_report_release(&report);
+    err = (dbt_error){0};
+    assert_int_equal(dbt_evaluate(store, model, "tset", 1, NULL, &report, &err), DBT_EUSAGE);
+    assert_non_null(strstr(err.message, "no split 'tset'"));
+    dbt_report_release(&report);
+    assert_int_equal(ask(store, "SELECT count(*) FROM evaluation"), 1);
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction"), QUICKSTART_TEST);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+static void test_evaluate__a_read_only_store_gets_a_report(void **state)
+{
+    (void)state;
+    char path[160];
+    dbt_error err = {0};
+    dbt_store *store = make_trained("read.db", "test");
+    (void)snprintf(path, sizeof path, "%s", dbt_store_path(store));
+    close_store(store);
+    assert_ok(dbt_store_open(path, DBT_STORE_READ, &store, &err), err);
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    dbt_report report = evaluate(store, model, "test", 2);
+    assert_false(report.stored);
+    assert_int_equal(report.documents, QUICKSTART_TEST);
+    assert_true(report.acc > 0.5);
+    assert_int_equal(ask(store, "SELECT count(*) FROM evaluation"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction"), 0);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+/* --- models --- */
+
+static void test_model__damage_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *change, *part;
+    } cases[] = {
+        {"UPDATE parameter SET value = zeroblob(length(value)) WHERE layer = 1", "digest"},
+        {"DELETE FROM parameter WHERE layer = 1 AND name = 'bias'", "is missing"},
+        {"UPDATE run SET settings = json_set(settings, '$.units', 63)", "shape"},
+        {"UPDATE run SET settings = json_set(settings, '$.units', 0)", "units must be 1 to 65536"},
+        {"UPDATE run SET settings = json_set(settings, '$.classes', 4)", "labels"},
+        {"UPDATE run SET settings = '[]'", "not a JSON object"},
+        {"DELETE FROM run_label WHERE output = 2", "lacks output 2"},
+        {"DELETE FROM feature WHERE id = 7", "feature 7 is missing"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_store *store = make_quickstart("damaged.db");
+        dbt_fit_options options = quick_options(1);
+        dbt_error err = {0};
+        dbt_model *model;
+        (void)fit(store, &options);
+        run_sql(store, cases[i].change);
+        dbt_status status = dbt_model_open(store, NULL, DBT_WEIGHTS_BEST, &model, &err);
+        if (status != DBT_EFORMAT || strstr(err.message, cases[i].part) == NULL)
+            fail_msg("%s: %d %s", cases[i].change, status, err.message);
+        assert_null(model);
+        close_store(store);
+    }
+}
+
+static dbt_cursor *open_split(dbt_store *store, const char *split, size_t batch_size)
+{
+    dbt_error err = {0};
+    dbt_cursor *cursor;
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.split = split;
+    options.batch_size = batch_size;
+    assert_ok(dbt_cursor_open(store, &options, &cursor, &err), err);
+    return cursor;
+}
+
+static void assert_predicted(dbt_store *store, const dbt_model *model, int64_t document_id,
+                             const float *probability)
+{
+    char query[300];
+    size_t best = 0;
+    float sum = 0;
+    for (size_t i = 0; i < QUICKSTART_LABELS; i++) {
+        if (probability[i] > probability[best]) best = i;
+        sum += probability[i];
+    }
+    assert_near((double)sum, 1, 1e-5);
+    (void)snprintf(query, sizeof query,
+                   "SELECT p.probability FROM prediction p JOIN label l ON l.id = p.label_id"
+                   " WHERE p.document_id = %lld AND l.name = '%s'",
+                   (long long)document_id, dbt_model_label(model, best));
+    assert_near(ask_number(store, query), (double)probability[best], 1e-6);
+}
+
+static void test_predict__agrees_with_what_evaluate_stored(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 7, 110};
+    dbt_store *store = make_trained("predict.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    dbt_error err = {0};
+    dbt_page *page;
+    dbt_report report = evaluate(store, model, "test", 2);
+    assert_ok(dbt_page_new(&page, &err), err);
+    for (size_t i = 0; i < 3; i++) {
+        dbt_cursor *cursor = open_split(store, "test", sizes[i]);
+        dbt_status status;
+        while ((status = dbt_cursor_next(cursor, page, &err)) == DBT_OK) {
+            const float *probability;
+            assert_ok(dbt_model_predict(model, page, &probability, &err), err);
+            for (size_t row = 0; row < page->n_rows; row++)
+                assert_predicted(store, model, page->document_id[row],
+                                 probability + row * QUICKSTART_LABELS);
+        }
+        assert_int_equal(status, DBT_DONE);
+        dbt_cursor_close(cursor);
+    }
+    dbt_page_free(page);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+/* --- vectorizing --- */
+
+typedef struct comparison {
+    dbt_cursor *cursor;
+    dbt_transformer *transformer;
+    dbt_page *page;
+    dbt_batch *batch;
+    const dbt_model *model;
+    int64_t rows;
+    int64_t fail_at;
+} comparison;
+
+static dbt_status compare_batch(void *context, const dbt_batch *batch, const dbt_page *page,
+                                const int32_t *output, dbt_error *err)
+{
+    comparison *c = context;
+    if (c->rows == c->fail_at) return dbt__fail(err, DBT_EIO, "enough");
+    assert_ok(dbt_cursor_next(c->cursor, c->page, err), *err);
+    assert_ok(dbt_transform(c->transformer, c->page, c->batch, err), *err);
+    assert_int_equal(batch->n_rows, c->batch->n_rows);
+    size_t n = batch->row_start[batch->n_rows];
+    assert_memory_equal(batch->row_start, c->batch->row_start,
+                        (batch->n_rows + 1) * sizeof(size_t));
+    assert_memory_equal(batch->column, c->batch->column, n * sizeof(uint32_t));
+    assert_memory_equal(batch->value, c->batch->value, n * sizeof(float));
+    for (size_t i = 0; i < page->n_rows; i++) {
+        assert_int_equal(page->document_id[i], c->page->document_id[i]);
+        assert_int_equal(output[i], dbt_model_output(c->model, page->label_id[i]));
+    }
+    c->rows += (int64_t)batch->n_rows;
+    return DBT_OK;
+}
+
+static void test_vectorize__rows_are_those_of_the_vectorizer(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("vectorize.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    dbt_error err = {0};
+    comparison c = {.cursor = open_split(store, "train", 100), .model = model, .fail_at = -1};
+    assert_ok(dbt_transformer_new(dbt_model_vectorizer(model), &c.transformer, &err), err);
+    assert_ok(dbt_page_new(&c.page, &err), err);
+    assert_ok(dbt_batch_new(&c.batch, &err), err);
+    assert_ok(dbt_vectorize(store, model, "train", 100, compare_batch, &c, &err), err);
+    assert_int_equal(c.rows, QUICKSTART_TRAIN);
+    assert_int_equal(dbt_model_output(model, 999), -1);
+    assert_int_equal(dbt_model_output(model, 0), -1);
+
+    c.rows = 0;
+    c.fail_at = 200;
+    assert_ok(dbt_cursor_reset(c.cursor, 1, &err), err);
+    assert_int_equal(dbt_vectorize(store, model, "train", 100, compare_batch, &c, &err), DBT_EIO);
+    assert_string_equal(err.message, "enough");
+    err = (dbt_error){0};
+    assert_int_equal(dbt_vectorize(store, model, "trian", 100, compare_batch, &c, &err),
+                     DBT_EUSAGE);
+    dbt_batch_free(c.batch);
+    dbt_page_free(c.page);
+    dbt_transformer_free(c.transformer);
+    dbt_cursor_close(c.cursor);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+/* --- the overview --- */
+
+static void test_info__medians_are_numpys(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *split, *text;
+    } documents[] = {
+        {"odd", "one"},
+        {"odd", "one two  three\tfour\n"},
+        {"odd", " a b "},
+        {"even", ""},
+        {"even", "a b c"},
+        {"even", "a\xc2\xa0"
+                 "b\xe3\x80\x80"
+                 "c\xe2\x80\xa8"
+                 "d"},
+        {"even", "a b c d e f g h i j"},
+    };
+    dbt_store *store = create_store("info.db");
+    dbt_error err = {0};
+    dbt_info info;
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
+        add_document(store, documents[i].split, i == 3 ? NULL : "x", documents[i].text);
+    run_sql(store, "INSERT INTO split (name) VALUES ('empty')");
+    assert_ok(dbt_info_read(store, &info, &err), err);
+    assert_int_equal(info.documents, 7);
+    assert_int_equal(info.n_splits, 3);
+    assert_int_equal(info.n_runs, 0);
+    /* 1, 4, 2 and 0, 3, 4, 10 */
+    assert_true(info.split[0].median_words == 2);
+    assert_near(info.split[0].mean_words, 7.0 / 3, 1e-12);
+    assert_true(info.split[1].median_words == 3.5);
+    assert_true(info.split[1].mean_words == 17.0 / 4);
+    assert_int_equal(info.split[1].n_labels, 2);
+    assert_string_equal(info.split[1].label[0].label, "x");
+    assert_int_equal(info.split[1].label[0].documents, 3);
+    assert_null(info.split[1].label[1].label);
+    assert_int_equal(info.split[1].label[1].documents, 1);
+    assert_true(info.split[2].documents == 0 && info.split[2].n_labels == 0);
+    dbt_info_release(&info);
+    close_store(store);
+}
+
+static void test_info__tells_of_runs(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("runs.db", NULL);
+    dbt_error err = {0};
+    dbt_info info;
+    assert_ok(dbt_info_read(store, &info, &err), err);
+    assert_int_equal(info.n_runs, 1);
+    assert_int_equal(info.n_splits, 4);
+    assert_int_equal(info.sources, 2);
+    const dbt_run_info *run = &info.run[0];
+    assert_string_equal(run->status, "finished");
+    assert_string_equal(run->train_split, "train/train");
+    assert_string_equal(run->validation_split, "train/validation");
+    assert_int_equal(run->epochs, ask(store, "SELECT count(*) FROM epoch"));
+    assert_true(run->val_loss == ask_number(store, "SELECT min(val_loss) FROM epoch"));
+    assert_int_equal(run->bytes, ask(store, "SELECT sum(length(value)) FROM parameter"));
+    assert_null(run->name);
+    dbt_info_release(&info);
+    close_store(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_evaluate__report_and_views_agree),
+        cmocka_unit_test(test_evaluate__the_validation_split_gives_the_figures_of_the_best_epoch),
+        cmocka_unit_test(test_evaluate__again_replaces_what_was_stored),
+        cmocka_unit_test(test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at_all),
+        cmocka_unit_test(test_evaluate__that_fails_leaves_what_was_there),
+        cmocka_unit_test(test_evaluate__a_read_only_store_gets_a_report),
+        cmocka_unit_test(test_model__damage_is_told),
+        cmocka_unit_test(test_predict__agrees_with_what_evaluate_stored),
+        cmocka_unit_test(test_vectorize__rows_are_those_of_the_vectorizer),
+        cmocka_unit_test(test_info__medians_are_numpys),
+        cmocka_unit_test(test_info__tells_of_runs),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
