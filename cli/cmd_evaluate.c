@@ -180,9 +180,9 @@ static void qualify(const dbt_model_info *info, const char *split, const dbt_rep
                  "than those of unseen data",
                  split, (long long)info->run_id);
     if (report->n_classes > report->n_outputs)
-        cli_note("%zu labels of '%s' were not in the training split, so their documents count as "
-                 "wrong",
-                 report->n_classes - report->n_outputs, split);
+        cli_note("the training split lacks %zu %s of '%s': such documents count as wrong",
+                 report->n_classes - report->n_outputs,
+                 cli_plural(report->n_classes - report->n_outputs, "label", "labels"), split);
     if (report->unlabelled > 0)
         cli_note("%lld documents of '%s' have no label: they are predicted, not counted",
                  (long long)report->unlabelled, split);
