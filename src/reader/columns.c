@@ -199,6 +199,10 @@ static void append_column(const dbt__columns *columns, size_t index, char *text,
 void dbt__columns_say(const dbt__columns *columns, char *text, size_t bytes)
 {
     text[0] = '\0';
+    if (columns->label == DBT__NO_COLUMN && columns->n_text == 0 && columns->needed == 0) {
+        append_text(text, bytes, "no columns"); /* of an empty file */
+        return;
+    }
     if (columns->label == DBT__NO_COLUMN) {
         append_text(text, bytes, "no label");
     } else {
