@@ -74,7 +74,10 @@ static void test_shared__newsgroups_are_told_apart(void **state)
     assert_int_equal(ask(store, "SELECT count(*) FROM label"), 20);
     options.validation = "test";
     options.epochs = 12;
-    assert_true(accuracy(store, &options, "test") >= 0.843);
+    double sum = 0;
+    for (options.seed = 123; options.seed < 126; options.seed++)
+        sum += accuracy(store, &options, "test");
+    assert_true(sum / 3 >= 0.843);
     close_store(store);
 }
 
