@@ -4,7 +4,7 @@
  * A term is known by a 64-bit hash, and while terms are counted by 32 check bits more, so that two
  * terms with one hash are noticed. A token of at most 16 bytes, nearly every one, is two masked
  * loads and two multiplications (the folded multiply of Wang Yi's wyhash, with no branch on the
- * length): a third of the time that XXH3's 128-bit function takes for such keys. An n-gram's hash
+ * length). An n-gram's hash
  * is mixed from its tokens' hashes, so the string of a bigram is never built.
  *
  * A folded multiply forgets one factor where the other is zero. The first factor is text ^ key, and
