@@ -543,7 +543,7 @@ static bool default_text(const cli_option *option, const void *field, char *buff
     int64_t integer;
     switch (option->kind) {
     case CLI_SWITCH:
-        snprintf(buffer, bytes, "--%s%s", *(const bool *)field ? "" : "no-", option->name);
+        snprintf(buffer, bytes, "%s", *(const bool *)field ? "on" : "off");
         return true;
     case CLI_INTEGER:
         memcpy(&integer, field, sizeof integer);
@@ -590,7 +590,9 @@ static void print_option(const cli_option *option, const void *values, size_t le
 static size_t find_left_width(const cli_command *command)
 {
     char left[64];
-    size_t width = 0;
+    size_t width = strlen("--help");
+    for (const cli_argument *argument = command->arguments; argument->name != NULL; argument++)
+        if (strlen(argument->name) > width) width = strlen(argument->name);
     for (const cli_option *option = command->options; option->kind != CLI_END; option++) {
         if (option->kind == CLI_HEADING) continue;
         option_left(left, sizeof left, option);
