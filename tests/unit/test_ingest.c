@@ -1,0 +1,606 @@
+/* test_ingest.c: sources into a store: layouts, splits, refusal, recognition, clean-up. */
+#include "testing.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <dbtrain/ingest.h>
+
+#include "sql.h"
+#include "store_internal.h"
+
+/* --- a folder for each test --- */
+
+static char folder[64];
+static char path_of[8][160]; /* what at() gave, in turn */
+
+static const char *at(const char *name)
+{
+    static size_t turn;
+    char *path = path_of[turn++ % 8];
+    (void)snprintf(path, sizeof path_of[0], "%s/%s", folder, name);
+    return path;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    (void)snprintf(folder, sizeof folder, "/tmp/dbtrain-test-XXXXXX");
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+/* Of three levels: no test makes more. */
+static void empty_folder(const char *path, int levels)
+{
+    DIR *open = opendir(path);
+    const struct dirent *entry;
+    if (open == NULL) return;
+    while ((entry = readdir(open)) != NULL) {
+        char name[400];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        (void)snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        if (unlink(name) != 0 && levels > 0) empty_folder(name, levels - 1);
+    }
+    (void)closedir(open);
+    (void)rmdir(path);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    empty_folder(folder, 3);
+    return 0;
+}
+
+static void write_bytes(const char *path, const char *data, size_t bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, bytes), bytes);
+    assert_int_equal(close(fd), 0);
+}
+
+static const char *write_text(const char *name, const char *text)
+{
+    const char *path = at(name);
+    write_bytes(path, text, strlen(text));
+    return path;
+}
+
+static void make_subfolder(const char *name)
+{
+    assert_int_equal(mkdir(at(name), 0700), 0);
+}
+
+typedef struct entry {
+    const char *name, *text;
+} entry;
+
+/* An archive of the entries: "tar.gz", "zip" or "7z" by its name. */
+static const char *write_archive(const char *name, const entry *entries, size_t n)
+{
+    const char *path = at(name);
+    struct archive *a = archive_write_new();
+    if (strstr(name, ".zip") != NULL)
+        assert_int_equal(archive_write_set_format_zip(a), ARCHIVE_OK);
+    else if (strstr(name, ".7z") != NULL)
+        assert_int_equal(archive_write_set_format_7zip(a), ARCHIVE_OK);
+    else
+        assert_int_equal(archive_write_set_format_pax_restricted(a), ARCHIVE_OK);
+    if (strstr(name, ".gz") != NULL) assert_int_equal(archive_write_add_filter_gzip(a), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_filename(a, path), ARCHIVE_OK);
+    for (size_t i = 0; i < n; i++) {
+        struct archive_entry *e = archive_entry_new();
+        archive_entry_set_pathname(e, entries[i].name);
+        archive_entry_set_filetype(e, AE_IFREG);
+        archive_entry_set_perm(e, 0600);
+        archive_entry_set_size(e, (la_int64_t)strlen(entries[i].text));
+        assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+        assert_int_equal(archive_write_data(a, entries[i].text, strlen(entries[i].text)),
+                         strlen(entries[i].text));
+        archive_entry_free(e);
+    }
+    assert_int_equal(archive_write_close(a), ARCHIVE_OK);
+    assert_int_equal(archive_write_free(a), ARCHIVE_OK);
+    return path;
+}
+
+/* --- a store and what is in it --- */
+
+static dbt_store *store;
+static char said[4096];
+static dbt_ingest_options options;
+static dbt_ingest_result result;
+static dbt_error err;
+
+static void hear(void *context, const char *line)
+{
+    (void)context;
+    /* The folder's name changes from run to run. */
+    for (const char *p = line; *p != '\0';) {
+        if (strncmp(p, folder, strlen(folder)) == 0 && p[strlen(folder)] == '/') {
+            p += strlen(folder) + 1;
+            continue;
+        }
+        size_t used = strlen(said);
+        assert_true(used + 2 < sizeof said);
+        said[used] = *p++;
+        said[used + 1] = '\0';
+    }
+    assert_true(strlen(said) + 2 < sizeof said);
+    memcpy(said + strlen(said), "\n", 2);
+}
+
+static int open_store(void **state)
+{
+    if (make_folder(state) != 0) return -1;
+    err = (dbt_error){0};
+    dbt_ingest_options_init(&options);
+    options.said = hear;
+    return dbt_store_open(at("test.db"), DBT_STORE_CREATE, &store, &err) == DBT_OK ? 0 : -1;
+}
+
+static int close_store(void **state)
+{
+    dbt_error ignored = {0};
+    dbt_status status = dbt_store_close(store, &ignored);
+    store = NULL;
+    (void)remove_folder(state);
+    return status == DBT_OK ? 0 : -1;
+}
+
+static dbt_status ingest(const char *path)
+{
+    said[0] = '\0';
+    err = (dbt_error){0};
+    return dbt_ingest(store, &path, 1, &options, &result, &err);
+}
+
+static int64_t count(const char *query)
+{
+    int64_t value;
+    dbt_error problem = {0};
+    assert_ok(dbt__sql_int(dbt__store_sql(store), query, -1, &value, &problem), problem);
+    return value;
+}
+
+/* Rows of a query, columns joined with '|', rows with a space. */
+static const char *rows(const char *query)
+{
+    static char text[4096];
+    dbt__statement *statement;
+    dbt_error problem = {0};
+    text[0] = '\0';
+    assert_ok(dbt__prepare(dbt__store_sql(store), query, &statement, &problem), problem);
+    while (dbt__step(statement, &problem) == DBT_OK) {
+        for (int i = 0; i < dbt__columns(statement); i++) {
+            size_t used = strlen(text);
+            dbt_text value = dbt__column_text(statement, i);
+            (void)snprintf(text + used, sizeof text - used, "%s%.*s",
+                           i > 0      ? "|"
+                           : used > 0 ? " "
+                                      : "",
+                           value.data == NULL ? 4 : (int)value.bytes,
+                           value.data == NULL ? "NULL" : value.data);
+        }
+    }
+    dbt__finalize(statement);
+    assert_int_equal(problem.status, DBT_OK);
+    return text;
+}
+
+/* What holds after any ingest, good or refused. */
+static void check_invariants(void)
+{
+    assert_string_equal(rows("PRAGMA integrity_check"), "ok");
+    assert_string_equal(rows("PRAGMA foreign_key_check"), "");
+    assert_string_equal(rows("PRAGMA foreign_keys"), "1");
+    assert_int_equal(
+        count("SELECT count(*) FROM split s WHERE documents <> (SELECT count(*) FROM"
+              " split_document WHERE split_id = s.id) OR documents <> (SELECT"
+              " coalesce(max(position) + 1, 0) FROM split_document WHERE split_id = s.id)"),
+        0);
+    assert_int_equal(
+        count("SELECT count(*) FROM source s"
+              " LEFT JOIN (SELECT source_id, count(*) AS n FROM document GROUP BY 1) d"
+              " ON d.source_id = s.id"
+              " LEFT JOIN (SELECT source_id, count(*) AS n FROM reject GROUP BY 1) r"
+              " ON r.source_id = s.id"
+              " WHERE s.documents <> coalesce(d.n, 0) OR s.rejected <> coalesce(r.n, 0)"),
+        0);
+    assert_true(dbt__sql_idle(dbt__store_sql(store)));
+}
+
+#define CORPUS                                                                                     \
+    "SELECT s.name, coalesce(l.name, '-'), d.text FROM split_document p JOIN document d ON d.id =" \
+    " p.document_id JOIN split s ON s.id = p.split_id LEFT JOIN label l ON l.id = d.label_id"      \
+    " ORDER BY s.name, p.position"
+
+/* --- layouts --- */
+
+static void test_ingest__a_file_by_its_name(void **state)
+{
+    (void)state;
+    assert_ok(ingest(write_text("train.csv", "b,x\na,y\n")), err);
+    assert_ok(ingest(write_text("a-dev.tsv", "a\tz\n")), err);
+    assert_string_equal(rows(CORPUS), "dev|a|z train|b|x train|a|y");
+    assert_string_equal(said, "a-dev.tsv: tsv, no header, label = column 1, text = column 2, "
+                              "split 'dev'\n");
+    options.split = "mine";
+    assert_ok(ingest(write_text("c.jsonl", "{\"text\":\"t\",\"label\":1}\n")), err);
+    assert_string_equal(rows("SELECT name, documents FROM split ORDER BY id"),
+                        "train|2 dev|1 mine|1");
+    assert_string_equal(
+        rows("SELECT format, status, documents, first_document_id, last_document_id,"
+             " split, bytes FROM source ORDER BY id"),
+        "csv|loaded|2|1|2|train|8 tsv|loaded|1|3|3|dev|4 "
+        "jsonl|loaded|1|4|4|mine|23");
+    assert_string_equal(rows("SELECT source_line FROM document"), "1 2 1 1");
+    check_invariants();
+}
+
+static void make_reviews(void)
+{
+    static const char *const folders[] = {"c",      "c/train",    "c/train/pos",  "c/train/neg",
+                                          "c/test", "c/test/pos", "c/train/unsup"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        make_subfolder(folders[i]);
+    (void)write_text("c/README", "left out");
+    (void)write_text("c/train/urls.txt", "left out");
+    (void)write_text("c/train/pos/2.txt", "good\n");
+    (void)write_text("c/train/pos/10.txt", "fine");
+    (void)write_text("c/train/pos/.hidden", "no");
+    (void)write_text("c/train/neg/1.txt", "");
+    (void)write_text("c/test/pos/1.txt", "\xef\xbb\xbfgr\xfc"
+                                         "n");
+    (void)write_text("c/train/unsup/1.txt", "who knows");
+}
+
+static void test_ingest__a_folder_of_class_folders(void **state)
+{
+    (void)state;
+    make_reviews();
+    assert_ok(ingest(at("c")), err);
+    assert_string_equal(rows(CORPUS), "test|pos|gr\xef\xbf\xbdn train|neg| train|pos|fine "
+                                      "train|pos|good\n unsup|-|who knows");
+    assert_string_equal(said, "c: folder of 2 classes, splits 'test', 'train', 'unsup'; left out: "
+                              "README, train/urls.txt\n");
+    assert_int_equal(result.sources, 5);
+    assert_int_equal(result.replaced_utf8, 1);
+    /* Byte order of path: ids follow it. */
+    assert_string_equal(rows("SELECT substr(name, length(name) - 8) FROM source ORDER BY id"),
+                        "pos/1.txt neg/1.txt os/10.txt pos/2.txt sup/1.txt");
+    check_invariants();
+    /* Again: nothing; with a file more: that one. */
+    assert_ok(ingest(at("c")), err);
+    assert_int_equal(result.sources, 0);
+    assert_int_equal(result.recognised, 5);
+    assert_non_null(strstr(said, "already ingested (5 documents): nothing to do"));
+    (void)write_text("c/train/neg/2.txt", "bad");
+    assert_ok(ingest(at("c")), err);
+    assert_int_equal(result.sources, 1);
+    assert_int_equal(count("SELECT count(*) FROM document"), 6);
+    check_invariants();
+}
+
+static void test_ingest__an_archive_of_class_folders(void **state)
+{
+    (void)state;
+    static const entry entries[] = {{"./n-train/b/2", "two"},
+                                    {"./n-train/a/1", "one"},
+                                    {"./n-test/a/3", "three"},
+                                    {"./n-train/README", "left out"},
+                                    {"./n-train/a/.x", "hidden"}};
+    static const char *const names[] = {"n.tar.gz", "n.zip", "n.7z", "n.tar"};
+    for (size_t i = 0; i < 4; i++) {
+        print_message("%s\n", names[i]);
+        assert_ok(ingest(write_archive(names[i], entries, 5)), err);
+        assert_int_equal(result.sources, 3);
+        assert_non_null(strstr(said, ": folder of 2 classes, splits 'test', 'train'; left out: "
+                                     "n-train/README\n"));
+    }
+    assert_string_equal(rows(CORPUS), "test|a|three test|a|three test|a|three test|a|three "
+                                      "train|b|two train|a|one train|b|two train|a|one "
+                                      "train|b|two train|a|one train|b|two train|a|one");
+    assert_ok(ingest(at("n.zip")), err);
+    assert_int_equal(result.recognised, 3);
+    check_invariants();
+}
+
+static void test_ingest__an_archive_of_files_with_classes(void **state)
+{
+    (void)state;
+    static const entry entries[] = {{"ag/train.csv", "2,t,b\n"},
+                                    {"ag/test.csv", "1,u,c\n"},
+                                    {"ag/classes.txt", "World\nSport\n"},
+                                    {"ag/readme.txt", "about"}};
+    assert_ok(ingest(write_archive("ag.tar.gz", entries, 4)), err);
+    assert_string_equal(rows(CORPUS), "test|World|u, c train|Sport|t, b");
+    assert_string_equal(
+        said,
+        "ag.tar.gz: archive of 2 files; left out: ag/readme.txt\n"
+        "ag.tar.gz/ag/train.csv: csv, no header, label = column 1, text = column 2 + column 3,"
+        " classes of 'ag/classes.txt', split 'train'\n"
+        "ag.tar.gz/ag/test.csv: csv, no header, label = column 1, text = column 2 + column 3,"
+        " classes of 'ag/classes.txt', split 'test'\n");
+    assert_ok(ingest(at("ag.tar.gz")), err);
+    assert_int_equal(result.recognised, 2);
+    assert_int_equal(result.sources, 0);
+    check_invariants();
+}
+
+static void test_ingest__a_compressed_file_is_one_source(void **state)
+{
+    (void)state;
+    struct archive *a = archive_write_new();
+    assert_int_equal(archive_write_set_format_raw(a), ARCHIVE_OK);
+    assert_int_equal(archive_write_add_filter_zstd(a), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_filename(a, at("x-test.csv.zst")), ARCHIVE_OK);
+    struct archive_entry *e = archive_entry_new();
+    archive_entry_set_filetype(e, AE_IFREG);
+    archive_entry_set_pathname(e, "data");
+    assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+    assert_int_equal(archive_write_data(a, "a,x\n", 4), 4);
+    archive_entry_free(e);
+    assert_int_equal(archive_write_free(a), ARCHIVE_OK);
+    assert_ok(ingest(at("x-test.csv.zst")), err);
+    assert_string_equal(rows(CORPUS), "test|a|x");
+    assert_ok(ingest(at("x-test.csv.zst")), err);
+    assert_int_equal(result.recognised, 1);
+    /* Cut short it is damaged, not short. */
+    struct stat is;
+    assert_int_equal(stat(at("x-test.csv.zst"), &is), 0);
+    assert_int_equal(truncate(at("x-test.csv.zst"), is.st_size - 3), 0);
+    assert_int_equal(ingest(at("x-test.csv.zst")), DBT_EDATA);
+    check_invariants();
+    assert_int_equal(count("SELECT count(*) FROM document"), 1);
+}
+
+/* --- refusal --- */
+
+static void test_refusal__takes_out_the_rows_of_the_whole_command(void **state)
+{
+    (void)state;
+    assert_ok(ingest(write_text("train.csv", "a,first\n")), err);
+    const char *paths[] = {write_text("b.csv", "new,x\na,y\n"),
+                           write_text("c.csv", "a,z\n,w\na,v\n"), write_text("d.csv", "a,u\n")};
+    options.split = "later";
+    said[0] = '\0';
+    err = (dbt_error){0};
+    assert_int_equal(dbt_ingest(store, paths, 3, &options, &result, &err), DBT_EDATA);
+    assert_int_equal(err.line, 2);
+    assert_non_null(strstr(err.message, "c.csv:2: empty label (1 row refused; --max-rejects N"));
+    assert_string_equal(rows(CORPUS), "train|a|first");
+    assert_string_equal(rows("SELECT name FROM label"), "a");
+    assert_string_equal(rows("SELECT name FROM split"), "train");
+    assert_string_equal(rows("SELECT status, documents, rejected FROM source ORDER BY id"),
+                        "loaded|1|0 refused|0|0 refused|0|1");
+    assert_string_equal(rows("SELECT line, reason, CAST(raw AS TEXT) FROM reject"),
+                        "2|empty label|,w\n");
+    check_invariants();
+    /* A document id is never given twice. */
+    options.max_rejects = 1;
+    err = (dbt_error){0};
+    assert_ok(dbt_ingest(store, paths, 3, &options, &result, &err), err);
+    assert_int_equal(result.documents, 5);
+    assert_int_equal(result.rejected, 1);
+    assert_true(count("SELECT min(id) FROM document WHERE id > 1") > 3);
+    check_invariants();
+}
+
+static void test_refusal__after_commits_takes_out_all(void **state)
+{
+    (void)state;
+    /* More rows than a transaction holds, then a bad one. */
+    enum { ROWS = 210000 };
+    char *data = malloc(ROWS * 4 + 8);
+    assert_non_null(data);
+    for (size_t i = 0; i < ROWS; i++)
+        memcpy(data + 4 * i, i % 2 == 0 ? "a,x\n" : "b,y\n", 4);
+    memcpy(data + 4 * ROWS, "bad\n", 4);
+    write_bytes(at("big.csv"), data, 4 * ROWS + 4);
+    assert_int_equal(ingest(at("big.csv")), DBT_EDATA);
+    assert_int_equal(err.line, ROWS + 1);
+    assert_int_equal(count("SELECT count(*) FROM document"), 0);
+    assert_int_equal(count("SELECT count(*) FROM label"), 0);
+    check_invariants();
+    free(data);
+}
+
+static void test_rejects__rows_in_are_rows_stored_and_refused(void **state)
+{
+    (void)state;
+    options.max_rejects = -1;
+    assert_ok(ingest(write_text("a.csv", "a,x\n,y\nb\nc,\"z\"q\nd,w\n")), err);
+    assert_int_equal(result.documents, 2);
+    assert_int_equal(result.rejected, 3);
+    assert_string_equal(rows("SELECT line, reason FROM reject ORDER BY id"),
+                        "2|empty label 3|has 1 field, needs 2 4|text after a closing quote");
+    check_invariants();
+}
+
+static void test_errors__name_the_source(void **state)
+{
+    (void)state;
+    const struct {
+        const char *name, *text;
+        dbt_status status;
+        const char *message;
+    } cases[] = {
+        {"empty.csv", "", DBT_EDATA, "empty.csv: no rows"},
+        {"blank.csv", "\n\n", DBT_EDATA, "blank.csv: no rows"},
+        {"head.csv", "label,text\n", DBT_EDATA, "head.csv: no rows"},
+        {"quote.csv", "a,x\nb,\"y\nc,z\n", DBT_EDATA,
+         "quote.csv:2: the quote that opens here is never closed"},
+        {"wide.csv",
+         "\xff\xfe"
+         "a",
+         DBT_EDATA, "wide.csv: looks like UTF-16: give --encoding utf-16"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(ingest(write_text(cases[i].name, cases[i].text)), cases[i].status);
+        if (strstr(err.message, cases[i].message) == NULL) fail_msg("%s", err.message);
+        check_invariants();
+    }
+    assert_int_equal(ingest(at("missing.csv")), DBT_EDATA);
+    assert_non_null(strstr(err.message, "missing.csv: no such file"));
+    make_subfolder("nothing");
+    assert_int_equal(ingest(at("nothing")), DBT_EDATA);
+    options.label_column = "lable";
+    assert_int_equal(ingest(write_text("a.csv", "label,text\na,b\n")), DBT_EUSAGE);
+    options.label_column = NULL;
+    options.encoding = "klingon";
+    assert_int_equal(ingest(at("a.csv")), DBT_EUSAGE);
+    assert_int_equal(count("SELECT count(*) FROM document"), 0);
+}
+
+/* --- again --- */
+
+static void test_recognition__by_split_name_size_and_content(void **state)
+{
+    (void)state;
+    assert_ok(ingest(write_text("a.csv", "a,x\n")), err);
+    assert_ok(ingest(at("a.csv")), err);
+    assert_int_equal(result.recognised, 1);
+    assert_int_equal(result.documents, 0);
+    assert_string_equal(said, "a.csv: already ingested (1 document): nothing to do, --again "
+                              "ingests it once more\n");
+    assert_ok(ingest(write_text("a.csv", "a,y\n")), err); /* same size, other content */
+    assert_int_equal(result.documents, 1);
+    options.split = "test";
+    assert_ok(ingest(at("a.csv")), err);
+    assert_int_equal(result.documents, 1);
+    options.again = true;
+    assert_ok(ingest(at("a.csv")), err);
+    assert_string_equal(rows(CORPUS), "test|a|y test|a|y train|a|x train|a|y");
+    check_invariants();
+}
+
+static void test_dedup__within_split_and_label(void **state)
+{
+    (void)state;
+    assert_ok(ingest(write_text("a.csv", "a,x\na,x\n")), err);
+    options.dedup = true;
+    assert_ok(ingest(write_text("b.csv", "a,x\nb,x\na,y\na,y\na,\na,\n")), err);
+    assert_int_equal(result.documents, 3);
+    assert_int_equal(result.duplicates, 3);
+    assert_ok(ingest(write_text("b-test.csv", "a,x\n")), err);
+    assert_int_equal(result.duplicates, 0);
+    assert_string_equal(rows(CORPUS), "test|a|x train|a|x train|a|x train|b|x train|a|y train|a|");
+    check_invariants();
+}
+
+static bool stop_at_third(void *context)
+{
+    (void)context;
+    static int calls;
+    return ++calls == 3;
+}
+
+static void test_interrupted__is_taken_out_by_the_next(void **state)
+{
+    (void)state;
+    assert_ok(ingest(write_text("train.csv", "a,1\n")), err);
+    options.stop = stop_at_third;
+    assert_int_equal(ingest(write_text("b.csv", "c,2\nc,3\nc,4\n")), DBT_EINTERRUPTED);
+    assert_non_null(strstr(err.message, "interrupted after 2 documents"));
+    assert_int_equal(count("SELECT count(*) FROM document"), 3);
+    assert_int_equal(count("SELECT count(*) FROM source WHERE status = 'loading'"), 1);
+    check_invariants();
+    options.stop = NULL;
+    assert_ok(ingest(write_text("c.csv", "a,5\n")), err);
+    assert_non_null(strstr(said, "the rows of 1 unfinished source were taken out\n"));
+    assert_string_equal(rows(CORPUS), "train|a|1 train|a|5");
+    assert_string_equal(rows("SELECT name FROM label"), "a");
+    check_invariants();
+}
+
+static void test_clean_up__that_was_killed_is_finished_by_the_next(void **state)
+{
+    (void)state;
+    assert_ok(ingest(write_text("a.csv", "a,1\n")), err);
+    assert_ok(ingest(write_text("b.csv", "b,2\nb,3\n")), err);
+    assert_ok(ingest(write_text("c.csv", "c,4\n")), err);
+    /* As a kill between the mark and the deletion leaves it; the rows are not the last of the
+     * split. */
+    dbt_error problem = {0};
+    assert_ok(dbt__sql_exec(dbt__store_sql(store),
+                            "UPDATE source SET status = 'refused' WHERE id = 2", &problem),
+              problem);
+    assert_ok(ingest(write_text("d.csv", "d,5\n")), err);
+    assert_string_equal(rows(CORPUS), "train|a|1 train|c|4 train|d|5");
+    assert_string_equal(rows("SELECT name FROM label ORDER BY name"), "a c d");
+    check_invariants();
+}
+
+static void test_labels__are_kept_byte_for_byte(void **state)
+{
+    (void)state;
+    assert_ok(ingest(write_text("a.csv", "007,a\n1e3,b\n 5 ,c\n0x10,d\na'); DROP TABLE x;--,e\n")),
+              err);
+    assert_string_equal(rows("SELECT '<' || name || '>' FROM label ORDER BY id"),
+                        "<007> <1e3> < 5 > <0x10> <a'); DROP TABLE x;-->");
+}
+
+static void test_labels__may_be_more_than_fit_in_memory(void **state)
+{
+    (void)state;
+    enum { LABELS = 70000 };
+    char *data = malloc(LABELS * 20);
+    size_t used = 0;
+    assert_non_null(data);
+    for (int i = 0; i < LABELS + 10; i++)
+        used += (size_t)snprintf(data + used, 20, "l%d,x\n", i % LABELS);
+    write_bytes(at("a.csv"), data, used);
+    free(data);
+    assert_ok(ingest(at("a.csv")), err);
+    assert_int_equal(count("SELECT count(*) FROM label"), LABELS);
+    assert_int_equal(count("SELECT count(*) FROM document"), LABELS + 10);
+}
+
+static void test_20_newsgroups__has_the_splits_of_bydate(void **state)
+{
+    (void)state;
+    static const char path[] = DBT_SHARED_DATA "/data/20news-bydate.tar.gz";
+    if (access(path, R_OK) != 0) {
+        print_message("skipped: %s is not there\n", path);
+        skip();
+    }
+    assert_ok(ingest(path), err);
+    assert_string_equal(rows("SELECT name, documents FROM split ORDER BY name"),
+                        "test|7532 train|11314");
+    assert_int_equal(count("SELECT count(*) FROM label"), 20);
+    assert_true(result.replaced_utf8 > 0);
+    check_invariants();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_ingest__a_file_by_its_name),
+        TEST(test_ingest__a_folder_of_class_folders),
+        TEST(test_ingest__an_archive_of_class_folders),
+        TEST(test_ingest__an_archive_of_files_with_classes),
+        TEST(test_ingest__a_compressed_file_is_one_source),
+        TEST(test_refusal__takes_out_the_rows_of_the_whole_command),
+        TEST(test_refusal__after_commits_takes_out_all),
+        TEST(test_rejects__rows_in_are_rows_stored_and_refused),
+        TEST(test_errors__name_the_source),
+        TEST(test_recognition__by_split_name_size_and_content),
+        TEST(test_dedup__within_split_and_label),
+        TEST(test_interrupted__is_taken_out_by_the_next),
+        TEST(test_clean_up__that_was_killed_is_finished_by_the_next),
+        TEST(test_labels__are_kept_byte_for_byte),
+        TEST(test_labels__may_be_more_than_fit_in_memory),
+        TEST(test_20_newsgroups__has_the_splits_of_bydate),
+    };
+    return cmocka_run_group_tests_name("ingest", tests, NULL, NULL);
+}
