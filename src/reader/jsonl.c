@@ -190,6 +190,9 @@ dbt_status dbt__jsonl_next(dbt__reader *r, dbt_error *err)
 
     int64_t replaced = 0, nuls = 0;
     json_error_t error;
+    /* jansson skips a NUL between tokens without a word. */
+    if (memchr(line.data, '\0', line.bytes) != NULL)
+        return dbt__reader_refuse(r, r->record_bytes, "invalid JSON: a NUL byte");
     dbt_status status = prepare_line(r, &line, &replaced, &nuls, err);
     if (status < 0) return status;
     r->json = json_loadb(line.data, line.bytes, 0, &error);
