@@ -1,14 +1,14 @@
 /*
  * cursor.h: pages of a split, or of a query, epoch after epoch.
  *
- * With n rows and a batch size B an epoch has ceil(n / B) pages; page k of the split's order is its rows
- * [k*B, (k+1)*B), the last one short: LIMIT B OFFSET k*B, at a cost that does not grow with k. Shuffled,
- * it is the same rows of the order that (seed, epoch) gives. The number of rows is fixed when the cursor is
- * opened: rows that are added to the split later are not seen.
+ * With n rows and a batch size B an epoch has ceil(n / B) pages; page k of the split's order is its
+ * rows [k*B, (k+1)*B), the last one short: LIMIT B OFFSET k*B, at a cost that does not grow with k.
+ * Shuffled, it is the same rows of the order that (seed, epoch) gives. The number of rows is fixed
+ * when the cursor is opened: rows that are added to the split later are not seen.
  *
- * The cursor reads through a connection of its own and holds no read transaction between calls, so it
- * never keeps a writer's log from being emptied. Once opened it no longer needs the store, and may
- * be used by another thread than the store's, though by one at a time.
+ * The cursor reads through a connection of its own and holds no read transaction between calls, so
+ * it never keeps a writer's log from being emptied. Once opened it no longer needs the store, and
+ * may be used by another thread than the store's, though by one at a time.
  *
  *     for (epoch = 1; epoch <= 10; epoch++) {
  *         status = dbt_cursor_reset(cursor, epoch, &err);
@@ -34,26 +34,26 @@ extern "C" {
 typedef struct dbt_cursor dbt_cursor;
 
 typedef struct dbt_cursor_options {
-    const char *split;   /* name of a split; or NULL and */
-    const char *query;   /* one SELECT that yields a column text, and maybe label (a name from the table
-                            label, or NULL) and weight; it should have an ORDER BY. Pages are literal
-                            LIMIT/OFFSET, which costs SQLite a walk over all rows before the page: an
-                            epoch is quadratic in the rows. Cannot be shuffled. document_id is the
-                            row number from 1. */
-    int64_t n_rows;      /* 0: as many as there are now; else the first n_rows of the split's order */
-    size_t batch_size;   /* 128; rows a page, 1 .. 2^20 */
-    bool shuffle;        /* false */
-    uint64_t seed;       /* 123 */
-    size_t memory;       /* 32 MiB; bytes of text that may be held to mix rows of distant blocks. Where
-                            16,384 rows have more, rows are fetched one by one: same order, slower. */
+    const char *split; /* name of a split; or NULL and */
+    const char *query; /* one SELECT that yields a column text, and maybe label (a name from the
+                          table label, or NULL) and weight; it should have an ORDER BY. Pages are
+                          literal LIMIT/OFFSET, which costs SQLite a walk over all rows before the
+                          page: an epoch is quadratic in the rows. Cannot be shuffled. document_id
+                          is the row number from 1. */
+    int64_t n_rows;    /* 0: as many as there are now; else the first n_rows of the split's order */
+    size_t batch_size; /* 128; rows a page, 1 .. 2^20 */
+    bool shuffle;      /* false */
+    uint64_t seed;     /* 123 */
+    size_t memory; /* 32 MiB; bytes of text that may be held to mix rows of distant blocks. Where
+                      16,384 rows have more, rows are fetched one by one: same order, slower. */
 } dbt_cursor_options;
 
 DBT_EXPORT void dbt_cursor_options_init(dbt_cursor_options *options);
 
 /*
- * Opens a cursor at page 0 of epoch 1. The strings of `options` are copied. DBT_EUSAGE (no such split,
- * an option out of range, a query that is not a SELECT or lacks a column), DBT_EFORMAT, DBT_EIO,
- * DBT_ENOMEM. A split without rows is not an error: its epochs have no pages.
+ * Opens a cursor at page 0 of epoch 1. The strings of `options` are copied. DBT_EUSAGE (no such
+ * split, an option out of range, a query that is not a SELECT or lacks a column), DBT_EFORMAT,
+ * DBT_EIO, DBT_ENOMEM. A split without rows is not an error: its epochs have no pages.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_open(dbt_store *store,
                                                    const dbt_cursor_options *options,
@@ -69,16 +69,16 @@ DBT_EXPORT int64_t dbt_cursor_pages(const dbt_cursor *cursor);
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_reset(dbt_cursor *cursor, int64_t epoch,
                                                     dbt_error *err);
 /*
- * Replaces `page` by the next page: DBT_OK; DBT_DONE after the last one of the epoch, again and again
- * until reset. DBT_EFORMAT when documents of the split are missing: the message names split and position
- * and says how to remake it. DBT_EDATA when a query's row has no text, a label that the table lacks, or is gone;
- * DBT_EUSAGE when SQLite cannot compute it. DBT_ELOCKED, DBT_EIO, DBT_ENOMEM. After an error `page` is empty
- * and the same page is next.
+ * Replaces `page` by the next page: DBT_OK; DBT_DONE after the last one of the epoch, again and
+ * again until reset. DBT_EFORMAT when documents of the split are missing: the message names split
+ * and position and says how to remake it. DBT_EDATA when a query's row has no text, a label that
+ * the table lacks, or is gone; DBT_EUSAGE when SQLite cannot compute it. DBT_ELOCKED, DBT_EIO,
+ * DBT_ENOMEM. After an error `page` is empty and the same page is next.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_next(dbt_cursor *cursor, dbt_page *page,
                                                    dbt_error *err);
-/* Replaces `page` by page `index` of the epoch and makes the one after it the next. As dbt_cursor_next;
- * DBT_EUSAGE when there is no such page. */
+/* Replaces `page` by page `index` of the epoch and makes the one after it the next. As
+ * dbt_cursor_next; DBT_EUSAGE when there is no such page. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_read(dbt_cursor *cursor, int64_t index,
                                                    dbt_page *page, dbt_error *err);
 

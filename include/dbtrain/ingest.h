@@ -1,10 +1,10 @@
 /*
  * ingest.h: labelled text from files, folders, archives and streams into a store.
  *
- * A source is read record by record in constant memory; each record becomes one document, or one row in `reject`
- * that says why not: rows in = documents + rejects. Rows are committed as they come; a source that must be
- * refused as a whole has its rows taken out again. What is detected (format, header, split, columns) is
- * told to `said` as one line a source.
+ * A source is read record by record in constant memory; each record becomes one document, or one
+ * row in `reject` that says why not: rows in = documents + rejects. Rows are committed as they
+ * come; a source that must be refused as a whole has its rows taken out again. What is detected
+ * (format, header, split, columns) is told to `said` as one line a source.
  */
 #ifndef DBTRAIN_INGEST_H
 #define DBTRAIN_INGEST_H
@@ -42,36 +42,39 @@ typedef struct dbt_ingest_progress {
     const char *source;
     int64_t documents; /* committed */
     int64_t rejected;
-    int64_t bytes;     /* read, as stored on disk (compressed) */
+    int64_t bytes; /* read, as stored on disk (compressed) */
 } dbt_ingest_progress;
 
 typedef struct dbt_ingest_options {
-    dbt_format format;             /* detected, and said */
-    const char *split;             /* NULL: from the file's or folder's name, else 'train' */
-    const char *label_column;      /* NULL: DESIGN's list; a name, a number from 1, or "none" */
+    dbt_format format;              /* detected, and said */
+    const char *split;              /* NULL: from the file's or folder's name, else 'train' */
+    const char *label_column;       /* NULL: DESIGN's list; a name, a number from 1, or "none" */
     const char *const *text_column; /* [n_text_columns]: names or numbers, joined with ", " */
-    size_t n_text_columns;         /* 0: detected */
-    dbt_header header;             /* detected */
-    char delimiter;                /* 0: ',' for csv, tab for tsv */
-    const char *classes;           /* NULL; file with the names of labels 1..n, one a line */
-    bool unescape;                 /* false; literal \n and \" in csv become what they mean */
-    const char *encoding;          /* NULL: UTF-8; else a name that iconv knows */
-    bool dedup;                    /* false; a text with the same label already in the same split is not stored again */
-    int64_t max_rejects;           /* 0; -1: all */
-    size_t max_document;           /* 16 MiB; bytes of one document; larger ones are rejects */
-    bool again;                    /* false; true: ingest a file that is there already once more */
-    void (*said)(void *context, const char *line);                           /* may be NULL */
-    void (*progress)(void *context, const dbt_ingest_progress *progress);    /* after commits; may be NULL */
-    bool (*stop)(void *context);   /* asked between records; true ends with DBT_EINTERRUPTED; may be NULL */
+    size_t n_text_columns;          /* 0: detected */
+    dbt_header header;              /* detected */
+    char delimiter;                 /* 0: ',' for csv, tab for tsv */
+    const char *classes;            /* NULL; file with the names of labels 1..n, one a line */
+    bool unescape;                  /* false; literal \n and \" in csv become what they mean */
+    const char *encoding;           /* NULL: UTF-8; else a name that iconv knows */
+    bool
+        dedup; /* false; a text with the same label already in the same split is not stored again */
+    int64_t max_rejects; /* 0; -1: all */
+    size_t max_document; /* 16 MiB; bytes of one document; larger ones are rejects */
+    bool again;          /* false; true: ingest a file that is there already once more */
+    void (*said)(void *context, const char *line); /* may be NULL */
+    void (*progress)(void *context,
+                     const dbt_ingest_progress *progress); /* after commits; may be NULL */
+    bool (*stop)(
+        void *context); /* asked between records; true ends with DBT_EINTERRUPTED; may be NULL */
     void *context;
 } dbt_ingest_options;
 
 typedef struct dbt_ingest_result {
-    int64_t sources;     /* ingested now */
-    int64_t recognised;  /* there already, left alone */
+    int64_t sources;    /* ingested now */
+    int64_t recognised; /* there already, left alone */
     int64_t documents;
     int64_t rejected;
-    int64_t duplicates;  /* left out by dedup */
+    int64_t duplicates;    /* left out by dedup */
     int64_t replaced_utf8; /* invalid UTF-8 sequences replaced by U+FFFD */
     int64_t replaced_nul;  /* NUL characters replaced by U+FFFD */
 } dbt_ingest_result;
@@ -80,9 +83,9 @@ DBT_EXPORT void dbt_ingest_options_init(dbt_ingest_options *options);
 DBT_EXPORT const char *dbt_format_name(dbt_format format);
 
 /*
- * Ingests paths in their order ("-" is stdin). On failure the rows of this command are out again, except
- * after DBT_EINTERRUPTED, DBT_EIO, DBT_ENOMEM and DBT_ELOCKED, which keep what was committed; err->line is the
- * line of the record. DBT_EUSAGE, DBT_EDATA, and the store's.
+ * Ingests paths in their order ("-" is stdin). On failure the rows of this command are out again,
+ * except after DBT_EINTERRUPTED, DBT_EIO, DBT_ENOMEM and DBT_ELOCKED, which keep what was
+ * committed; err->line is the line of the record. DBT_EUSAGE, DBT_EDATA, and the store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_ingest(dbt_store *store, const char *const *paths,
                                               size_t n_paths, const dbt_ingest_options *options,

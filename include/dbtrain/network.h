@@ -1,7 +1,8 @@
 /*
  * network.h: a dense network over sparse rows, with Keras' losses, initializers and optimizers.
  *
- *     h_0 = dropout(x);  h_i = dropout(relu(h_(i-1) W_(i-1) + b_(i-1)));  z = h_last W_last + b_last
+ *     h_0 = dropout(x);  h_i = dropout(relu(h_(i-1) W_(i-1) + b_(i-1)));  z = h_last W_last +
+ * b_last
  *
  * `layers` counts the dense layers: 2 means one hidden layer. Two classes have one output unit and
  * a sigmoid (its probability is that of class 1), more have one each and a softmax. It knows
@@ -12,9 +13,10 @@
  *
  * Adam, AdamW and SGD with momentum move every weight at every step, as in Keras; a row of the
  * first layer that a batch does not touch is caught up, in closed form, when it is next read, or by
- * dbt_network_settle. (With l2 every row has a gradient at every step and all are moved, which is slow.
- * lazy-adam is Adam that moves the rows a batch touches and no others, l2 or not.) Between steps the weights of such rows lag: call dbt_network_settle (at the
- * end of an epoch) before dbt_network_predict and before reading weights that are to be shown.
+ * dbt_network_settle. (With l2 every row has a gradient at every step and all are moved, which is
+ * slow. lazy-adam is Adam that moves the rows a batch touches and no others, l2 or not.) Between
+ * steps the weights of such rows lag: call dbt_network_settle (at the end of an epoch) before
+ * dbt_network_predict and before reading weights that are to be shown.
  */
 #ifndef DBTRAIN_NETWORK_H
 #define DBTRAIN_NETWORK_H
@@ -46,19 +48,19 @@ typedef enum dbt_optimizer {
 } dbt_optimizer;
 
 typedef struct dbt_network_options {
-    size_t n_inputs;        /* features; 1 .. 2^31 - 1 */
-    size_t n_classes;       /* 2 .. 2^24 */
-    size_t layers;          /* 2; dense layers, 1 .. 64 */
-    size_t units;           /* 64; of each hidden layer, 1 .. 65536 */
-    double dropout;         /* 0.2; on the input and after each hidden layer; [0, 1) */
-    double l2;              /* 0; the loss gets l2 * sum of squared weights (not biases); >= 0 */
-    double label_smoothing; /* 0; [0, 1) */
+    size_t n_inputs;         /* features; 1 .. 2^31 - 1 */
+    size_t n_classes;        /* 2 .. 2^24 */
+    size_t layers;           /* 2; dense layers, 1 .. 64 */
+    size_t units;            /* 64; of each hidden layer, 1 .. 65536 */
+    double dropout;          /* 0.2; on the input and after each hidden layer; [0, 1) */
+    double l2;               /* 0; the loss gets l2 * sum of squared weights (not biases); >= 0 */
+    double label_smoothing;  /* 0; [0, 1) */
     dbt_optimizer optimizer; /* adam */
-    double learning_rate;   /* 1e-3; > 0 */
-    double momentum;        /* 0; of sgd; [0, 1) */
-    bool nesterov;          /* false; of sgd */
-    double weight_decay;    /* 4e-3; of adamw; >= 0 */
-    uint64_t seed;          /* 123 */
+    double learning_rate;    /* 1e-3; > 0 */
+    double momentum;         /* 0; of sgd; [0, 1) */
+    bool nesterov;           /* false; of sgd */
+    double weight_decay;     /* 4e-3; of adamw; >= 0 */
+    uint64_t seed;           /* 123 */
 } dbt_network_options;
 
 /* Labels of dbt_network_score beside the classes: one that the network does not know, and none. */
@@ -102,8 +104,8 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_optimizer_parse(const char *name, dbt_opt
  * speed alone. DBT_EUSAGE (an option out of range), DBT_ENOMEM (also when the size overflows),
  * DBT_EINTERNAL (OpenBLAS cannot be loaded; the message says what to install).
  *
- * The first call in a process loads OpenBLAS and for that moment sets OPENBLAS_NUM_THREADS: no other
- * thread may use the environment meanwhile.
+ * The first call in a process loads OpenBLAS and for that moment sets OPENBLAS_NUM_THREADS: no
+ * other thread may use the environment meanwhile.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_new(const dbt_network_options *options,
                                                    dbt_pool *pool, dbt_network **network,
@@ -124,9 +126,10 @@ DBT_EXPORT dbt_parameter dbt_network_parameter(dbt_network *network, size_t inde
  * One step: forward with dropout, backward, update. label[r] is 0 .. n_classes - 1; weight[r] is
  * the row's class or sample weight, NULL means all 1. The loss that is minimised is
  * sum(weight * loss) / n_rows (+ l2), as in Keras. Metrics are taken before the update, with
- * dropout on. DBT_EDIVERGED when loss or gradient is not finite, naming the step: the weights are then
- * as before (rows that lagged may have been caught up). DBT_EUSAGE when the batch does not fit the
- * network (columns, labels) or has no rows. DBT_ENOMEM. After any failure the step may be repeated.
+ * dropout on. DBT_EDIVERGED when loss or gradient is not finite, naming the step: the weights are
+ * then as before (rows that lagged may have been caught up). DBT_EUSAGE when the batch does not fit
+ * the network (columns, labels) or has no rows. DBT_ENOMEM. After any failure the step may be
+ * repeated.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_train(dbt_network *network, const dbt_batch *batch,
                                                      const int32_t *label, const float *weight,

@@ -2,8 +2,9 @@
  * store.h: the SQLite file that holds a corpus and everything that was made of it.
  *
  * dbt_store_open opens (and migrates) the file. Text comes in through ingest.h, is read in pages
- * through cursor.h, and is trained on through train.h. The tables are a contract (schema/README.md):
- * everything in them can be asked of the file with any SQLite client, also while this one writes.
+ * through cursor.h, and is trained on through train.h. The tables are a contract
+ * (schema/README.md): everything in them can be asked of the file with any SQLite client, also
+ * while this one writes.
  *
  * A store belongs to one thread.
  */
@@ -35,9 +36,9 @@ typedef enum dbt_store_mode {
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_open(const char *path, dbt_store_mode mode,
                                                   dbt_store **store, dbt_error *err);
 /*
- * Closes; takes NULL. Before it, a writer moves what the write-ahead log holds into the file; when that
- * fails, `err` says so, but nothing is lost: the log is kept and used by the next open. The store is
- * closed in any case.
+ * Closes; takes NULL. Before it, a writer moves what the write-ahead log holds into the file; when
+ * that fails, `err` says so, but nothing is lost: the log is kept and used by the next open. The
+ * store is closed in any case.
  */
 DBT_EXPORT dbt_status dbt_store_close(dbt_store *store, dbt_error *err);
 
@@ -57,10 +58,11 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_find_split(dbt_store *store, const 
 /*
  * Cuts the split `name` into `name`/train and `name`/validation and stores both: a document is held
  * out when a hash of its text and the seed falls under `fraction` (0 < fraction < 1), but the first
- * document of each label stays in training, and its copies with it. So copies of a text never straddle the two, and documents that are
- * added later move no other. Splits of those names that were made of the same data with the same fraction
- * and seed are reused (*reused); others are replaced, under the same id. One transaction.
- * DBT_EUSAGE, DBT_EDATA (one part would be empty), DBT_EFORMAT (documents are missing), DBT_ELOCKED, DBT_EIO, DBT_ENOMEM.
+ * document of each label stays in training, and its copies with it. So copies of a text never
+ * straddle the two, and documents that are added later move no other. Splits of those names that
+ * were made of the same data with the same fraction and seed are reused (*reused); others are
+ * replaced, under the same id. One transaction. DBT_EUSAGE, DBT_EDATA (one part would be empty),
+ * DBT_EFORMAT (documents are missing), DBT_ELOCKED, DBT_EIO, DBT_ENOMEM.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_hold_out(dbt_store *store, const char *name,
                                                       double fraction, uint64_t seed,

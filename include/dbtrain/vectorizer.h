@@ -47,29 +47,29 @@ typedef enum dbt_norm { DBT_NORM_NONE, DBT_NORM_L1, DBT_NORM_L2 } dbt_norm;
 
 /* The names are TfidfVectorizer's. */
 typedef struct dbt_vectorizer_options {
-    dbt_analyzer_kind analyzer;  /* word */
-    uint32_t ngram_min;          /* 1; 1 .. ngram_max */
-    uint32_t ngram_max;          /* 2; ngram_min .. 8 */
-    bool lowercase;              /* true */
-    dbt_accents strip_accents;   /* unicode */
-    int64_t min_df;              /* 2; documents a term must at least be in; 1 .. */
-    double max_df;               /* 1.0; share of the documents a term may at most be in; (0, 1] */
-    int64_t max_features;        /* 0: all; else the most frequent terms by total count, ties to
-                                    the term that sorts first */
-    bool sublinear_tf;           /* false; true: 1 + ln(tf) */
-    bool use_idf;                /* true */
-    bool smooth_idf;             /* true: ln((1 + n) / (1 + df)) + 1; false: ln(n / df) + 1 */
-    dbt_norm norm;               /* l2 */
-    int64_t top_k;               /* 20000: features kept, by f_classif; 0: all, unscored labels
-                                    allowed */
-    size_t memory;               /* bytes that fitting may use for its tables; 256 MiB; at least
-                                    1 MiB */
+    dbt_analyzer_kind analyzer; /* word */
+    uint32_t ngram_min;         /* 1; 1 .. ngram_max */
+    uint32_t ngram_max;         /* 2; ngram_min .. 8 */
+    bool lowercase;             /* true */
+    dbt_accents strip_accents;  /* unicode */
+    int64_t min_df;             /* 2; documents a term must at least be in; 1 .. */
+    double max_df;              /* 1.0; share of the documents a term may at most be in; (0, 1] */
+    int64_t max_features;       /* 0: all; else the most frequent terms by total count, ties to
+                                   the term that sorts first */
+    bool sublinear_tf;          /* false; true: 1 + ln(tf) */
+    bool use_idf;               /* true */
+    bool smooth_idf;            /* true: ln((1 + n) / (1 + df)) + 1; false: ln(n / df) + 1 */
+    dbt_norm norm;              /* l2 */
+    int64_t top_k;              /* 20000: features kept, by f_classif; 0: all, unscored labels
+                                   allowed */
+    size_t memory;              /* bytes that fitting may use for its tables; 256 MiB; at least
+                                   1 MiB */
 } dbt_vectorizer_options;
 
 /* What fitting took; for messages. */
 typedef struct dbt_vectorizer_stats {
-    int64_t tokens;          /* n-gram occurrences in the corpus */
-    int64_t terms;           /* vocabulary before selection (min_df, max_df, max_features applied) */
+    int64_t tokens; /* n-gram occurrences in the corpus */
+    int64_t terms;  /* vocabulary before selection (min_df, max_df, max_features applied) */
     int64_t counting_passes;
     int64_t scoring_passes;
 } dbt_vectorizer_stats;
@@ -97,11 +97,11 @@ DBT_EXPORT void dbt_vectorizer_options_init(dbt_vectorizer_options *options);
 DBT_EXPORT const char *dbt_vectorizer_unicode_version(void);
 
 /*
- * Fits a vocabulary. `classes` may be NULL when top_k is 0: then no scores are computed. A row whose
- * label is not among the classes is DBT_EDATA when scores are wanted. The result does not depend on
- * the pool's threads or on options->memory. `stats` may be NULL.
- * DBT_EUSAGE (an option out of range), DBT_EDATA (empty vocabulary; fewer than two classes),
- * DBT_ENOMEM, and whatever corpus->read returns.
+ * Fits a vocabulary. `classes` may be NULL when top_k is 0: then no scores are computed. A row
+ * whose label is not among the classes is DBT_EDATA when scores are wanted. The result does not
+ * depend on the pool's threads or on options->memory. `stats` may be NULL. DBT_EUSAGE (an option
+ * out of range), DBT_EDATA (empty vocabulary; fewer than two classes), DBT_ENOMEM, and whatever
+ * corpus->read returns.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_fit(const dbt_vectorizer_options *options,
                                                       const dbt_corpus *corpus,
@@ -132,9 +132,9 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_encode(const dbt_vectorizer *v
                                                          size_t part, unsigned char **value,
                                                          size_t *bytes, dbt_error *err);
 /*
- * Builds a vectorizer from what was stored: new, then each feature in the order of its id, then each part, then
- * finish, before which it must not be used. Features and parts are checked (order, lengths, finite
- * numbers, no duplicates): DBT_EFORMAT says what is wrong with them.
+ * Builds a vectorizer from what was stored: new, then each feature in the order of its id, then
+ * each part, then finish, before which it must not be used. Features and parts are checked (order,
+ * lengths, finite numbers, no duplicates): DBT_EFORMAT says what is wrong with them.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_load_new(const dbt_vectorizer_options *options,
                                                            int64_t n_documents, int64_t n_terms,
@@ -159,15 +159,13 @@ DBT_EXPORT void dbt_transformer_free(dbt_transformer *transformer);
  * Replaces `batch` by the tf-idf rows of a page: row r is page->text[r]. Values are computed in
  * float64 and rounded once. They do not depend on the other rows. DBT_ENOMEM.
  */
-DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform(dbt_transformer *transformer,
-                                                 const dbt_page *page, dbt_batch *batch,
-                                                 dbt_error *err);
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform(dbt_transformer *transformer, const dbt_page *page,
+                                                 dbt_batch *batch, dbt_error *err);
 /* One document in float64: *column and *value hold *n entries, columns ascending, valid until the
  * next call on this transformer. DBT_ENOMEM. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform_text(dbt_transformer *transformer, dbt_text text,
-                                                      const uint32_t **column,
-                                                      const double **value, size_t *n,
-                                                      dbt_error *err);
+                                                      const uint32_t **column, const double **value,
+                                                      size_t *n, dbt_error *err);
 
 #ifdef __cplusplus
 }
