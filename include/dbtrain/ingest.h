@@ -83,9 +83,21 @@ DBT_EXPORT void dbt_ingest_options_init(dbt_ingest_options *options);
 DBT_EXPORT const char *dbt_format_name(dbt_format format);
 
 /*
- * Ingests paths in their order ("-" is stdin). On failure the rows of this command are out again,
- * except after DBT_EINTERRUPTED, DBT_EIO, DBT_ENOMEM and DBT_ELOCKED, which keep what was
- * committed; err->line is the line of the record. DBT_EUSAGE, DBT_EDATA, and the store's.
+ * Ingests paths in their order ("-" is stdin). DBT_EUSAGE (an option out of range, no such column,
+ * an unknown encoding), DBT_EDATA (missing, unreadable, binary, without rows, more than max_rejects
+ * rows refused; err->line is the line of the record), DBT_EINTERRUPTED, and the store's.
+ *
+ * On failure the rows of this command, those of sources that were complete too, are out again; the
+ * sources stay in `source` with status 'refused', and in `reject` what was refused.
+ * DBT_EINTERRUPTED, DBT_EIO, DBT_ENOMEM and DBT_ELOCKED keep what was committed: complete sources
+ * are 'loaded' and will be recognised; the one that was being read stays 'loading', and the next
+ * dbt_ingest takes its rows out before anything else and begins it anew when it is given again. A
+ * killed process leaves the same. So only one process may ingest into a file at a time.
+ *
+ * A file is recognised by name, split, size and XXH3 of its content (of a compressed file: as it is
+ * stored; of a part of an archive: unpacked); what comes through a pipe only when it is an archive
+ * of class folders. Documents of a folder `unsup` or `unlabeled` go to the split of that name,
+ * whatever `split` says.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_ingest(dbt_store *store, const char *const *paths,
                                               size_t n_paths, const dbt_ingest_options *options,

@@ -29,9 +29,10 @@ typedef struct name_list {
 } name_list;
 
 struct dbt__catalog {
-    char *path;  /* as given, without slashes at its end */
-    char *root;  /* its base name */
-    char *above; /* the name before that */
+    char *path;        /* as given, without slashes at its end */
+    const char *shown; /* the path in names and messages: "stdin" for "-" */
+    char *root;        /* its base name */
+    char *above;       /* the name before that */
     catalog_kind kind;
     dbt__tree tree;
     dbt__input *input; /* of the file, the archive, or the folder's current file */
@@ -180,7 +181,7 @@ static dbt_status walk_folder(dbt__catalog *c, dbt_error *err)
     }
     clear_names(&stack);
     dbt__free(stack.name);
-    if (status == DBT_OK) status = dbt__tree_decide(&c->tree, c->path, err);
+    if (status == DBT_OK) status = dbt__tree_decide(&c->tree, c->shown, err);
     if (status < 0) return status;
     if (c->tree.layout == DBT__LAYOUT_CLASSES)
         clear_names(&c->files);
@@ -257,7 +258,7 @@ static dbt_status scan_archive(dbt__catalog *c, dbt_error *err)
             c->tree.format != DBT__FOLDER)
             status = take_classes(c, path, folder, err);
     }
-    if (status == DBT_DONE) status = dbt__tree_decide(&c->tree, c->path, err);
+    if (status == DBT_DONE) status = dbt__tree_decide(&c->tree, c->shown, err);
     if (status < 0) return status;
     (void)archive_read_free(c->archive);
     return dbt__input_reopen(c->input, &c->archive, err);
@@ -275,7 +276,7 @@ static dbt_status open_file(dbt__catalog *c, dbt_error *err)
     c->kind = is_archive ? KIND_ARCHIVE : KIND_FILE;
     c->tree.is_archive = is_archive;
     if (!is_archive && c->tree.format == DBT__FOLDER)
-        return dbt__fail(err, DBT_EDATA, "%s: neither a folder nor an archive", c->path);
+        return dbt__fail(err, DBT_EDATA, "%s: neither a folder nor an archive", c->shown);
     return is_archive ? scan_archive(c, err) : DBT_OK;
 }
 
@@ -292,6 +293,7 @@ dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__catalog 
     if (c->path == NULL) status = dbt__out_of_memory(err, "a catalog");
     for (size_t n = status < 0 ? 0 : strlen(c->path); n > 1 && c->path[n - 1] == '/'; n--)
         c->path[n - 1] = '\0';
+    if (status == DBT_OK) c->shown = strcmp(c->path, "-") == 0 ? "stdin" : c->path;
     if (status == DBT_OK) status = name_root(c, err);
     if (status == DBT_OK && stat(c->path, &is) == 0 && S_ISDIR(is.st_mode)) {
         c->kind = KIND_FOLDER;
@@ -340,7 +342,7 @@ void dbt__catalog_close(dbt__catalog *c)
 const char *dbt__catalog_said(dbt__catalog *c, const char *split)
 {
     if (c->kind == KIND_FILE) return NULL;
-    int used = snprintf(c->said, sizeof c->said, "%.300s: ", c->path);
+    int used = snprintf(c->said, sizeof c->said, "%.300s: ", c->shown);
     size_t at = used < 0 ? 0 : (size_t)used;
     c->said[at] = '\0';
     if (dbt__tree_say(&c->tree, split, c->said + at, sizeof c->said - at, NULL) < 0) return NULL;
@@ -358,7 +360,7 @@ int64_t dbt__catalog_bytes_read(const dbt__catalog *c)
 static dbt_status set_part(dbt__catalog *c, const char *path, const dbt__folder *folder,
                            int64_t bytes, dbt_error *err)
 {
-    dbt_status status = join_path(c->path, path, &c->name, err);
+    dbt_status status = join_path(c->shown, path, &c->name, err);
     if (status < 0) return status;
     c->part = (dbt__part){.name = c->name.data, .bytes = bytes};
     if (c->tree.layout == DBT__LAYOUT_CLASSES) {
@@ -380,9 +382,9 @@ static dbt_status next_file(dbt__catalog *c)
 {
     if (c->file_given) return DBT_DONE;
     c->file_given = true;
-    bool is_stdin = strcmp(c->path, "-") == 0;
+    bool is_stdin = c->shown != c->path;
     const char *split = dbt__split_of_name(c->root, strlen(c->root));
-    c->part = (dbt__part){.name = is_stdin ? "stdin" : c->path,
+    c->part = (dbt__part){.name = c->shown,
                           .split = split == NULL ? "train" : split,
                           .bytes = dbt__input_size(c->input)};
     if (is_stdin) c->part.bytes = -1;
@@ -524,7 +526,7 @@ static dbt_status digest_archive(dbt__catalog *c, dbt_error *err)
 dbt_status dbt__catalog_digest(dbt__catalog *c, uint64_t *digest, bool *known, dbt_error *err)
 {
     dbt_status status = DBT_OK;
-    *known = c->part.bytes >= 0 && strcmp(c->path, "-") != 0 &&
+    *known = c->part.bytes >= 0 && c->shown == c->path &&
              (c->kind != KIND_ARCHIVE || c->tree.layout == DBT__LAYOUT_FILES);
     if (!*known) return DBT_OK;
     if (c->kind == KIND_ARCHIVE) {

@@ -172,7 +172,7 @@ static dbt_status take_record(ingestion *in, const char *name, const dbt__record
     dbt_status status = dbt__writer_add(in->writer, record, err);
     if (status < 0) {
         if (err != NULL) err->line = record->line;
-        if (status == DBT_EDATA) return dbt__context(err, "%s:%lld", name, (long long)record->line);
+        if (status == DBT_EDATA) (void)dbt__context(err, "%s:%lld", name, (long long)record->line);
         return status;
     }
     if (record->reason != NULL) {
@@ -267,6 +267,7 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
 {
     const dbt__part *part;
     bool documents = false;
+    const char *shown = strcmp(path, "-") == 0 ? "stdin" : path;
     int64_t before = in->result->sources;
     dbt_status status =
         dbt__catalog_open(path, (dbt__format)in->options->format, &in->catalog, err);
@@ -279,14 +280,14 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
         status = ingest_part(in, part, err);
     }
     if (status == DBT_DONE) status = dbt__writer_commit(in->writer, err);
-    if (status == DBT_OK) report_progress(in, path);
+    if (status == DBT_OK) report_progress(in, shown);
     if (status == DBT_OK && documents && in->known_parts > 0) {
         char number[32];
         if (in->result->sources == before)
-            say_known(in, path, in->known_documents);
+            say_known(in, shown, in->known_documents);
         else
             say(in, "%s: %s of its files were already ingested, --again ingests them once more",
-                path, group_digits(in->known_parts, number));
+                shown, group_digits(in->known_parts, number));
     }
     dbt__catalog_close(in->catalog);
     in->catalog = NULL;

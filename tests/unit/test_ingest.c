@@ -362,6 +362,48 @@ static void test_ingest__a_compressed_file_is_one_source(void **state)
     assert_int_equal(count("SELECT count(*) FROM document"), 1);
 }
 
+/* Ingests the bytes of a file as they come through a pipe. */
+static dbt_status ingest_piped(const char *path)
+{
+    char bytes[16384]; /* less than a pipe holds */
+    int ends[2], kept = dup(STDIN_FILENO), fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    ssize_t n = read(fd, bytes, sizeof bytes);
+    assert_true(n > 0 && (size_t)n < sizeof bytes);
+    (void)close(fd);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], bytes, (size_t)n), n);
+    (void)close(ends[1]);
+    assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    (void)close(ends[0]);
+    dbt_status status = ingest("-");
+    if (kept >= 0) {
+        assert_int_equal(dup2(kept, STDIN_FILENO), STDIN_FILENO);
+        (void)close(kept);
+    }
+    return status;
+}
+
+static void test_ingest__what_comes_through_a_pipe(void **state)
+{
+    (void)state;
+    static const entry entries[] = {{"n-train/b/2", "two"}, {"n-test/a/3", "three"}};
+    static const char *const names[] = {"n.tar.gz", "n.zip", "n.7z", "n.tar"};
+    options.again = true;
+    for (size_t i = 0; i < 4; i++) {
+        print_message("%s\n", names[i]);
+        assert_ok(ingest_piped(write_archive(names[i], entries, 2)), err);
+        assert_int_equal(result.documents, 2);
+        assert_string_equal(said, "stdin: folder of 2 classes, splits 'test', 'train'\n");
+    }
+    assert_ok(ingest_piped(write_text("x-test.tsv", "c\tx\n")), err);
+    assert_string_equal(said, "stdin: tsv, no header, label = column 1, text = column 2, split "
+                              "'train'\n");
+    assert_string_equal(rows("SELECT DISTINCT name FROM source ORDER BY name"),
+                        "stdin stdin/n-test/a/3 stdin/n-train/b/2");
+    check_invariants();
+}
+
 /* --- refusal --- */
 
 static void test_refusal__takes_out_the_rows_of_the_whole_command(void **state)
@@ -590,6 +632,7 @@ int main(void)
         TEST(test_ingest__an_archive_of_class_folders),
         TEST(test_ingest__an_archive_of_files_with_classes),
         TEST(test_ingest__a_compressed_file_is_one_source),
+        TEST(test_ingest__what_comes_through_a_pipe),
         TEST(test_refusal__takes_out_the_rows_of_the_whole_command),
         TEST(test_refusal__after_commits_takes_out_all),
         TEST(test_rejects__rows_in_are_rows_stored_and_refused),
