@@ -31,7 +31,8 @@ typedef enum dbt_store_mode {
 
 /*
  * DBT_EFORMAT: the file is missing, not a dbtrain file, damaged, or of a newer version (the message
- * says which); DBT_ELOCKED, DBT_EIO, DBT_ENOMEM.
+ * says which); DBT_ELOCKED (another process has it open for writing: one does at a time, and the
+ * message names it), DBT_EIO, DBT_ENOMEM. A writer keeps a lock file, PATH-writer, until it closes.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_open(const char *path, dbt_store_mode mode,
                                                   dbt_store **store, dbt_error *err);

@@ -211,7 +211,7 @@ typedef struct dbt_split_info {
 typedef struct dbt_run_info {
     int64_t id;
     const char *name;   /* NULL: none */
-    const char *status; /* as in the table */
+    const char *status; /* as in the table, but a killed run, 'running' there, is 'interrupted' */
     int64_t epochs;
     int64_t best_epoch; /* 0: none */
     double val_loss;    /* of the best epoch; NaN: none */
@@ -229,8 +229,7 @@ typedef struct dbt_info {
     const dbt_split_info *split;
     const dbt_run_info *run;
     const char *sqlite_version;
-    bool sqlite_has_wal_reset_bug; /* 3.7.0 .. 3.51.2, but for 3.44.6 and 3.50.7: FAULTS in the
-                                      README */
+    bool sqlite_has_wal_reset_bug; /* 3.7.0 .. 3.51.2, but for 3.44.6 and 3.50.7 */
     struct dbt__info_memory *memory;
 } dbt_info;
 

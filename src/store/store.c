@@ -13,6 +13,7 @@
 
 #include "base.h"
 #include "dbt_schema.h"
+#include "lock.h"
 #include "sql.h"
 #include "store_internal.h"
 
@@ -23,6 +24,7 @@ struct dbt_store {
     dbt__sql *sql;
     char *path;
     bool writable;
+    dbt__lock *lock; /* of a writer */
 };
 
 /* What a file says of itself. */
@@ -149,6 +151,7 @@ dbt_status dbt_store_open(const char *path, dbt_store_mode mode, dbt_store **sto
         status = dbt__out_of_memory(err, "a store");
     else
         status = dbt__sql_open(path, modes[mode], &made->sql, err);
+    if (status == DBT_OK && mode != DBT_STORE_READ) status = dbt__lock_take(path, &made->lock, err);
     if (status == DBT_OK) status = check_file(made, mode, err);
     if (status < 0) {
         /* Not as a writer: what was refused is not touched. */
@@ -173,6 +176,7 @@ dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
                             inner.message);
     }
     dbt__sql_close(store->sql);
+    dbt__lock_release(store->lock);
     dbt__free(store->path);
     dbt__free(store);
     return status;
@@ -181,6 +185,11 @@ dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
 const char *dbt_store_path(const dbt_store *store)
 {
     return store->path;
+}
+
+bool dbt__store_has_writer(const dbt_store *store)
+{
+    return dbt__lock_is_held(store->path);
 }
 
 bool dbt_store_writable(const dbt_store *store)

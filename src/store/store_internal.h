@@ -8,6 +8,9 @@
 
 /* The store's connection; it stays the store's. */
 dbt__sql *dbt__store_sql(dbt_store *store);
+/* Some process has the file open for writing; what is 'running' or 'loading' otherwise was killed.
+ */
+bool dbt__store_has_writer(const dbt_store *store);
 /* A second, read-only connection to the same file, to be closed with dbt__sql_close. */
 dbt_status dbt__store_reader(dbt_store *store, dbt__sql **sql, dbt_error *err) DBT_MUST_USE;
 /* Records that the document at `position` of a split is not there, and what to do; returns

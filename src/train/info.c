@@ -179,7 +179,9 @@ static dbt_status read_splits(dbt__sql *sql, dbt_info *info, dbt_error *err)
 }
 
 static const char runs_query[] =
-    "SELECT r.id, r.name, r.status, (SELECT count(*) FROM epoch e WHERE e.run_id = r.id),"
+    "SELECT r.id, r.name,"
+    " CASE WHEN r.status = 'running' AND NOT ?1 THEN 'interrupted' ELSE r.status END, (SELECT "
+    "count(*) FROM epoch e WHERE e.run_id = r.id),"
     " coalesce(r.best_epoch, 0), b.val_loss, b.val_acc,"
     " (SELECT coalesce(sum(length(value)), 0) FROM parameter p WHERE p.run_id = r.id)"
     " + (SELECT coalesce(sum(length(state)), 0) FROM checkpoint c WHERE c.run_id = r.id)"
@@ -217,11 +219,13 @@ static dbt_status keep_run(dbt__statement *select, struct dbt__info_memory *memo
     return DBT_OK;
 }
 
-static dbt_status read_runs(dbt__sql *sql, dbt_info *info, dbt_error *err)
+/* A run that says it is running while nobody writes was killed. */
+static dbt_status read_runs(dbt__sql *sql, bool has_writer, dbt_info *info, dbt_error *err)
 {
     struct dbt__info_memory *memory = info->memory;
     dbt__statement *select = NULL;
     dbt_status status = dbt__prepare(sql, runs_query, &select, err);
+    if (status == DBT_OK) dbt__bind_int(select, 1, has_writer);
     while (status == DBT_OK && (status = dbt__step(select, err)) == DBT_OK) {
         status = dbt__reserve((void **)&memory->run, &memory->run_capacity, info->n_runs + 1,
                               sizeof *memory->run, "an overview", err);
@@ -276,7 +280,7 @@ dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err)
     if (status == DBT_OK) status = read_splits(sql, info, err);
     for (size_t i = 0; status == DBT_OK && i < info->n_splits; i++)
         status = count_split_words(store, &info->memory->split[i], err);
-    if (status == DBT_OK) status = read_runs(sql, info, err);
+    if (status == DBT_OK) status = read_runs(sql, dbt__store_has_writer(store), info, err);
     return status;
 }
 

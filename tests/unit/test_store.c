@@ -2,9 +2,11 @@
 #include "testing.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <dbtrain/store.h>
@@ -579,6 +581,55 @@ static void test_views__seek_where_they_can(void **state)
     close_store(store);
 }
 
+static void test_lock__a_second_writer_is_refused_and_told_who(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_store *first, *second, *reader;
+    char linked[160], holder[32];
+    (void)snprintf(linked, sizeof linked, "%s", path_of("link.db"));
+    assert_ok(dbt_store_open(path_of("lock.db"), DBT_STORE_CREATE, &first, &err), err);
+    assert_int_equal(symlink(path_of("lock.db"), linked), 0);
+    (void)snprintf(holder, sizeof holder, "process %ld since", (long)getpid());
+    const char *const names[] = {path_of("lock.db"), linked};
+    for (size_t i = 0; i < 2; i++) {
+        dbt_error refused = {0};
+        assert_int_equal(dbt_store_open(names[i], DBT_STORE_WRITE, &second, &refused), DBT_ELOCKED);
+        assert_null(second);
+        assert_non_null(strstr(refused.message, holder));
+    }
+    assert_ok(dbt_store_open(linked, DBT_STORE_READ, &reader, &err), err);
+    assert_true(dbt__store_has_writer(reader));
+    assert_ok(dbt_store_close(first, &err), err);
+    assert_false(dbt__store_has_writer(reader));
+    assert_false(exists(path_of("lock.db-writer")));
+    assert_ok(dbt_store_close(reader, &err), err);
+    assert_ok(dbt_store_open(linked, DBT_STORE_WRITE, &second, &err), err);
+    assert_ok(dbt_store_close(second, &err), err);
+}
+
+static void test_lock__a_killed_writer_blocks_nobody(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_store *store;
+    assert_ok(dbt_store_open(path_of("killed.db"), DBT_STORE_CREATE, &store, &err), err);
+    assert_ok(dbt_store_close(store, &err), err);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (dbt_store_open(path_of("killed.db"), DBT_STORE_WRITE, &store, NULL) == DBT_OK)
+            (void)kill(getpid(), SIGKILL);
+        _exit(1);
+    }
+    int outcome;
+    assert_int_equal(waitpid(child, &outcome, 0), child);
+    assert_true(WIFSIGNALED(outcome) && WTERMSIG(outcome) == SIGKILL);
+    assert_true(exists(path_of("killed.db-writer")));
+    assert_ok(dbt_store_open(path_of("killed.db"), DBT_STORE_WRITE, &store, &err), err);
+    assert_ok(dbt_store_close(store, &err), err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -586,6 +637,8 @@ int main(void)
         cmocka_unit_test(test_store__create_finishes_what_a_killed_one_began),
         cmocka_unit_test(test_store__refused_files_are_left_as_they_were),
         cmocka_unit_test(test_store__close_says_when_the_log_could_not_be_emptied),
+        cmocka_unit_test(test_lock__a_second_writer_is_refused_and_told_who),
+        cmocka_unit_test(test_lock__a_killed_writer_blocks_nobody),
         cmocka_unit_test(test_store__find_split_lists_what_there_is),
         cmocka_unit_test(test_hold_out__parts_are_whole_and_ordered),
         cmocka_unit_test(test_hold_out__copies_never_straddle_and_labels_start_in_training),
