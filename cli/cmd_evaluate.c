@@ -173,7 +173,8 @@ static dbt_status print_report_json(const dbt_model_info *info, const char *spli
 static void qualify(const dbt_model_info *info, const char *split, const dbt_report *report)
 {
     if (report->is_train)
-        cli_note("run %lld was trained on '%s': these figures say nothing about unseen data",
+        cli_note("run %lld was trained on documents of '%s': these figures say nothing about "
+                 "unseen data",
                  (long long)info->run_id, split);
     else if (report->is_validation)
         cli_note("'%s' is the split that stopped the training of run %lld: its figures are better "
@@ -202,9 +203,9 @@ static dbt_status run_evaluate(const cli_input *input, dbt_error *err)
         status = dbt_evaluate(store, model, v->split, v->threads, &observer, &report, err);
     if (status == DBT_OK && report.documents == 0)
         status = cli_fail(err, DBT_EDATA,
-                          "split '%s' has no document with a label: its predictions are stored, "
-                          "but there is nothing to compare them with",
-                          v->split);
+                          "split '%s' has no document with a label%s: there is nothing to "
+                          "compare predictions with",
+                          v->split, report.stored ? " (its predictions are stored)" : "");
     if (status == DBT_OK) {
         dbt_model_info info = dbt_model_get_info(model);
         qualify(&info, v->split, &report);

@@ -239,7 +239,8 @@ static const cli_option fit_options[] = {
      .field = OPTION(memory),
      .argument = "SIZE",
      .minimum = 64 << 20,
-     .help = "the most to take; a large vocabulary is then counted in several passes"},
+     .help = "for the tables of counting the vocabulary; less of it takes more passes. Training "
+             "takes what the network and the vocabulary need"},
     {.kind = CLI_HEADING, .help = "Output"},
     {.name = "name",
      .kind = CLI_STRING,

@@ -72,7 +72,9 @@ typedef struct dbt_fit_options {
         *class_weight; /* NULL: all 1; "balanced": n / (classes * n_class); or "label=w,..." */
     uint64_t seed;     /* 123; below 2^63 */
     size_t threads;    /* 0: usable cores */
-    size_t memory;     /* 512 MiB; the most that the process should take, at least 64 MiB */
+    size_t memory;     /* 512 MiB; at least 64 MiB; bounds the tables of counting and scoring, which
+                          then take more passes; training takes what network and vocabulary need: see
+                          dbt_fit_bytes */
     dbt_vectorizer_options vectorizer; /* its memory is set by dbt_fit */
     dbt_network_options network;       /* its n_inputs, n_classes and seed are set by dbt_fit */
 } dbt_fit_options;
@@ -156,7 +158,7 @@ typedef struct dbt_report {
     int64_t unlabelled;
     double loss; /* mean, without dropout, weights or label smoothing, with the l2 penalty */
     double acc;
-    bool is_train;      /* the split is the one that was trained on */
+    bool is_train;      /* documents of the split were trained on, in whatever split */
     bool is_validation; /* the split is the one that stopped the training */
     bool stored;        /* evaluation and predictions are in the store; false: it is read-only */
     size_t n_classes;   /* of `class` */
@@ -237,8 +239,8 @@ typedef struct dbt_info {
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err);
 DBT_EXPORT void dbt_info_release(dbt_info *info);
 
-/* Bytes that dbt_fit with these options takes at most for a split of that many documents, words and
- * labels. */
+/* About how many bytes a process takes at its peak in dbt_fit with these options, for a split of
+ * that many documents, words and labels: an estimate, of text as people write it. */
 DBT_EXPORT size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents,
                                 double mean_words, size_t n_labels);
 

@@ -476,6 +476,17 @@ double dbt__column_double(dbt__statement *statement, int column)
     return sqlite3_column_double(statement->handle, column);
 }
 
+dbt_status dbt__column_copy(dbt__statement *statement, int column, char **copy, dbt_error *err)
+{
+    *copy = NULL;
+    if (dbt__column_is_null(statement, column)) return DBT_OK;
+    dbt_text text = dbt__column_text(statement, column);
+    if (text.data != NULL) *copy = dbt__alloc_array(text.bytes + 1, 1);
+    if (*copy == NULL) return dbt__out_of_memory(err, "a stored text");
+    memcpy(*copy, text.data, text.bytes);
+    return DBT_OK;
+}
+
 const void *dbt__column_blob(dbt__statement *statement, int column, size_t *bytes)
 {
     const void *data = sqlite3_column_blob(statement->handle, column);

@@ -98,6 +98,9 @@ int64_t dbt__column_int(dbt__statement *statement, int column);
 double dbt__column_double(dbt__statement *statement, int column);
 /* data is NULL when the value is NULL or memory ran out (then the next step says so). */
 dbt_text dbt__column_text(dbt__statement *statement, int column);
+/* A copy with a NUL at its end, to be freed with dbt__free; NULL for NULL. DBT_ENOMEM. */
+dbt_status dbt__column_copy(dbt__statement *statement, int column, char **copy,
+                            dbt_error *err) DBT_MUST_USE;
 const void *dbt__column_blob(dbt__statement *statement, int column, size_t *bytes);
 
 /* rowid of the last INSERT; rows changed by the last statement. */

@@ -154,6 +154,27 @@ static void fill_averages(dbt_report *report)
     }
 }
 
+/* Was any document of the split trained on? After a fit that held a part out, the run's training
+ * split is another than the one it was cut from, which shares its documents. */
+static dbt_status find_shared(evaluation *e, bool *shared, dbt_error *err)
+{
+    *shared = e->split_id == e->model->train_split_id;
+    if (*shared) return DBT_OK;
+    dbt__statement *select = NULL;
+    dbt_status status =
+        dbt__prepare(e->sql,
+                     "SELECT EXISTS (SELECT 1 FROM split_document a JOIN split_document b"
+                     " ON b.document_id = a.document_id AND b.split_id = ?2 WHERE a.split_id = ?1)",
+                     &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, e->split_id);
+    dbt__bind_int(select, 2, e->model->train_split_id);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) *shared = dbt__column_int(select, 0) != 0;
+    dbt__finalize(select);
+    return status;
+}
+
 static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_error *err)
 {
     dbt_report *report = e->report;
@@ -161,9 +182,9 @@ static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_err
     report->documents = (int64_t)metrics->n_rows;
     report->loss = metrics->loss / (double)metrics->n_rows + dbt_network_penalty(e->model->network);
     report->acc = metrics->correct / (double)metrics->n_rows;
-    report->is_train = e->split_id == e->model->train_split_id;
     report->is_validation = e->split_id == e->model->validation_split_id;
-    dbt_status status = complete_confusion(e, err);
+    dbt_status status = find_shared(e, &report->is_train, err);
+    if (status == DBT_OK) status = complete_confusion(e, err);
     if (status < 0) return status;
     fill_rows(e);
     fill_averages(report);

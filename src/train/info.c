@@ -30,18 +30,16 @@ struct dbt__info_memory {
 };
 
 /* Copies a column's text into the info; NULL stays NULL. */
-static dbt_status keep_text(struct dbt__info_memory *memory, dbt_text text, const char **kept,
-                            dbt_error *err)
+static dbt_status keep_text(struct dbt__info_memory *memory, dbt__statement *statement, int column,
+                            const char **kept, dbt_error *err)
 {
     *kept = NULL;
-    if (text.data == NULL) return DBT_OK;
+    char *copy;
     dbt_status status =
         dbt__reserve((void **)&memory->strings, &memory->string_capacity, memory->n_strings + 1,
                      sizeof *memory->strings, "an overview", err);
-    if (status < 0) return status;
-    char *copy = dbt__alloc_array(text.bytes + 1, 1);
-    if (copy == NULL) return dbt__out_of_memory(err, "an overview");
-    memcpy(copy, text.data, text.bytes);
+    if (status == DBT_OK) status = dbt__column_copy(statement, column, &copy, err);
+    if (status < 0 || copy == NULL) return status;
     memory->strings[memory->n_strings++] = copy;
     *kept = copy;
     return DBT_OK;
@@ -142,7 +140,7 @@ static dbt_status read_labels(dbt__sql *sql, int64_t split_id, struct dbt__info_
         if (status < 0) break;
         dbt_label_count *count = &(*labels)[split->n_labels];
         count->documents = dbt__column_int(select, 1);
-        status = keep_text(memory, dbt__column_text(select, 0), &count->label, err);
+        status = keep_text(memory, select, 0, &count->label, err);
         if (status < 0) break;
         split->n_labels++;
     }
@@ -169,7 +167,7 @@ static dbt_status read_splits(dbt__sql *sql, dbt_info *info, dbt_error *err)
         memory->labels[info->n_splits] = NULL;
         info->split = memory->split;
         info->n_splits++;
-        status = keep_text(memory, dbt__column_text(select, 1), &split->name, err);
+        status = keep_text(memory, select, 1, &split->name, err);
         if (status == DBT_OK)
             status = read_labels(sql, dbt__column_int(select, 0), memory, split,
                                  &memory->labels[info->n_splits - 1], err);
@@ -212,8 +210,7 @@ static dbt_status keep_run(dbt__statement *select, struct dbt__info_memory *memo
         .bytes = dbt__column_int(select, 7),
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        dbt_status status =
-            keep_text(memory, dbt__column_text(select, texts[i].column), texts[i].text, err);
+        dbt_status status = keep_text(memory, select, texts[i].column, texts[i].text, err);
         if (status < 0) return status;
     }
     return DBT_OK;

@@ -80,14 +80,6 @@ static dbt_status index_ids(dbt__label_map *map, dbt_error *err)
     return DBT_OK;
 }
 
-static dbt_status copy_name(dbt__label *label, dbt_text name, dbt_error *err)
-{
-    label->name = dbt__alloc_array(name.bytes + 1, 1);
-    if (label->name == NULL) return dbt__out_of_memory(err, "labels");
-    if (name.bytes > 0) memcpy(label->name, name.data, name.bytes);
-    return DBT_OK;
-}
-
 dbt_status dbt__label_map_finish(dbt__label_map *map, dbt__sql *sql, dbt_error *err)
 {
     dbt__statement *statement = NULL;
@@ -99,7 +91,7 @@ dbt_status dbt__label_map_finish(dbt__label_map *map, dbt__sql *sql, dbt_error *
             status = dbt__fail(err, DBT_EFORMAT, "documents have label %lld, which is not in label",
                                (long long)map->label[i].id);
         else if (status == DBT_OK)
-            status = copy_name(&map->label[i], dbt__column_text(statement, 0), err);
+            status = dbt__column_copy(statement, 0, &map->label[i].name, err);
         dbt__reset(statement);
     }
     dbt__finalize(statement);
@@ -125,7 +117,7 @@ dbt_status dbt__label_map_read(dbt__label_map *map, dbt__sql *sql, int64_t run_i
                                (long long)run_id, map->n);
         if (status == DBT_OK)
             status = append_label(map, dbt__column_int(statement, 1), &label, err);
-        if (status == DBT_OK) status = copy_name(label, dbt__column_text(statement, 2), err);
+        if (status == DBT_OK) status = dbt__column_copy(statement, 2, &label->name, err);
         if (status < 0) break;
     }
     dbt__finalize(statement);

@@ -9,16 +9,6 @@
 #include "vocabulary.h"
 #include "weights.h"
 
-static dbt_status copy_column(dbt__statement *statement, int column, char **copy, dbt_error *err)
-{
-    dbt_text text = dbt__column_text(statement, column);
-    if (text.data == NULL) return DBT_OK;
-    *copy = dbt__alloc_array(text.bytes + 1, 1);
-    if (*copy == NULL) return dbt__out_of_memory(err, "a model");
-    memcpy(*copy, text.data, text.bytes);
-    return DBT_OK;
-}
-
 /* The row of the run: names, and the options its network is made of. */
 static dbt_status read_run(dbt_model *model, dbt__sql *sql, dbt_fit_options *options,
                            int64_t *vectorizer_id, dbt_error *err)
@@ -40,9 +30,9 @@ static dbt_status read_run(dbt_model *model, dbt__sql *sql, dbt_fit_options *opt
     *vectorizer_id = dbt__column_int(select, 2);
     model->train_split_id = dbt__column_int(select, 4);
     model->validation_split_id = dbt__column_int(select, 6);
-    status = copy_column(select, 0, &model->name, err);
-    if (status == DBT_OK) status = copy_column(select, 5, &model->train_split, err);
-    if (status == DBT_OK) status = copy_column(select, 7, &model->validation_split, err);
+    status = dbt__column_copy(select, 0, &model->name, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 5, &model->train_split, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 7, &model->validation_split, err);
     if (status == DBT_OK)
         status = dbt__settings_read(sql, dbt__fit_fields, options, dbt__column_text(select, 1).data,
                                     err);

@@ -171,13 +171,7 @@ dbt_status dbt__settings_write(dbt__sql *sql, const dbt__field *fields, const vo
         bind_field(statement, (int)(2 * i + 2), &fields[i], options, numbers[i]);
     }
     status = dbt__step(statement, err);
-    if (status < 0) goto out;
-    dbt_text text = dbt__column_text(statement, 0);
-    *json = text.data == NULL ? NULL : dbt__alloc_array(text.bytes + 1, 1);
-    if (*json == NULL)
-        status = dbt__out_of_memory(err, "settings");
-    else
-        memcpy(*json, text.data, text.bytes);
+    if (status == DBT_OK) status = dbt__column_copy(statement, 0, json, err);
 out:
     dbt__finalize(statement);
     dbt__free(numbers);

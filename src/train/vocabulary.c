@@ -93,13 +93,7 @@ static dbt_status make_settings(dbt__sql *sql, const dbt_vectorizer_options *opt
     dbt__bind_int(statement, 2, DBT_VECTORIZER_VERSION);
     dbt__bind_string(statement, 3, dbt_vectorizer_unicode_version());
     status = dbt__step(statement, err);
-    if (status < 0) goto out;
-    dbt_text text = dbt__column_text(statement, 0);
-    *json = text.data == NULL ? NULL : dbt__alloc_array(text.bytes + 1, 1);
-    if (*json == NULL)
-        status = dbt__out_of_memory(err, "settings");
-    else
-        memcpy(*json, text.data, text.bytes);
+    if (status == DBT_OK) status = dbt__column_copy(statement, 0, json, err);
 out:
     dbt__finalize(statement);
     dbt__free(plain);
