@@ -1,5 +1,5 @@
 /* test_cursor.c: pages of a split, in order and shuffled; pages of a query. */
-#include "testing.h"
+#include "scratch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,23 +11,6 @@
 #include "order.h"
 #include "split_reader.h"
 #include "store_internal.h"
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/dbtrain-cursor-XXXXXX");
-    return mkdtemp(folder) == NULL ? -1 : 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[96];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
 
 static void run(dbt_store *store, const char *script)
 {

@@ -1,5 +1,5 @@
 /* test_sql.c: connections and their settings, errors and their mapping, statements. */
-#include "testing.h"
+#include "scratch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,46 +8,6 @@
 
 #include "base.h"
 #include "sql.h"
-
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    strcpy(folder, "/tmp/dbtrain-sql-XXXXXX");
-    return mkdtemp(folder) == NULL ? -1 : 0;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[96];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
-}
-
-/* A path in the test's folder; valid until the fourth call after it. */
-static const char *path_of(const char *name)
-{
-    static char paths[4][160];
-    static unsigned turn;
-    char *path = paths[turn++ % 4];
-    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static void write_file(const char *path, const char *data, size_t bytes)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, bytes, file), bytes);
-    assert_int_equal(fclose(file), 0);
-}
-
-static bool exists(const char *path)
-{
-    return access(path, F_OK) == 0;
-}
 
 /* A file in WAL mode with the table t(a, b), closed cleanly. */
 static void make_database(const char *path)
