@@ -33,7 +33,7 @@ extern "C" {
 
 /* Part of a stored vectorizer's settings: raised whenever the same options and data would give
  * another vocabulary or other values. */
-#define DBT_VECTORIZER_VERSION 1
+#define DBT_VECTORIZER_VERSION 2
 
 typedef enum dbt_analyzer_kind {
     DBT_ANALYZER_WORD,   /* \b\w\w+\b, n-grams of words joined by one space */

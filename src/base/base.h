@@ -63,6 +63,8 @@ dbt_status dbt__buffer_reserve(dbt__buffer *buffer, size_t more, dbt_error *err)
 dbt_status dbt__buffer_append(dbt__buffer *buffer, const char *data, size_t bytes,
                               dbt_error *err) DBT_MUST_USE;
 
+__extension__ typedef unsigned __int128 dbt__uint128;
+
 /* --- random numbers: functions of a key and a counter --- */
 
 /* The n-th output (n from 0) of SplitMix64 seeded with `key` (Steele, Lea, Flood, OOPSLA 2014). */
@@ -81,8 +83,7 @@ static inline double dbt__random_double(uint64_t key, uint64_t n)
 /* Uniform in 0 .. bound - 1 (Lemire's multiply-shift; the bias is below bound / 2^64). */
 static inline uint64_t dbt__random_below(uint64_t key, uint64_t n, uint64_t bound)
 {
-    __extension__ typedef unsigned __int128 uint128;
-    return (uint64_t)(((uint128)dbt__random(key, n) * bound) >> 64);
+    return (uint64_t)(((dbt__uint128)dbt__random(key, n) * bound) >> 64);
 }
 
 /* --- hashes --- */

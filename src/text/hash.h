@@ -31,8 +31,6 @@ typedef struct dbt__hash128 {
     uint64_t high; /* its low half holds the check bits */
 } dbt__hash128;
 
-__extension__ typedef unsigned __int128 dbt__uint128;
-
 static inline dbt__hash_keys dbt__hash_make_keys(uint64_t seed)
 {
     dbt__hash_keys keys;

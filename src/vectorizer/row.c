@@ -1,13 +1,16 @@
 /*
- * row.c: a document to its cells: the terms of the vocabulary in it, counted, weighted and
- * normalised.
+ * row.c: a document to its cells: the terms of the vocabulary in it, counted, and their norm.
  *
  * n-grams come in blocks; the table's places of a block are asked of memory all at once, then
  * looked at, so that waiting for one covers the others. Terms that are found are counted in a small
- * set that is emptied by taking another stamp. Sums run over the cells in the order of first
- * occurrence, four at a time, which depends on the document alone.
+ * set that is emptied by taking another stamp.
+ *
+ * The norm is summed in integers, in units of 2^-54, so that its bits do not depend on the order of
+ * the cells, nor on how a vocabulary that is larger than memory is cut into parts. A term adds
+ * count^2 idf^2 (l2) or count idf (l1). As ln(2^32) + 1 bounds idf, idf^2 takes 64 bits; the counts
+ * of a document add up to less than 2^32, so the sum takes 128. Rounding idf^2 >= 1 to 2^-54 is what
+ * a double does to it, too.
  */
-#include <math.h>
 #include <string.h>
 
 #include "vectorizer_internal.h"
@@ -27,7 +30,6 @@ void dbt__row_release(dbt__row *row)
 {
     dbt__free(row->slot);
     dbt__free(row->cell);
-    dbt__free(row->value);
     *row = (dbt__row){0};
 }
 
@@ -58,15 +60,12 @@ static dbt_status grow_slots(dbt__row *row, dbt_error *err)
 /* Room for a block's cells, the set at most half full. */
 static dbt_status reserve_cells(dbt__row *row, dbt_error *err)
 {
-    size_t needed = row->n + DBT__BLOCK, capacity = row->capacity;
+    size_t needed = row->n + DBT__BLOCK;
     dbt_status status = DBT_OK;
     while (status == DBT_OK && needed > (size_t)1 << (row->slot_bits - 1))
         status = grow_slots(row, err);
     if (status == DBT_OK)
-        status =
-            dbt__reserve((void **)&row->cell, &capacity, needed, sizeof *row->cell, "a row", err);
-    if (status == DBT_OK)
-        status = dbt__reserve((void **)&row->value, &row->capacity, needed, sizeof *row->value,
+        status = dbt__reserve((void **)&row->cell, &row->capacity, needed, sizeof *row->cell,
                               "a row", err);
     return status;
 }
@@ -123,28 +122,36 @@ static void count_block(dbt__row *row, const dbt__table *table, size_t n)
     count_terms(row, table, found, n_found);
 }
 
-static double sum_norm(const double *value, size_t n, bool squares)
+uint64_t dbt__norm_share(const dbt_vectorizer_options *options, double idf)
 {
-    double sum[4] = {0, 0, 0, 0};
-    for (size_t i = 0; i < n; i++)
-        sum[i % 4] += squares ? value[i] * value[i] : fabs(value[i]);
-    double total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-    return squares ? sqrt(total) : total;
+    double share = options->norm == DBT_NORM_L1 ? idf : idf * idf;
+    return (uint64_t)nearbyint(share * 0x1p54);
 }
 
-static void weigh_cells(dbt__row *row, const dbt__table *table,
-                        const dbt_vectorizer_options *options)
+/* What the cells add to the norm, before the root is taken of an l2 norm. */
+static dbt__uint128 sum_shares(const dbt__row *row, const dbt__table *table,
+                               const dbt_vectorizer_options *options)
 {
+    dbt__uint128 sum = 0;
+    bool squares = options->norm == DBT_NORM_L2;
     for (size_t i = 0; i < row->n; i++) {
-        double count = row->cell[i].count;
-        if (options->sublinear_tf) count = log(count) + 1;
-        row->value[i] = count * table->idf[row->cell[i].idf];
+        uint64_t share = table->share[row->cell[i].idf], count = row->cell[i].count;
+        if (options->sublinear_tf) {
+            double weight = dbt__weigh(options, row->cell[i].count);
+            sum += (dbt__uint128)((squares ? weight * weight : weight) * (double)share);
+        } else {
+            sum += (dbt__uint128)share * (squares ? count * count : count);
+        }
     }
-    if (options->norm == DBT_NORM_NONE) return;
-    double norm = sum_norm(row->value, row->n, options->norm == DBT_NORM_L2);
-    if (norm == 0) return;
-    for (size_t i = 0; i < row->n; i++)
-        row->value[i] /= norm;
+    return sum;
+}
+
+static double measure_norm(const dbt__row *row, const dbt__table *table,
+                           const dbt_vectorizer_options *options)
+{
+    if (options->norm == DBT_NORM_NONE || row->n == 0) return 1;
+    double sum = (double)sum_shares(row, table, options) * 0x1p-54;
+    return options->norm == DBT_NORM_L2 ? sqrt(sum) : sum;
 }
 
 dbt_status dbt__row_fill(dbt__row *row, const dbt__table *table,
@@ -165,6 +172,6 @@ dbt_status dbt__row_fill(dbt__row *row, const dbt__table *table,
         if (status < 0) return status;
         count_block(row, table, n);
     }
-    weigh_cells(row, table, options);
+    row->norm = measure_norm(row, table, options);
     return DBT_OK;
 }

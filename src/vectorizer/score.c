@@ -89,7 +89,7 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
         uint32_t term = cells->cell[i].feature - score->low;
         if (term >= score->span) continue;
         dbt__item *item = &worker->item[n_items];
-        item->cell.value = cells->value[i];
+        item->cell.value = dbt__row_value(cells, score->table, score->rounds->options, i);
         item->cell.term = term;
         item->cell.document = document;
         worker->group[n_items++] = (uint8_t)(term >> score->shift);

@@ -10,7 +10,6 @@
 #define _DEFAULT_SOURCE /* madvise */
 #include <sys/mman.h>
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,12 +124,15 @@ dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_te
     status = make_places(table, err);
     if (status < 0) goto out;
     table->idf = dbt__alloc_array(table->n_idf, sizeof *table->idf);
-    if (table->idf == NULL) {
+    table->share = dbt__alloc_array(table->n_idf, sizeof *table->share);
+    if (table->idf == NULL || table->share == NULL) {
         status = dbt__out_of_memory(err, "a vocabulary");
         goto out;
     }
-    for (size_t i = 0; i < table->n_idf; i++)
+    for (size_t i = 0; i < table->n_idf; i++) {
         table->idf[i] = dbt__idf(options, n_documents, table->document_frequency[i]);
+        table->share[i] = dbt__norm_share(options, table->idf[i]);
+    }
     size_t next = 0;
     for (size_t i = 0; i < n_terms; i++) {
         size_t home = dbt__table_home(table, kept[i].hash);
@@ -147,6 +149,7 @@ void dbt__table_release(dbt__table *table)
 {
     dbt__free(table->memory);
     dbt__free(table->idf);
+    dbt__free(table->share);
     dbt__free(table->document_frequency);
     *table = (dbt__table){0};
 }

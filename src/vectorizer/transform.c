@@ -100,6 +100,14 @@ static void sort_keys(dbt_transformer *transformer)
     }
 }
 
+/* Of the cell that a key names. */
+static double value_of(const dbt_transformer *transformer, uint64_t key)
+{
+    const dbt_vectorizer *vectorizer = transformer->vectorizer;
+    return dbt__row_value(&transformer->row, &vectorizer->table, &vectorizer->options,
+                          (size_t)(key & UINT32_MAX));
+}
+
 /* The document's cells, and the sorted keys of those that are features. */
 static dbt_status select_cells(dbt_transformer *transformer, dbt_text text, dbt_error *err)
 {
@@ -139,10 +147,9 @@ dbt_status dbt_transform(dbt_transformer *transformer, const dbt_page *page, dbt
             status = dbt_batch_reserve(batch, page->n_rows, n + transformer->n, err);
         if (status < 0) return status;
         const uint64_t *key = transformer->key;
-        const double *value = transformer->row.value;
         for (size_t i = 0; i < transformer->n; i++, n++) {
             batch->column[n] = (uint32_t)(key[i] >> 32);
-            batch->value[n] = (float)value[key[i] & UINT32_MAX];
+            batch->value[n] = (float)value_of(transformer, key[i]);
         }
         batch->row_start[r + 1] = n;
         batch->n_rows = r + 1;
@@ -163,7 +170,7 @@ dbt_status dbt_transform_text(dbt_transformer *transformer, dbt_text text, const
     if (status < 0) return status;
     for (size_t i = 0; i < transformer->n; i++) {
         transformer->column[i] = (uint32_t)(transformer->key[i] >> 32);
-        transformer->value[i] = transformer->row.value[transformer->key[i] & UINT32_MAX];
+        transformer->value[i] = value_of(transformer, transformer->key[i]);
     }
     *column = transformer->column;
     *value = transformer->value;

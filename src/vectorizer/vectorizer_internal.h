@@ -4,7 +4,7 @@
  *   rounds   reads the corpus and runs a pass over it on all threads, in a fixed order
  *   count    a pass: document frequencies of all n-grams, in shards
  *   table    the terms that are kept, for look-ups by hash
- *   row      a document to its normalised tf-idf cells
+ *   row      a document to its tf-idf cells and their norm
  *   score    a pass: sums of the cells by term and class; F
  *   select   which terms become features
  *   fetch    a pass: the strings of terms
@@ -14,6 +14,7 @@
 #ifndef DBT_VECTORIZER_INTERNAL_H
 #define DBT_VECTORIZER_INTERNAL_H
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -67,6 +68,7 @@ typedef struct dbt__table {
     size_t n_places;    /* of these and those they spill into; the last is empty */
     size_t n_terms;
     double *idf;                  /* [n_idf], one for each distinct document frequency */
+    uint64_t *share;              /* [n_idf]: what such a term adds to a norm: row.c */
     uint32_t *document_frequency; /* [n_idf] */
     size_t n_idf;
 } dbt__table;
@@ -83,8 +85,7 @@ void dbt__table_map(dbt__table *table, const uint32_t *feature);
 /* First place of the bucket where the search for a hash begins. */
 static inline size_t dbt__table_home(const dbt__table *table, uint64_t hash)
 {
-    __extension__ typedef unsigned __int128 uint128;
-    return (size_t)(((uint128)hash * table->n_buckets) >> 64) * DBT__BUCKET;
+    return (size_t)(((dbt__uint128)hash * table->n_buckets) >> 64) * DBT__BUCKET;
 }
 /* Place of a term, or of a higher hash when it is not there; `home` is dbt__table_home's. */
 static inline size_t dbt__table_find(const dbt__table *table, uint64_t hash, size_t home)
@@ -112,8 +113,8 @@ typedef struct dbt__cell {
 /* Scratch memory for the cells of one document, in the order in which terms first occur. */
 typedef struct dbt__row {
     dbt__cell *cell;
-    double *value; /* [n]: normalised */
     size_t n;
+    double norm; /* what values are divided by: of all cells, features or not */
     /* private */
     size_t capacity;
     uint64_t *slot; /* stamp in the high half, index of the cell in the low half */
@@ -125,7 +126,21 @@ typedef struct dbt__row {
 dbt_status dbt__row_init(dbt__row *row, dbt_error *err) DBT_MUST_USE;
 /* A zeroed one too. */
 void dbt__row_release(dbt__row *row);
-/* Replaces the cells by those of a document. DBT_ENOMEM. */
+/* What a distinct document frequency adds to a norm: dbt__table.share. */
+uint64_t dbt__norm_share(const dbt_vectorizer_options *options, double idf);
+/* Weight of a term that occurs `count` times: tf. */
+static inline double dbt__weigh(const dbt_vectorizer_options *options, uint32_t count)
+{
+    return options->sublinear_tf ? log((double)count) + 1 : (double)count;
+}
+/* The normalised value of cell i. */
+static inline double dbt__row_value(const dbt__row *row, const dbt__table *table,
+                                    const dbt_vectorizer_options *options, size_t i)
+{
+    const dbt__cell *cell = &row->cell[i];
+    return dbt__weigh(options, cell->count) * table->idf[cell->idf] / row->norm;
+}
+/* Replaces cells and norm by those of a document. DBT_ENOMEM. */
 dbt_status dbt__row_fill(dbt__row *row, const dbt__table *table,
                          const dbt_vectorizer_options *options, dbt__analyzer *analyzer,
                          dbt_text text, dbt_error *err) DBT_MUST_USE;
