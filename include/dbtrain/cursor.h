@@ -81,6 +81,12 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_next(dbt_cursor *cursor, dbt_page 
  * dbt_cursor_next; DBT_EUSAGE when there is no such page. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_read(dbt_cursor *cursor, int64_t index,
                                                    dbt_page *page, dbt_error *err);
+/* The rows of page `index` of the epoch by their positions in the split (of a query: row numbers
+ * from 0), without reading them: position[0 .. *n - 1] for an array of batch_size. The next page
+ * stays what it was. DBT_EUSAGE when there is no such page. */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_positions(dbt_cursor *cursor, int64_t index,
+                                                        int64_t *position, size_t *n,
+                                                        dbt_error *err);
 
 #ifdef __cplusplus
 }

@@ -167,6 +167,24 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform_text(dbt_transformer *transform
                                                       const uint32_t **column, const double **value,
                                                       size_t *n, dbt_error *err);
 
+/*
+ * A row packed into some two bytes an entry, so that many can be kept: unpacking one costs a small
+ * part of vectorizing its text. It means something to the vectorizer that made it alone.
+ */
+typedef struct dbt_packed_row {
+    const unsigned char *data;
+    size_t bytes;
+} dbt_packed_row;
+
+/* Packs one document; `row` is valid until the next call on this transformer. DBT_ENOMEM. */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_pack_text(dbt_transformer *transformer, dbt_text text,
+                                                 dbt_packed_row *row, dbt_error *err);
+/* Replaces `batch` by n_rows packed rows: the bits that dbt_transform gives for their texts. Any
+ * thread. DBT_EFORMAT (no row of this vectorizer), DBT_ENOMEM. */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_unpack(const dbt_vectorizer *vectorizer,
+                                              const dbt_packed_row *row, size_t n_rows,
+                                              dbt_batch *batch, dbt_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -111,11 +111,18 @@ dbt_status dbt_cursor_reset(dbt_cursor *cursor, int64_t epoch, dbt_error *err)
     return DBT_OK;
 }
 
+/* Rows of page `index`: from *first on. */
+static int64_t rows_of_page(const dbt_cursor *cursor, int64_t index, int64_t *first)
+{
+    *first = index * cursor->batch_size;
+    int64_t n = cursor->n_rows - *first;
+    return n < cursor->batch_size ? n : cursor->batch_size;
+}
+
 static dbt_status read_page(dbt_cursor *cursor, int64_t index, dbt_page *page, dbt_error *err)
 {
-    int64_t first = index * cursor->batch_size;
-    int64_t n = cursor->n_rows - first;
-    if (n > cursor->batch_size) n = cursor->batch_size;
+    int64_t first;
+    int64_t n = rows_of_page(cursor, index, &first);
     dbt_status status;
     if (cursor->is_query)
         status = dbt__query_read(&cursor->query, first, n, page, err);
@@ -140,11 +147,32 @@ dbt_status dbt_cursor_next(dbt_cursor *cursor, dbt_page *page, dbt_error *err)
     return read_page(cursor, cursor->next, page, err);
 }
 
+static dbt_status check_page(const dbt_cursor *cursor, int64_t index, dbt_error *err)
+{
+    if (index >= 0 && index < dbt_cursor_pages(cursor)) return DBT_OK;
+    return dbt__fail(err, DBT_EUSAGE, "no page %lld: the epoch has %lld", (long long)index,
+                     (long long)dbt_cursor_pages(cursor));
+}
+
 dbt_status dbt_cursor_read(dbt_cursor *cursor, int64_t index, dbt_page *page, dbt_error *err)
 {
     dbt_page_clear(page);
-    if (index < 0 || index >= dbt_cursor_pages(cursor))
-        return dbt__fail(err, DBT_EUSAGE, "no page %lld: the epoch has %lld", (long long)index,
-                         (long long)dbt_cursor_pages(cursor));
-    return read_page(cursor, index, page, err);
+    dbt_status status = check_page(cursor, index, err);
+    return status < 0 ? status : read_page(cursor, index, page, err);
+}
+
+dbt_status dbt_cursor_positions(dbt_cursor *cursor, int64_t index, int64_t *position, size_t *n,
+                                dbt_error *err)
+{
+    *n = 0;
+    dbt_status status = check_page(cursor, index, err);
+    if (status < 0) return status;
+    int64_t first;
+    int64_t rows = rows_of_page(cursor, index, &first);
+    if (cursor->window != NULL)
+        dbt__window_positions(cursor->window, &cursor->order, first, rows, position);
+    for (int64_t i = 0; cursor->window == NULL && i < rows; i++)
+        position[i] = first + i;
+    *n = (size_t)rows;
+    return DBT_OK;
 }

@@ -22,8 +22,9 @@ typedef struct held_row {
 } held_row;
 
 struct dbt__window {
-    int64_t index; /* of the window that `plan` describes, or -1 */
+    int64_t planned; /* the window that `plan` describes, or -1 */
     dbt__order_window plan;
+    int64_t loaded; /* the window whose texts are held, or are too large to be; -1 */
     bool too_large; /* the texts are not held */
     size_t n_held;
     held_row *held; /* [DBT__WINDOW_ROWS]: the blocks' rows, in the order of the blocks */
@@ -40,7 +41,7 @@ dbt_status dbt__window_new(size_t memory, dbt__window **window, dbt_error *err)
         return dbt__out_of_memory(err, "a cursor");
     }
     dbt__buffer_init(&made->bytes, memory == 0 ? 1 : memory);
-    made->index = -1;
+    made->planned = made->loaded = -1;
     *window = made;
     return DBT_OK;
 }
@@ -55,7 +56,7 @@ void dbt__window_free(dbt__window *window)
 
 void dbt__window_reset(dbt__window *window)
 {
-    window->index = -1;
+    window->planned = window->loaded = -1;
     window->too_large = false;
 }
 
@@ -92,17 +93,38 @@ static dbt_status load_blocks(dbt__window *window, dbt__split_reader *reader, db
     return status;
 }
 
-static dbt_status load_window(dbt__window *window, dbt__split_reader *reader,
-                              const dbt__order *order, int64_t index, dbt_error *err)
+/* Plans the window that row `first` of the order is in, and gives the place of that row in it and
+ * how many of `n` rows follow there. */
+static size_t plan_window(dbt__window *window, const dbt__order *order, int64_t first, int64_t n,
+                          size_t *here)
 {
-    window->index = -1;
-    dbt__order_fill(order, index, &window->plan);
+    int64_t index = dbt__order_window_of(order, first);
+    if (index != window->planned) {
+        dbt__order_fill(order, index, &window->plan);
+        window->planned = index;
+        window->loaded = -1;
+    }
+    size_t start = (size_t)(first - dbt__order_window_start(order, index));
+    *here = window->plan.n_rows - start;
+    if (n < (int64_t)*here) *here = (size_t)n;
+    return start;
+}
+
+static int64_t position_of(const dbt__window *window, size_t place)
+{
+    size_t row = window->plan.shuffled[place];
+    return window->plan.block[row / DBT__BLOCK_ROWS] + (int64_t)(row % DBT__BLOCK_ROWS);
+}
+
+/* The texts of the planned window. */
+static dbt_status load_window(dbt__window *window, dbt__split_reader *reader, dbt_error *err)
+{
     dbt_status status = window->too_large ? DBT_OK : load_blocks(window, reader, err);
     if (window->too_large) {
         dbt__buffer_release(&window->bytes);
         status = DBT_OK;
     }
-    if (status == DBT_OK) window->index = index;
+    if (status == DBT_OK) window->loaded = window->planned;
     return status;
 }
 
@@ -134,13 +156,9 @@ static dbt_status append_held(const dbt__window *window, size_t first, size_t n,
 static dbt_status append_fetched(const dbt__window *window, dbt__split_reader *reader, size_t first,
                                  size_t n, dbt_page *page, dbt_error *err)
 {
-    const dbt__order_window *plan = &window->plan;
     dbt_status status = dbt__split_begin(reader, err);
-    for (size_t i = first; status == DBT_OK && i < first + n; i++) {
-        size_t row = plan->shuffled[i];
-        int64_t position = plan->block[row / DBT__BLOCK_ROWS] + (int64_t)(row % DBT__BLOCK_ROWS);
-        status = dbt__split_read(reader, position, 1, dbt__append_row, page, err);
-    }
+    for (size_t i = first; status == DBT_OK && i < first + n; i++)
+        status = dbt__split_read(reader, position_of(window, i), 1, dbt__append_row, page, err);
     dbt__split_end(reader);
     return status;
 }
@@ -149,17 +167,22 @@ dbt_status dbt__window_read(dbt__window *window, dbt__split_reader *reader, cons
                             int64_t first, int64_t n, dbt_page *page, dbt_error *err)
 {
     dbt_status status = DBT_OK;
-    while (status == DBT_OK && n > 0) {
-        int64_t index = dbt__order_window_of(order, first);
-        if (index != window->index) status = load_window(window, reader, order, index, err);
+    for (size_t here; status == DBT_OK && n > 0; first += (int64_t)here, n -= (int64_t)here) {
+        size_t start = plan_window(window, order, first, n, &here);
+        if (window->loaded != window->planned) status = load_window(window, reader, err);
         if (status < 0) break;
-        size_t start = (size_t)(first - dbt__order_window_start(order, index));
-        size_t here = window->plan.n_rows - start;
-        if (n < (int64_t)here) here = (size_t)n;
         status = window->too_large ? append_fetched(window, reader, start, here, page, err)
                                    : append_held(window, start, here, page, err);
-        first += (int64_t)here;
-        n -= (int64_t)here;
     }
     return status;
+}
+
+void dbt__window_positions(dbt__window *window, const dbt__order *order, int64_t first, int64_t n,
+                           int64_t *position)
+{
+    for (size_t here; n > 0; first += (int64_t)here, n -= (int64_t)here) {
+        size_t start = plan_window(window, order, first, n, &here);
+        for (size_t i = 0; i < here; i++)
+            *position++ = position_of(window, start + i);
+    }
 }

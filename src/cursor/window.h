@@ -16,5 +16,8 @@ void dbt__window_reset(dbt__window *window);
 /* Appends rows first .. first + n - 1 of the order to a page. */
 dbt_status dbt__window_read(dbt__window *window, dbt__split_reader *reader, const dbt__order *order,
                             int64_t first, int64_t n, dbt_page *page, dbt_error *err) DBT_MUST_USE;
+/* Where in the split rows first .. first + n - 1 of the order are. */
+void dbt__window_positions(dbt__window *window, const dbt__order *order, int64_t first, int64_t n,
+                           int64_t *position);
 
 #endif

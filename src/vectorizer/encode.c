@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "leb128.h"
 #include "vectorizer_internal.h"
 
 #define ENCODING_VERSION 1
@@ -58,28 +59,6 @@ static uint64_t get_number(const unsigned char *from, size_t bytes)
     return number;
 }
 
-static size_t put_leb128(unsigned char *to, uint64_t number)
-{
-    size_t n = 0;
-    for (; number >= 0x80; number >>= 7)
-        to[n++] = (unsigned char)(number | 0x80);
-    to[n++] = (unsigned char)number;
-    return n;
-}
-
-/* Moves *from on; false: it ends before the number does, or the number is over 64 bits. */
-static bool get_leb128(const unsigned char **from, const unsigned char *end, uint64_t *number)
-{
-    *number = 0;
-    for (unsigned shift = 0; *from < end && shift < 64; shift += 7) {
-        unsigned char byte = *(*from)++;
-        if (shift == 63 && byte > 1) return false;
-        *number |= (uint64_t)(byte & 0x7F) << shift;
-        if (byte < 0x80) return true;
-    }
-    return false;
-}
-
 size_t dbt_vectorizer_parts(const dbt_vectorizer *vectorizer)
 {
     return (vectorizer->table.n_places + PART_PLACES - 1) / PART_PLACES;
@@ -96,8 +75,8 @@ static size_t put_terms(const dbt_vectorizer *vectorizer, size_t part, unsigned 
     for (size_t i = first; i < end; i++) {
         const dbt__entry *entry = &table->entry[i];
         if (entry->hash == UINT64_MAX || entry->feature != DBT__NO_FEATURE) continue;
-        length += put_leb128(to + length, entry->hash - before);
-        length += put_leb128(to + length, table->document_frequency[entry->idf]);
+        length += dbt__leb128_put(to + length, entry->hash - before);
+        length += dbt__leb128_put(to + length, table->document_frequency[entry->idf]);
         before = entry->hash;
         ++*n;
     }
@@ -241,7 +220,7 @@ static dbt_status load_terms(dbt_vectorizer *vectorizer, const unsigned char *fr
     uint64_t hash = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t step = 0, df = 0;
-        bool read = get_leb128(&from, end, &step) && get_leb128(&from, end, &df);
+        bool read = dbt__leb128_get(&from, end, &step) && dbt__leb128_get(&from, end, &df);
         bool rises = !__builtin_add_overflow(hash, step, &hash) && hash != UINT64_MAX &&
                      (load->n_kept == 0 || hash > load->last_hash);
         if (!read || !rises || df < 1 || df > (uint64_t)vectorizer->n_documents)
@@ -358,6 +337,7 @@ dbt_status dbt_vectorizer_load_finish(dbt_vectorizer *vectorizer, dbt_error *err
     if (status == DBT_OK)
         status = dbt__table_init(&vectorizer->table, merged, n, &vectorizer->options,
                                  vectorizer->n_documents, err);
+    if (status == DBT_OK) status = dbt__vectorizer_weigh(vectorizer, err);
     if (status == DBT_OK) {
         dbt__table_map(&vectorizer->table, feature);
         dbt__loading_free(vectorizer->loading);

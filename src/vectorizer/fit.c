@@ -199,7 +199,7 @@ static dbt_status build_features(fit_state *fit, const uint32_t *order, size_t n
     vectorizer->n_features = n;
     dbt__table_map(&vectorizer->table, id);
     dbt__free(id);
-    return DBT_OK;
+    return dbt__vectorizer_weigh(vectorizer, err);
 }
 
 static dbt_status select_features(fit_state *fit, dbt_error *err)

@@ -8,8 +8,8 @@
  * The norm is summed in integers, in units of 2^-54, so that its bits do not depend on the order of
  * the cells, nor on how a vocabulary that is larger than memory is cut into parts. A term adds
  * count^2 idf^2 (l2) or count idf (l1). As ln(2^32) + 1 bounds idf, idf^2 takes 64 bits; the counts
- * of a document add up to less than 2^32, so the sum takes 128. Rounding idf^2 >= 1 to 2^-54 is what
- * a double does to it, too.
+ * of a document add up to less than 2^32, so the sum takes 128. Rounding idf^2 >= 1 to 2^-54 is
+ * what a double does to it, too.
  */
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /*
- * transform.c: pages to batches.
+ * transform.c: pages to batches, and documents to packed rows.
  *
  * The selected cells of a document are put in the order of their columns by a radix sort of
  * (column, cell): a comparison sort of some hundred numbers would take a third of the whole time,
@@ -22,10 +22,14 @@ struct dbt_transformer {
     uint64_t *spare;
     uint32_t *column;
     double *value;
+    uint32_t *count;
+    unsigned char *packed;
     size_t key_capacity;
     size_t spare_capacity;
     size_t column_capacity;
     size_t value_capacity;
+    size_t count_capacity;
+    size_t packed_capacity;
 };
 
 dbt_status dbt_transformer_new(const dbt_vectorizer *vectorizer, dbt_transformer **transformer,
@@ -57,6 +61,8 @@ void dbt_transformer_free(dbt_transformer *transformer)
     dbt__free(transformer->spare);
     dbt__free(transformer->column);
     dbt__free(transformer->value);
+    dbt__free(transformer->count);
+    dbt__free(transformer->packed);
     dbt__free(transformer);
 }
 
@@ -175,5 +181,31 @@ dbt_status dbt_transform_text(dbt_transformer *transformer, dbt_text text, const
     *column = transformer->column;
     *value = transformer->value;
     *n = transformer->n;
+    return DBT_OK;
+}
+
+dbt_status dbt_pack_text(dbt_transformer *transformer, dbt_text text, dbt_packed_row *row,
+                         dbt_error *err)
+{
+    *row = (dbt_packed_row){0};
+    dbt_status status = select_cells(transformer, text, err);
+    size_t n = transformer->n;
+    if (status == DBT_OK)
+        status = dbt__reserve((void **)&transformer->column, &transformer->column_capacity, n + 1,
+                              sizeof *transformer->column, "a row", err);
+    if (status == DBT_OK)
+        status = dbt__reserve((void **)&transformer->count, &transformer->count_capacity, n + 1,
+                              sizeof *transformer->count, "a row", err);
+    if (status == DBT_OK)
+        status = dbt__reserve((void **)&transformer->packed, &transformer->packed_capacity,
+                              dbt__pack_limit(n), 1, "a row", err);
+    if (status < 0) return status;
+    for (size_t i = 0; i < n; i++) {
+        transformer->column[i] = (uint32_t)(transformer->key[i] >> 32);
+        transformer->count[i] = transformer->row.cell[transformer->key[i] & UINT32_MAX].count;
+    }
+    row->data = transformer->packed;
+    row->bytes = dbt__pack_cells(transformer->row.norm, transformer->column, transformer->count, n,
+                                 transformer->packed);
     return DBT_OK;
 }

@@ -64,6 +64,16 @@ dbt__analyzer_options dbt__options_analyzer(const dbt_vectorizer_options *option
     };
 }
 
+dbt_status dbt__vectorizer_weigh(dbt_vectorizer *vectorizer, dbt_error *err)
+{
+    vectorizer->idf = dbt__alloc_array(vectorizer->n_features, sizeof *vectorizer->idf);
+    if (vectorizer->idf == NULL) return dbt__out_of_memory(err, "a vocabulary");
+    for (size_t i = 0; i < vectorizer->n_features; i++)
+        vectorizer->idf[i] = dbt__idf(&vectorizer->options, vectorizer->n_documents,
+                                      vectorizer->document_frequency[i]);
+    return DBT_OK;
+}
+
 void dbt_vectorizer_free(dbt_vectorizer *vectorizer)
 {
     if (vectorizer == NULL) return;
@@ -72,6 +82,7 @@ void dbt_vectorizer_free(dbt_vectorizer *vectorizer)
     dbt__free(vectorizer->term_bytes);
     dbt__free(vectorizer->term_start);
     dbt__free(vectorizer->document_frequency);
+    dbt__free(vectorizer->idf);
     dbt__free(vectorizer->score);
     dbt__free(vectorizer);
 }
@@ -89,12 +100,11 @@ size_t dbt_vectorizer_features(const dbt_vectorizer *vectorizer)
 dbt_feature dbt_vectorizer_feature(const dbt_vectorizer *vectorizer, size_t id)
 {
     size_t start = vectorizer->term_start[id];
-    int64_t df = vectorizer->document_frequency[id];
     return (dbt_feature){
         .term = vectorizer->term_bytes + start,
         .term_bytes = vectorizer->term_start[id + 1] - start,
-        .document_frequency = df,
-        .idf = dbt__idf(&vectorizer->options, vectorizer->n_documents, df),
+        .document_frequency = vectorizer->document_frequency[id],
+        .idf = vectorizer->idf[id],
         .score = vectorizer->score[id],
     };
 }

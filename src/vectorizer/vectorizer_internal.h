@@ -10,6 +10,8 @@
  *   fetch    a pass: the strings of terms
  *   fit      all of them, one after another
  *   encode   a vectorizer to and from stored parts
+ *   transform  pages to batches, documents to packed rows
+ *   pack     packed rows to batches
  */
 #ifndef DBT_VECTORIZER_INTERNAL_H
 #define DBT_VECTORIZER_INTERNAL_H
@@ -296,6 +298,14 @@ uint64_t dbt__select_key(const uint64_t *key, size_t n, size_t k, size_t *n_high
 /* Keys whose order is that of scores: NaN lowest, then -inf to inf. */
 uint64_t dbt__score_key(double score);
 
+/* --- pack --- */
+
+/* The most bytes that a row of n cells takes packed. */
+size_t dbt__pack_limit(size_t n_cells);
+/* Packs cells by ascending column; returns the bytes. */
+size_t dbt__pack_cells(double norm, const uint32_t *column, const uint32_t *count, size_t n,
+                       unsigned char *row);
+
 /* --- the vectorizer --- */
 
 struct dbt_vectorizer {
@@ -308,10 +318,13 @@ struct dbt_vectorizer {
     char *term_bytes;
     size_t *term_start; /* [n_features + 1] */
     uint32_t *document_frequency;
+    double *idf; /* [n_features] */
     double *score;
     struct dbt__loading *loading; /* until dbt_vectorizer_load_finish */
 };
 
+/* Makes the idf of all features, once there are all. DBT_ENOMEM. */
+dbt_status dbt__vectorizer_weigh(dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__options_check(const dbt_vectorizer_options *options, dbt_error *err) DBT_MUST_USE;
 dbt__analyzer_options dbt__options_analyzer(const dbt_vectorizer_options *options, uint64_t seed,
                                             uint64_t hash_mask);

@@ -237,6 +237,36 @@ static void test_cursor__pages_can_be_read_in_any_order(void **state)
     close_store(store);
 }
 
+static void test_cursor__positions_are_those_of_the_page(void **state)
+{
+    (void)state;
+    enum { N = 40000, B = 100 }; /* three windows */
+    dbt_store *store = make_store("positions.db", N);
+    dbt_error err = {0};
+    dbt_page *page = new_page();
+    for (int shuffle = 0; shuffle < 2; shuffle++) {
+        dbt_cursor *cursor = open_cursor(store, "all", B, shuffle != 0, 1 << 22);
+        assert_ok(dbt_cursor_reset(cursor, 3, &err), err);
+        for (int64_t index = 0; index < dbt_cursor_pages(cursor); index += 7) {
+            int64_t position[B], other[B];
+            size_t n, n_other;
+            assert_ok(dbt_cursor_positions(cursor, index, position, &n, &err), err);
+            assert_ok(dbt_cursor_positions(cursor, (index * 31) % 400, other, &n_other, &err), err);
+            assert_ok(dbt_cursor_read(cursor, index, page, &err), err);
+            assert_int_equal(n, page->n_rows);
+            for (size_t i = 0; i < n; i++)
+                assert_int_equal(page->document_id[i], position[i] + 1);
+        }
+        int64_t position[B];
+        size_t n;
+        assert_int_equal(dbt_cursor_positions(cursor, N / B, position, &n, NULL), DBT_EUSAGE);
+        assert_int_equal(dbt_cursor_positions(cursor, -1, position, &n, NULL), DBT_EUSAGE);
+        dbt_cursor_close(cursor);
+    }
+    dbt_page_free(page);
+    close_store(store);
+}
+
 static void test_cursor__mixes_a_corpus_that_is_sorted_by_class(void **state)
 {
     (void)state;
@@ -635,6 +665,7 @@ int main(void)
         cmocka_unit_test(test_cursor__a_split_without_rows_has_no_pages),
         cmocka_unit_test(test_cursor__orders_depend_on_seed_and_epoch_alone),
         cmocka_unit_test(test_cursor__pages_can_be_read_in_any_order),
+        cmocka_unit_test(test_cursor__positions_are_those_of_the_page),
         cmocka_unit_test(test_cursor__mixes_a_corpus_that_is_sorted_by_class),
         cmocka_unit_test(test_order__is_a_permutation_at_every_size),
         cmocka_unit_test(test_order__no_window_is_a_remnant),

@@ -117,15 +117,20 @@ static void assert_same_features(const dbt_vectorizer *a, const dbt_vectorizer *
     }
 }
 
-static void assert_same_batches(const dbt_vectorizer *a, const dbt_vectorizer *b,
-                                const made_corpus *corpus)
+static void assert_same_batch(const dbt_batch *x, const dbt_batch *y)
 {
-    dbt_batch *x = transform_all(a, corpus), *y = transform_all(b, corpus);
     assert_int_equal(x->n_rows, y->n_rows);
     assert_int_equal(x->n_columns, y->n_columns);
     assert_memory_equal(x->row_start, y->row_start, (x->n_rows + 1) * sizeof *x->row_start);
     assert_memory_equal(x->column, y->column, x->row_start[x->n_rows] * sizeof *x->column);
     assert_memory_equal(x->value, y->value, x->row_start[x->n_rows] * sizeof *x->value);
+}
+
+static void assert_same_batches(const dbt_vectorizer *a, const dbt_vectorizer *b,
+                                const made_corpus *corpus)
+{
+    dbt_batch *x = transform_all(a, corpus), *y = transform_all(b, corpus);
+    assert_same_batch(x, y);
     dbt_batch_free(x);
     dbt_batch_free(y);
 }
@@ -423,6 +428,96 @@ static void test_transform__rows_do_not_depend_on_each_other(void **state)
     free_corpus(&corpus);
 }
 
+static void assert_unpacks_to(const dbt_vectorizer *vectorizer, const made_corpus *corpus,
+                              const dbt_batch *expected)
+{
+    dbt_error err = {0};
+    dbt_transformer *transformer;
+    dbt_batch *batch;
+    dbt_packed_row *rows = calloc(expected->n_rows, sizeof *rows);
+    assert_non_null(rows);
+    assert_ok(dbt_transformer_new(vectorizer, &transformer, &err), err);
+    assert_ok(dbt_batch_new(&batch, &err), err);
+    for (size_t r = 0; r < expected->n_rows; r++) {
+        dbt_packed_row row;
+        assert_ok(dbt_pack_text(transformer, corpus->text[r], &row, &err), err);
+        unsigned char *copy = malloc(row.bytes);
+        assert_non_null(copy);
+        memcpy(copy, row.data, row.bytes);
+        rows[r] = (dbt_packed_row){copy, row.bytes};
+    }
+    assert_ok(dbt_unpack(vectorizer, rows, expected->n_rows, batch, &err), err);
+    assert_same_batch(batch, expected);
+    for (size_t r = 0; r < expected->n_rows; r++)
+        free((void *)(uintptr_t)rows[r].data);
+    free(rows);
+    dbt_batch_free(batch);
+    dbt_transformer_free(transformer);
+}
+
+static void test_pack__unpacks_to_the_same_bits(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(200, 300, 3000);
+    dbt_vectorizer_options options[] = {make_options(500), make_options(0), make_options(500)};
+    options[1].norm = DBT_NORM_L1;
+    options[1].use_idf = false;
+    options[2].norm = DBT_NORM_NONE;
+    options[2].sublinear_tf = true;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        dbt_vectorizer *vectorizer = fit_on(&corpus, &options[i], 1, UINT64_MAX, NULL);
+        dbt_batch *batch = transform_all(vectorizer, &corpus);
+        assert_unpacks_to(vectorizer, &corpus, batch);
+        dbt_batch_free(batch);
+        dbt_vectorizer_free(vectorizer);
+    }
+    free_corpus(&corpus);
+}
+
+static void test_pack__damaged_rows_are_refused_or_harmless(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    made_corpus corpus = make_corpus(60, 200, 500);
+    dbt_vectorizer_options options = make_options(100);
+    dbt_vectorizer *vectorizer = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    dbt_transformer *transformer;
+    dbt_batch *batch;
+    dbt_packed_row row;
+    assert_ok(dbt_transformer_new(vectorizer, &transformer, &err), err);
+    assert_ok(dbt_batch_new(&batch, &err), err);
+    size_t longest = 0;
+    for (size_t d = 0; d < 60; d++)
+        if (corpus.text[d].bytes > corpus.text[longest].bytes) longest = d;
+    assert_ok(dbt_pack_text(transformer, corpus.text[longest], &row, &err), err);
+    assert_true(row.bytes > 50);
+    for (size_t cut = 0; cut < 8; cut++) {
+        const dbt_packed_row shorter = {row.data, cut};
+        assert_int_equal(dbt_unpack(vectorizer, &shorter, 1, batch, NULL), DBT_EFORMAT);
+    }
+    size_t refused = 0;
+    for (size_t at = 8; at < row.bytes; at++) {
+        for (int bit = 0; bit < 8; bit++) {
+            unsigned char *copy = malloc(row.bytes); /* exact, so that reading past it is seen */
+            assert_non_null(copy);
+            memcpy(copy, row.data, row.bytes);
+            copy[at] ^= (unsigned char)(1 << bit);
+            const dbt_packed_row damaged = {copy, row.bytes};
+            dbt_status status = dbt_unpack(vectorizer, &damaged, 1, batch, NULL);
+            assert_true(status == DBT_OK || status == DBT_EFORMAT);
+            refused += status == DBT_EFORMAT;
+            for (size_t e = 0; status == DBT_OK && e < batch->row_start[1]; e++)
+                assert_true(batch->column[e] < dbt_vectorizer_features(vectorizer));
+            free(copy);
+        }
+    }
+    assert_true(refused > 0);
+    dbt_batch_free(batch);
+    dbt_transformer_free(transformer);
+    dbt_vectorizer_free(vectorizer);
+    free_corpus(&corpus);
+}
+
 /* --- storing and loading --- */
 
 static dbt_status load_copy(const dbt_vectorizer *from, dbt_vectorizer **copy, dbt_error *err)
@@ -552,6 +647,8 @@ int main(void)
         cmocka_unit_test(test_fit__options_out_of_range_are_usage_errors),
         cmocka_unit_test(test_fit__passes_on_what_reading_returns),
         cmocka_unit_test(test_transform__rows_do_not_depend_on_each_other),
+        cmocka_unit_test(test_pack__unpacks_to_the_same_bits),
+        cmocka_unit_test(test_pack__damaged_rows_are_refused_or_harmless),
         cmocka_unit_test(test_load__gives_the_bits_of_the_fitted_vectorizer),
         cmocka_unit_test(test_load__refuses_damaged_parts),
         cmocka_unit_test(test_load__refuses_wrong_features),
