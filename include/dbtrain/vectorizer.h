@@ -121,6 +121,8 @@ DBT_EXPORT dbt_feature dbt_vectorizer_feature(const dbt_vectorizer *vectorizer, 
 DBT_EXPORT int64_t dbt_vectorizer_documents(const dbt_vectorizer *vectorizer);
 /* Terms before selection. The norm of a row runs over all of them, so they must be kept. */
 DBT_EXPORT int64_t dbt_vectorizer_terms(const dbt_vectorizer *vectorizer);
+/* Memory that it takes, about. */
+DBT_EXPORT size_t dbt_vectorizer_bytes(const dbt_vectorizer *vectorizer);
 
 /*
  * The terms that were not selected, as parts of at most about 1 MiB: a stored vectorizer is its

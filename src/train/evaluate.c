@@ -260,9 +260,9 @@ static dbt_status scan_split(evaluation *e, dbt_store *store, const char *split,
     dbt_status status = dbt_cursor_open(store, &options, &cursor, err);
     if (status == DBT_OK)
         status = dbt_pool_new(threads == 0 ? dbt_usable_cores() : threads, &pool, err);
+    const dbt__feed feed = {.cursor = cursor, .vectorizer = e->model->vectorizer};
     if (status == DBT_OK)
-        status = dbt__scanner_new(cursor, e->model->vectorizer, e->model->network,
-                                  &e->model->labels, pool, &scanner, err);
+        status = dbt__scanner_new(&feed, e->model->network, &e->model->labels, pool, &scanner, err);
     if (status == DBT_OK)
         status =
             dbt__scan(scanner, dbt_cursor_pages(cursor), visit_page, e, observer, &metrics, err);

@@ -220,14 +220,38 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
     return DBT_OK;
 }
 
+/* What the memory limit leaves for vectorized rows. */
+static size_t budget_rows(const dbt__fit *fit)
+{
+    size_t network = dbt_network_bytes(dbt_network_get_options(fit->network));
+    size_t used = FIXED_BYTES + 2 * network + dbt_vectorizer_bytes(fit->vectorizer);
+    return used < fit->options.memory ? fit->options.memory - used : 0;
+}
+
+/* Keeps the vectorized rows of both splits, where they fit and are needed more than once. */
+static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
+{
+    if (fit->options.epochs == 1) return DBT_OK;
+    size_t memory = budget_rows(fit);
+    dbt_status status =
+        dbt__row_cache_fill(fit->store, fit->train, fit->train_split.documents, fit->vectorizer,
+                            fit->pool, memory, fit->observer, &fit->train_rows, err);
+    if (status < 0) return status;
+    memory -= dbt__row_cache_bytes(fit->train_rows);
+    return dbt__row_cache_fill(fit->store, fit->validation, fit->validation_split.documents,
+                               fit->vectorizer, fit->pool, memory, fit->observer,
+                               &fit->validation_rows, err);
+}
+
 static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
 {
     const dbt_fit_options *options = &fit->options;
+    const size_t batch_size = (size_t)options->batch_size;
     dbt_cursor_options cursor;
     dbt_cursor_options_init(&cursor);
     cursor.split = fit->train;
     cursor.n_rows = fit->train_split.documents;
-    cursor.batch_size = (size_t)options->batch_size;
+    cursor.batch_size = batch_size;
     cursor.shuffle = options->shuffle;
     cursor.seed = options->seed;
     dbt_status status = dbt_cursor_open(fit->store, &cursor, &fit->train_cursor, err);
@@ -245,11 +269,13 @@ static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
         fit->validation_pages = options->validation_steps;
     int64_t end;
     if (__builtin_mul_overflow(fit->steps, options->epochs, &end)) end = INT64_MAX;
-    status = dbt__loader_new(fit->train_cursor, fit->vectorizer, dbt_pool_threads(fit->pool), 0,
-                             end, &fit->loader, err);
+    const dbt__feed train = {fit->train_cursor, fit->vectorizer, fit->train_rows, batch_size};
+    const dbt__feed validation = {fit->validation_cursor, fit->vectorizer, fit->validation_rows,
+                                  batch_size};
+    status = dbt__loader_new(&train, dbt_pool_threads(fit->pool), 0, end, &fit->loader, err);
     if (status < 0) return status;
-    return dbt__scanner_new(fit->validation_cursor, fit->vectorizer, fit->network,
-                            &fit->survey.labels, fit->pool, &fit->scanner, err);
+    return dbt__scanner_new(&validation, fit->network, &fit->survey.labels, fit->pool,
+                            &fit->scanner, err);
 }
 
 static dbt_status prepare(dbt__fit *fit, dbt_error *err)
@@ -268,6 +294,7 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = weigh_classes(fit, err);
     if (status == DBT_OK) status = obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = make_network(fit, err);
+    if (status == DBT_OK) status = keep_rows(fit, err);
     if (status == DBT_OK) status = open_cursors(fit, err);
     if (status < 0) return status;
     const dbt__run_row row = {fit->vectorizer_id, fit->train_split.id, fit->validation_split.id,
@@ -315,6 +342,8 @@ static void release(dbt__fit *fit)
     dbt__scanner_free(fit->scanner);
     dbt_cursor_close(fit->train_cursor);
     dbt_cursor_close(fit->validation_cursor);
+    dbt__row_cache_free(fit->train_rows);
+    dbt__row_cache_free(fit->validation_rows);
     dbt_network_free(fit->network);
     dbt_vectorizer_free(fit->vectorizer);
     dbt__label_map_release(&fit->survey.labels);

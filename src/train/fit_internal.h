@@ -12,6 +12,7 @@
 #include "base.h"
 #include "labels.h"
 #include "loader.h"
+#include "row_cache.h"
 #include "scan.h"
 #include "sql.h"
 #include "vocabulary.h"
@@ -37,6 +38,8 @@ typedef struct dbt__fit {
 
     dbt_cursor *train_cursor;
     dbt_cursor *validation_cursor;
+    dbt__row_cache *train_rows; /* NULL: they are vectorized anew in each epoch */
+    dbt__row_cache *validation_rows;
     dbt__loader *loader;
     dbt__scanner *scanner;
     int64_t steps;            /* of an epoch */

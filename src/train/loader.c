@@ -11,8 +11,7 @@
 #include <pthread.h>
 
 typedef struct slot {
-    dbt_page *page;
-    dbt_batch *batch;
+    dbt__page_batch pair;
     bool ready;
     dbt_status status;
     dbt_error err;
@@ -25,7 +24,7 @@ typedef struct maker {
 } maker;
 
 struct dbt__loader {
-    dbt_cursor *cursor;
+    dbt__feed feed;
     int64_t pass; /* that the cursor is at; 0: none yet */
     pthread_mutex_t reading;
     pthread_mutex_t state;
@@ -56,16 +55,17 @@ static bool has_room(const dbt__loader *loader)
 }
 
 /* Under `reading`. */
-static dbt_status read_page(dbt__loader *loader, int64_t number, dbt_page *page, dbt_error *err)
+static dbt_status read_page(dbt__loader *loader, int64_t number, dbt__page_batch *pair,
+                            dbt_error *err)
 {
-    int64_t pages = dbt_cursor_pages(loader->cursor);
+    int64_t pages = dbt_cursor_pages(loader->feed.cursor);
     int64_t pass = number / pages + 1;
     if (pass != loader->pass) {
-        dbt_status status = dbt_cursor_reset(loader->cursor, pass, err);
+        dbt_status status = dbt_cursor_reset(loader->feed.cursor, pass, err);
         if (status < 0) return status;
         loader->pass = pass;
     }
-    return dbt_cursor_read(loader->cursor, number % pages, page, err);
+    return dbt__feed_read(&loader->feed, number % pages, pair, err);
 }
 
 /* Makes the next batch that nobody has claimed, if there is room for one. */
@@ -85,10 +85,10 @@ static void make_batch(maker *self)
     s->err = (dbt_error){0};
     (void)pthread_mutex_unlock(&loader->state);
 
-    s->status = read_page(loader, number, s->page, &s->err);
+    s->status = read_page(loader, number, &s->pair, &s->err);
     (void)pthread_mutex_unlock(&loader->reading);
     if (s->status == DBT_OK)
-        s->status = dbt_transform(self->transformer, s->page, s->batch, &s->err);
+        s->status = dbt__feed_vectorize(&loader->feed, self->transformer, &s->pair, &s->err);
 
     (void)pthread_mutex_lock(&loader->state);
     s->ready = true;
@@ -117,20 +117,18 @@ static dbt_status allocate_slots(dbt__loader *loader, dbt_error *err)
     loader->slots = dbt__alloc_array(loader->depth, sizeof *loader->slots);
     if (loader->slots == NULL) return dbt__out_of_memory(err, "batches");
     for (size_t i = 0; i < loader->depth; i++) {
-        dbt_status status = dbt_page_new(&loader->slots[i].page, err);
-        if (status == DBT_OK) status = dbt_batch_new(&loader->slots[i].batch, err);
+        dbt_status status = dbt__page_batch_init(&loader->slots[i].pair, &loader->feed, err);
         if (status < 0) return status;
     }
     return DBT_OK;
 }
 
-static dbt_status start_makers(dbt__loader *loader, const dbt_vectorizer *vectorizer,
-                               dbt_error *err)
+static dbt_status start_makers(dbt__loader *loader, dbt_error *err)
 {
     for (size_t i = 0; i < loader->n_makers; i++) {
         maker *m = &loader->makers[i];
         m->loader = loader;
-        dbt_status status = dbt_transformer_new(vectorizer, &m->transformer, err);
+        dbt_status status = dbt_transformer_new(loader->feed.vectorizer, &m->transformer, err);
         if (status < 0) return status;
         if (i == 0) continue;
         if (pthread_create(&m->thread, NULL, run_maker, m) != 0)
@@ -141,13 +139,13 @@ static dbt_status start_makers(dbt__loader *loader, const dbt_vectorizer *vector
     return DBT_OK;
 }
 
-dbt_status dbt__loader_new(dbt_cursor *cursor, const dbt_vectorizer *vectorizer, size_t n_threads,
-                           int64_t first, int64_t end, dbt__loader **loader, dbt_error *err)
+dbt_status dbt__loader_new(const dbt__feed *feed, size_t n_threads, int64_t first, int64_t end,
+                           dbt__loader **loader, dbt_error *err)
 {
     *loader = NULL;
     dbt__loader *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "batches");
-    made->cursor = cursor;
+    made->feed = *feed;
     made->next_claim = made->next_use = first;
     made->end = end;
     made->depth = n_threads == 1 ? 2 : 4 * n_threads;
@@ -159,7 +157,7 @@ dbt_status dbt__loader_new(dbt_cursor *cursor, const dbt_vectorizer *vectorizer,
     made->makers = dbt__alloc_array(n_threads, sizeof *made->makers);
     dbt_status status =
         made->makers == NULL ? dbt__out_of_memory(err, "batches") : allocate_slots(made, err);
-    if (status == DBT_OK) status = start_makers(made, vectorizer, err);
+    if (status == DBT_OK) status = start_makers(made, err);
     if (status < 0) {
         dbt__loader_free(made);
         return status;
@@ -180,8 +178,7 @@ void dbt__loader_free(dbt__loader *loader)
     for (size_t i = 0; loader->makers != NULL && i < loader->n_makers; i++)
         dbt_transformer_free(loader->makers[i].transformer);
     for (size_t i = 0; loader->slots != NULL && i < loader->depth; i++) {
-        dbt_page_free(loader->slots[i].page);
-        dbt_batch_free(loader->slots[i].batch);
+        dbt__page_batch_release(&loader->slots[i].pair);
     }
     (void)pthread_cond_destroy(&loader->made);
     (void)pthread_cond_destroy(&loader->room);
@@ -225,7 +222,7 @@ dbt_status dbt__loader_next(dbt__loader *loader, const dbt_page **page, const db
         if (err != NULL && err->status == DBT_OK) *err = s->err;
         return s->status;
     }
-    *page = s->page;
-    *batch = s->batch;
+    *page = s->pair.page;
+    *batch = s->pair.batch;
     return DBT_OK;
 }

@@ -12,19 +12,17 @@
 #define DBT_LOADER_H
 
 #include <dbtrain/batch.h>
-#include <dbtrain/cursor.h>
 #include <dbtrain/page.h>
-#include <dbtrain/vectorizer.h>
 
 #include "base.h"
+#include "feed.h"
 
 typedef struct dbt__loader dbt__loader;
 
-/* Batches first .. end - 1 of a cursor that is used by nobody else and outlives the loader;
- * n_threads counts the caller's. DBT_ENOMEM. */
-dbt_status dbt__loader_new(dbt_cursor *cursor, const dbt_vectorizer *vectorizer, size_t n_threads,
-                           int64_t first, int64_t end, dbt__loader **loader,
-                           dbt_error *err) DBT_MUST_USE;
+/* Batches first .. end - 1 of a feed that is used by nobody else; n_threads counts the caller's.
+ * DBT_ENOMEM. */
+dbt_status dbt__loader_new(const dbt__feed *feed, size_t n_threads, int64_t first, int64_t end,
+                           dbt__loader **loader, dbt_error *err) DBT_MUST_USE;
 /* Ends the threads. Takes NULL. */
 void dbt__loader_free(dbt__loader *loader);
 /* The next batch with its page, valid until the next call. DBT_DONE after the last one; else what

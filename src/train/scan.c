@@ -9,11 +9,10 @@
 typedef struct scan_worker {
     dbt_transformer *transformer;
     dbt_workspace *workspace;
-    dbt_batch *batch;
 } scan_worker;
 
 struct dbt__scanner {
-    dbt_cursor *cursor;
+    dbt__feed feed;
     pthread_mutex_t reading; /* the cursor is one thread's at a time */
     const dbt_network *network;
     const dbt__label_map *labels;
@@ -60,13 +59,16 @@ static dbt_status scan_page(void *context, size_t task, size_t worker, dbt_error
     dbt__scanned *slot = &scanner->slots[task];
     (void)pthread_mutex_lock(&scanner->reading);
     dbt_status status =
-        dbt_cursor_read(scanner->cursor, scanner->first + (int64_t)task, slot->page, err);
+        dbt__feed_read(&scanner->feed, scanner->first + (int64_t)task, &slot->pair, err);
     (void)pthread_mutex_unlock(&scanner->reading);
+    if (status == DBT_OK)
+        status = dbt__feed_vectorize(&scanner->feed, w->transformer, &slot->pair, err);
+    slot->page = slot->pair.page;
     if (status == DBT_OK) status = reserve_rows(slot, slot->page->n_rows, err);
-    if (status == DBT_OK) status = dbt_transform(w->transformer, slot->page, w->batch, err);
     const float *probability = NULL;
     if (status == DBT_OK)
-        status = dbt_network_predict(scanner->network, w->workspace, w->batch, &probability, err);
+        status = dbt_network_predict(scanner->network, w->workspace, slot->pair.batch, &probability,
+                                     err);
     if (status < 0) return status;
     dbt__label_map_page(scanner->labels, slot->page, slot->actual);
     choose_outputs(slot, probability, scanner->labels->n);
@@ -74,8 +76,7 @@ static dbt_status scan_page(void *context, size_t task, size_t worker, dbt_error
     return DBT_OK;
 }
 
-static dbt_status make_workers(dbt__scanner *scanner, const dbt_vectorizer *vectorizer,
-                               dbt_error *err)
+static dbt_status make_workers(dbt__scanner *scanner, dbt_error *err)
 {
     scanner->workers = dbt__alloc_array(scanner->n_workers, sizeof *scanner->workers);
     scanner->slots = dbt__alloc_array(scanner->n_slots, sizeof *scanner->slots);
@@ -84,30 +85,29 @@ static dbt_status make_workers(dbt__scanner *scanner, const dbt_vectorizer *vect
     dbt_status status = DBT_OK;
     for (size_t i = 0; status == DBT_OK && i < scanner->n_workers; i++) {
         scan_worker *w = &scanner->workers[i];
-        status = dbt_transformer_new(vectorizer, &w->transformer, err);
+        status = dbt_transformer_new(scanner->feed.vectorizer, &w->transformer, err);
         if (status == DBT_OK) status = dbt_workspace_new(scanner->network, &w->workspace, err);
-        if (status == DBT_OK) status = dbt_batch_new(&w->batch, err);
     }
     for (size_t i = 0; status == DBT_OK && i < scanner->n_slots; i++)
-        status = dbt_page_new(&scanner->slots[i].page, err);
+        status = dbt__page_batch_init(&scanner->slots[i].pair, &scanner->feed, err);
     return status;
 }
 
-dbt_status dbt__scanner_new(dbt_cursor *cursor, const dbt_vectorizer *vectorizer,
-                            const dbt_network *network, const dbt__label_map *labels,
-                            dbt_pool *pool, dbt__scanner **scanner, dbt_error *err)
+dbt_status dbt__scanner_new(const dbt__feed *feed, const dbt_network *network,
+                            const dbt__label_map *labels, dbt_pool *pool, dbt__scanner **scanner,
+                            dbt_error *err)
 {
     *scanner = NULL;
     dbt__scanner *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "predictions");
-    made->cursor = cursor;
+    made->feed = *feed;
     (void)pthread_mutex_init(&made->reading, NULL);
     made->network = network;
     made->labels = labels;
     made->pool = pool;
     made->n_workers = dbt_pool_threads(pool);
     made->n_slots = PAGES_PER_WORKER * made->n_workers;
-    dbt_status status = make_workers(made, vectorizer, err);
+    dbt_status status = make_workers(made, err);
     if (status < 0) {
         dbt__scanner_free(made);
         return status;
@@ -122,10 +122,9 @@ void dbt__scanner_free(dbt__scanner *scanner)
     for (size_t i = 0; scanner->workers != NULL && i < scanner->n_workers; i++) {
         dbt_transformer_free(scanner->workers[i].transformer);
         dbt_workspace_free(scanner->workers[i].workspace);
-        dbt_batch_free(scanner->workers[i].batch);
     }
     for (size_t i = 0; scanner->slots != NULL && i < scanner->n_slots; i++) {
-        dbt_page_free(scanner->slots[i].page);
+        dbt__page_batch_release(&scanner->slots[i].pair);
         dbt__free(scanner->slots[i].actual);
         dbt__free(scanner->slots[i].predicted);
         dbt__free(scanner->slots[i].probability);

@@ -7,34 +7,34 @@
 #ifndef DBT_SCAN_H
 #define DBT_SCAN_H
 
-#include <dbtrain/cursor.h>
 #include <dbtrain/network.h>
 #include <dbtrain/pool.h>
 #include <dbtrain/train.h>
-#include <dbtrain/vectorizer.h>
 
 #include "base.h"
+#include "feed.h"
 #include "labels.h"
 
 /* What is known of a page after it went through the network. */
 typedef struct dbt__scanned {
-    dbt_page *page;
+    const dbt_page *page;
     int32_t *actual;    /* [n_rows] output of the label, DBT_NO_LABEL, DBT_UNKNOWN_LABEL */
     int32_t *predicted; /* [n_rows] */
     float *probability; /* [n_rows], of the predicted output */
     size_t row_capacity;
-    dbt_metrics metrics; /* of the rows with a label */
+    dbt_metrics metrics;  /* of the rows with a label */
+    dbt__page_batch pair; /* private */
 } dbt__scanned;
 
 typedef dbt_status (*dbt__scan_visit)(void *context, const dbt__scanned *scanned, dbt_error *err);
 
 typedef struct dbt__scanner dbt__scanner;
 
-/* The network may change between scans, not during one. All must outlive the scanner; it uses the
- * cursor alone. */
-dbt_status dbt__scanner_new(dbt_cursor *cursor, const dbt_vectorizer *vectorizer,
-                            const dbt_network *network, const dbt__label_map *labels,
-                            dbt_pool *pool, dbt__scanner **scanner, dbt_error *err) DBT_MUST_USE;
+/* The network may change between scans, not during one. All must outlive the scanner, which uses
+ * the feed alone. */
+dbt_status dbt__scanner_new(const dbt__feed *feed, const dbt_network *network,
+                            const dbt__label_map *labels, dbt_pool *pool, dbt__scanner **scanner,
+                            dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. */
 void dbt__scanner_free(dbt__scanner *scanner);
 /* Pages 0 .. n_pages - 1 of the cursor's epoch. `visit` may be NULL; so may the observer, whose

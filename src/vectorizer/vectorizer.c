@@ -119,6 +119,18 @@ int64_t dbt_vectorizer_terms(const dbt_vectorizer *vectorizer)
     return vectorizer->n_terms;
 }
 
+size_t dbt_vectorizer_bytes(const dbt_vectorizer *vectorizer)
+{
+    const dbt__table *table = &vectorizer->table;
+    size_t n = vectorizer->n_features;
+    return table->n_places * sizeof *table->entry +
+           table->n_idf *
+               (sizeof *table->idf + sizeof *table->share + sizeof *table->document_frequency) +
+           n * (sizeof *vectorizer->term_start + sizeof *vectorizer->document_frequency +
+                sizeof *vectorizer->idf + sizeof *vectorizer->score) +
+           (n == 0 ? 0 : vectorizer->term_start[n]);
+}
+
 const char *dbt_vectorizer_unicode_version(void)
 {
     return dbt__unicode_version();

@@ -855,6 +855,12 @@ static void test_vocabulary__every_flipped_byte_is_noticed(void **state)
 
 /* --- the loader --- */
 
+static bool stop_at_once(void *context)
+{
+    (void)context;
+    return true;
+}
+
 static dbt_cursor *open_cursor(dbt_store *store, bool shuffle)
 {
     dbt_error err = {0};
@@ -910,7 +916,8 @@ static uint64_t hash_plainly(const world *w, int64_t first, int64_t end)
     return digest;
 }
 
-static uint64_t hash_loaded(const world *w, size_t threads, int64_t first, int64_t end)
+static uint64_t hash_loaded(const world *w, const dbt__row_cache *cache, size_t threads,
+                            int64_t first, int64_t end)
 {
     dbt_error err = {0};
     dbt_cursor *cursor = open_cursor(w->store, true);
@@ -918,8 +925,9 @@ static uint64_t hash_loaded(const world *w, size_t threads, int64_t first, int64
     dbt__loader *loader;
     const dbt_page *page;
     const dbt_batch *batch;
+    const dbt__feed feed = {cursor, w->vectorizer, cache, BATCH};
     assert_non_null(hasher);
-    assert_ok(dbt__loader_new(cursor, w->vectorizer, threads, first, end, &loader, &err), err);
+    assert_ok(dbt__loader_new(&feed, threads, first, end, &loader, &err), err);
     for (int64_t i = first; i < end; i++) {
         assert_ok(dbt__loader_next(loader, &page, &batch, &err), err);
         hash_batch(hasher, page, batch);
@@ -948,9 +956,67 @@ static void test_loader__batches_do_not_depend_on_threads(void **state)
         uint64_t expected = hash_plainly(&w, cases[i].first, cases[i].end);
         for (size_t t = 0; t < THREAD_COUNTS; t++)
             for (int repeat = 0; repeat < 5; repeat++)
-                assert_int_equal(hash_loaded(&w, thread_counts[t], cases[i].first, cases[i].end),
-                                 expected);
+                assert_int_equal(
+                    hash_loaded(&w, NULL, thread_counts[t], cases[i].first, cases[i].end),
+                    expected);
     }
+    release_world(&w);
+}
+
+static dbt__row_cache *fill_cache(const world *w, size_t threads, size_t memory)
+{
+    static const dbt_observer nobody = {0};
+    dbt_error err = {0};
+    dbt_pool *pool;
+    dbt__row_cache *cache;
+    assert_ok(dbt_pool_new(threads, &pool, &err), err);
+    assert_ok(dbt__row_cache_fill(w->store, "train", N_DOCUMENTS, w->vectorizer, pool, memory,
+                                  &nobody, &cache, &err),
+              err);
+    dbt_pool_free(pool);
+    return cache;
+}
+
+static void test_row_cache__gives_the_batches_of_the_texts(void **state)
+{
+    (void)state;
+    world w = make_world();
+    run_sql(w.store, "UPDATE document SET weight = 0.25 WHERE id % 3 = 0");
+    run_sql(w.store, "UPDATE document SET label_id = NULL WHERE id = 7");
+    uint64_t expected = hash_plainly(&w, 20, 27 * 3 + 5);
+    for (size_t t = 0; t < THREAD_COUNTS; t++) {
+        dbt__row_cache *cache = fill_cache(&w, thread_counts[t], 1 << 20);
+        assert_non_null(cache);
+        assert_int_equal(hash_loaded(&w, cache, thread_counts[t], 20, 27 * 3 + 5), expected);
+        dbt__row_cache_free(cache);
+    }
+    release_world(&w);
+}
+
+static void test_row_cache__holds_all_rows_or_is_none(void **state)
+{
+    (void)state;
+    static const dbt_observer impatient = {.stop = stop_at_once};
+    dbt_error err = {0};
+    world w = make_world();
+    dbt__row_cache *cache = fill_cache(&w, 2, 1 << 20);
+    size_t bytes = dbt__row_cache_bytes(cache);
+    assert_true(bytes > N_DOCUMENTS * 10);
+    dbt__row_cache_free(cache);
+    assert_null(fill_cache(&w, 2, bytes)); /* nothing left for what malloc adds */
+    assert_null(fill_cache(&w, 2, bytes / 2));
+    assert_null(fill_cache(&w, 2, 0));
+    assert_int_equal(dbt__row_cache_bytes(NULL), 0);
+    assert_int_equal(dbt__row_cache_fill(w.store, "train", N_DOCUMENTS, w.vectorizer, NULL, 1 << 20,
+                                         &impatient, &cache, &err),
+                     DBT_EINTERRUPTED);
+    assert_null(cache);
+    run_sql(w.store, "DELETE FROM document WHERE id = 100");
+    err = (dbt_error){0};
+    assert_int_equal(dbt__row_cache_fill(w.store, "train", N_DOCUMENTS, w.vectorizer, NULL, 1 << 20,
+                                         &(dbt_observer){0}, &cache, &err),
+                     DBT_EFORMAT);
+    assert_null(cache);
     release_world(&w);
 }
 
@@ -965,9 +1031,8 @@ static void test_loader__may_be_freed_at_any_batch(void **state)
             dbt__loader *loader;
             const dbt_page *page;
             const dbt_batch *batch;
-            assert_ok(dbt__loader_new(cursor, w.vectorizer, thread_counts[t], 0, INT64_MAX, &loader,
-                                      &err),
-                      err);
+            const dbt__feed feed = {.cursor = cursor, .vectorizer = w.vectorizer};
+            assert_ok(dbt__loader_new(&feed, thread_counts[t], 0, INT64_MAX, &loader, &err), err);
             for (int i = 0; i < used; i++)
                 assert_ok(dbt__loader_next(loader, &page, &batch, &err), err);
             dbt__loader_free(loader);
@@ -989,8 +1054,8 @@ static void test_loader__an_error_in_the_middle_is_not_the_end(void **state)
             dbt__loader *loader;
             const dbt_page *page;
             const dbt_batch *batch;
-            assert_ok(dbt__loader_new(cursor, w.vectorizer, thread_counts[t], 0, 54, &loader, &err),
-                      err);
+            const dbt__feed feed = {.cursor = cursor, .vectorizer = w.vectorizer};
+            assert_ok(dbt__loader_new(&feed, thread_counts[t], 0, 54, &loader, &err), err);
             for (int i = 0; i < 12; i++)
                 assert_ok(dbt__loader_next(loader, &page, &batch, &err), err);
             assert_int_equal(dbt__loader_next(loader, &page, &batch, &err), DBT_EFORMAT);
@@ -1040,14 +1105,9 @@ static dbt_network *world_network(const world *w)
     return network;
 }
 
-static bool stop_at_once(void *context)
-{
-    (void)context;
-    return true;
-}
-
 /* One scan with so many threads; `s` tells what came out and, beforehand, where to fail. */
-static dbt_status scan_world(const world *w, const dbt_network *network, size_t threads,
+static dbt_status scan_world(const world *w, const dbt__row_cache *cache,
+                             const dbt_network *network, size_t threads,
                              const dbt_observer *observer, seen *s, dbt_metrics *metrics,
                              uint64_t *digest, dbt_error *err)
 {
@@ -1058,9 +1118,8 @@ static dbt_status scan_world(const world *w, const dbt_network *network, size_t 
     s->hasher = dbt__hasher_new();
     assert_non_null(s->hasher);
     assert_ok(dbt_pool_new(threads, &pool, &fault), fault);
-    assert_ok(
-        dbt__scanner_new(cursor, w->vectorizer, network, &w->survey.labels, pool, &scanner, &fault),
-        fault);
+    const dbt__feed feed = {cursor, w->vectorizer, cache, BATCH};
+    assert_ok(dbt__scanner_new(&feed, network, &w->survey.labels, pool, &scanner, &fault), fault);
     dbt_status status =
         dbt__scan(scanner, dbt_cursor_pages(cursor), see_page, s, observer, metrics, err);
     *digest = dbt__hasher_digest(s->hasher);
@@ -1084,8 +1143,11 @@ static void test_scan__results_do_not_depend_on_threads(void **state)
         seen s = {.stop_at = -1};
         dbt_metrics metrics;
         uint64_t digest;
-        assert_ok(scan_world(&w, network, thread_counts[t], NULL, &s, &metrics, &digest, &err),
-                  err);
+        dbt__row_cache *cache = t % 2 == 1 ? fill_cache(&w, thread_counts[t], 1 << 20) : NULL;
+        assert_ok(
+            scan_world(&w, cache, network, thread_counts[t], NULL, &s, &metrics, &digest, &err),
+            err);
+        dbt__row_cache_free(cache);
         if (t == 0) {
             expected = metrics;
             expected_digest = digest;
@@ -1112,13 +1174,14 @@ static void test_scan__failures_and_the_wish_to_stop_are_passed_on(void **state)
         dbt_error err = {0};
         seen s = {.stop_at = 20};
         assert_int_equal(
-            scan_world(&w, network, thread_counts[t], NULL, &s, &metrics, &digest, &err), DBT_EIO);
+            scan_world(&w, NULL, network, thread_counts[t], NULL, &s, &metrics, &digest, &err),
+            DBT_EIO);
         assert_string_equal(err.message, "seen enough");
         err = (dbt_error){0};
         s = (seen){.stop_at = -1};
-        assert_int_equal(
-            scan_world(&w, network, thread_counts[t], &impatient, &s, &metrics, &digest, &err),
-            DBT_EINTERRUPTED);
+        assert_int_equal(scan_world(&w, NULL, network, thread_counts[t], &impatient, &s, &metrics,
+                                    &digest, &err),
+                         DBT_EINTERRUPTED);
         assert_int_equal(s.pages, 0);
     }
     run_sql(w.store, "DELETE FROM document WHERE id = 150");
@@ -1128,7 +1191,7 @@ static void test_scan__failures_and_the_wish_to_stop_are_passed_on(void **state)
         dbt_error err = {0};
         seen s = {.stop_at = -1};
         assert_int_equal(
-            scan_world(&w, network, thread_counts[t], NULL, &s, &metrics, &digest, &err),
+            scan_world(&w, NULL, network, thread_counts[t], NULL, &s, &metrics, &digest, &err),
             DBT_EFORMAT);
         assert_non_null(strstr(err.message, "149"));
     }
@@ -1161,6 +1224,8 @@ int main(void)
         cmocka_unit_test(test_vocabulary__damage_is_told),
         cmocka_unit_test(test_vocabulary__every_flipped_byte_is_noticed),
         cmocka_unit_test(test_loader__batches_do_not_depend_on_threads),
+        cmocka_unit_test(test_row_cache__gives_the_batches_of_the_texts),
+        cmocka_unit_test(test_row_cache__holds_all_rows_or_is_none),
         cmocka_unit_test(test_loader__may_be_freed_at_any_batch),
         cmocka_unit_test(test_loader__an_error_in_the_middle_is_not_the_end),
         cmocka_unit_test(test_scan__results_do_not_depend_on_threads),

@@ -1,0 +1,43 @@
+/* feed.c: pages to batches, through the vectorizer or out of a cache. */
+#include "feed.h"
+
+dbt_status dbt__page_batch_init(dbt__page_batch *pair, const dbt__feed *feed, dbt_error *err)
+{
+    *pair = (dbt__page_batch){0};
+    dbt_status status = dbt_page_new(&pair->page, err);
+    if (status == DBT_OK) status = dbt_batch_new(&pair->batch, err);
+    if (status < 0 || feed->cache == NULL) return status;
+    pair->position = dbt__alloc_array(feed->batch_size, sizeof *pair->position);
+    pair->packed = dbt__alloc_array(feed->batch_size, sizeof *pair->packed);
+    if (pair->position == NULL || pair->packed == NULL) return dbt__out_of_memory(err, "a batch");
+    return DBT_OK;
+}
+
+void dbt__page_batch_release(dbt__page_batch *pair)
+{
+    dbt_page_free(pair->page);
+    dbt_batch_free(pair->batch);
+    dbt__free(pair->position);
+    dbt__free(pair->packed);
+    *pair = (dbt__page_batch){0};
+}
+
+dbt_status dbt__feed_read(const dbt__feed *feed, int64_t index, dbt__page_batch *pair,
+                          dbt_error *err)
+{
+    if (feed->cache == NULL) return dbt_cursor_read(feed->cursor, index, pair->page, err);
+    pair->index = index;
+    return dbt_cursor_positions(feed->cursor, index, pair->position, &pair->n, err);
+}
+
+dbt_status dbt__feed_vectorize(const dbt__feed *feed, dbt_transformer *transformer,
+                               dbt__page_batch *pair, dbt_error *err)
+{
+    if (feed->cache == NULL) return dbt_transform(transformer, pair->page, pair->batch, err);
+    dbt_page_clear(pair->page);
+    pair->page->index = pair->index;
+    dbt_status status =
+        dbt__row_cache_read(feed->cache, pair->position, pair->n, pair->page, pair->packed, err);
+    if (status < 0) return status;
+    return dbt_unpack(feed->vectorizer, pair->packed, pair->n, pair->batch, err);
+}
