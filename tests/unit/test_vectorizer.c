@@ -474,6 +474,26 @@ static void test_pack__unpacks_to_the_same_bits(void **state)
     free_corpus(&corpus);
 }
 
+static void test_pack__counts_beyond_16_bits(void **state)
+{
+    (void)state;
+    enum { TIMES = 70000 };
+    made_corpus corpus = make_corpus(60, 200, 500);
+    dbt_vectorizer_options options = make_options(2000);
+    dbt_vectorizer *vectorizer = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    char *text = malloc(TIMES * 3);
+    assert_non_null(text);
+    for (size_t i = 0; i < TIMES; i++)
+        memcpy(text + i * 3, "w0 ", 3);
+    corpus.text[3] = (dbt_text){text, TIMES * 3};
+    dbt_batch *batch = transform_all(vectorizer, &corpus);
+    assert_unpacks_to(vectorizer, &corpus, batch);
+    free(text);
+    dbt_batch_free(batch);
+    dbt_vectorizer_free(vectorizer);
+    free_corpus(&corpus);
+}
+
 static void test_pack__damaged_rows_are_refused_or_harmless(void **state)
 {
     (void)state;
@@ -491,7 +511,7 @@ static void test_pack__damaged_rows_are_refused_or_harmless(void **state)
         if (corpus.text[d].bytes > corpus.text[longest].bytes) longest = d;
     assert_ok(dbt_pack_text(transformer, corpus.text[longest], &row, &err), err);
     assert_true(row.bytes > 30);
-    for (size_t cut = 0; cut < 8; cut++) {
+    for (size_t cut = 0; cut < row.bytes; cut++) {
         const dbt_packed_row shorter = {row.data, cut};
         assert_int_equal(dbt_unpack(vectorizer, &shorter, 1, batch, NULL), DBT_EFORMAT);
     }
@@ -648,6 +668,7 @@ int main(void)
         cmocka_unit_test(test_fit__passes_on_what_reading_returns),
         cmocka_unit_test(test_transform__rows_do_not_depend_on_each_other),
         cmocka_unit_test(test_pack__unpacks_to_the_same_bits),
+        cmocka_unit_test(test_pack__counts_beyond_16_bits),
         cmocka_unit_test(test_pack__damaged_rows_are_refused_or_harmless),
         cmocka_unit_test(test_load__gives_the_bits_of_the_fitted_vectorizer),
         cmocka_unit_test(test_load__refuses_damaged_parts),
