@@ -2,10 +2,10 @@
  * count.c: in how many documents each n-gram is.
  *
  * The top 8 bits of a hash choose one of 256 shards, an open-addressing table that grows on its
- * own, by two fifths, so that all shards together are never less than half full. Entries are 20
- * bytes: hash, check bits, document frequency and the document that was counted last, which is what
- * tells a second occurrence in the same document. Places ascend with the hash, so that growing and
- * reading out are walks.
+ * own. Entries are 16 bytes, four to a cache line: the other 56 bits of the hash with 8 check bits,
+ * document frequency, and the document that was counted last, which is what tells a second
+ * occurrence in the same document. Places ascend with the hash, so that growing and reading out are
+ * walks.
  *
  * When the shards outgrow the memory the highest is dropped, and again; what was dropped is counted
  * in the next pass. A shard is always counted from the first document to the last in one pass, so
@@ -21,11 +21,13 @@
 #define N_SHARDS DBT__GROUPS
 #define FIRST_CAPACITY 64
 #define PREFETCH 24
+/* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
+#define HEAPS_EXPONENT 0.8
+#define LEAST_GROWTH 1.4
+#define MOST_GROWTH 4.0
 
 typedef struct count_entry {
-    uint32_t low; /* of the hash */
-    uint32_t high;
-    uint32_t check;
+    uint64_t key;                /* key_of its n-gram */
     uint32_t document_frequency; /* 0: the place is free */
     uint32_t last_document;
 } count_entry;
@@ -45,6 +47,7 @@ typedef struct count_pass {
     atomic_bool collided;
     uint32_t low; /* shards low .. high - 1 are counted */
     uint32_t high;
+    double growth; /* of the shards that must grow, in this round */
     shard shard[N_SHARDS];
 } count_pass;
 
@@ -54,14 +57,20 @@ static size_t count_places(uint32_t capacity)
     return (size_t)capacity + capacity / 8 + 64;
 }
 
-static inline size_t home_of(uint64_t hash, uint32_t capacity)
+/* The hash without the bits that chose the shard, and check bits. */
+static inline uint64_t key_of(const dbt__ngram *ngram)
 {
-    return (size_t)(((hash << 8 >> 32) * capacity) >> 32);
+    return ngram->hash << 8 | (ngram->check & 0xFF);
 }
 
-static inline uint64_t hash_of(const count_entry *entry)
+static inline bool same_hash(uint64_t key, uint64_t other)
 {
-    return (uint64_t)entry->high << 32 | entry->low;
+    return (key ^ other) <= 0xFF;
+}
+
+static inline size_t home_of(uint64_t key, uint32_t capacity)
+{
+    return (size_t)(((key >> 32) * capacity) >> 32);
 }
 
 static void release_shard(shard *s)
@@ -87,7 +96,7 @@ static bool move_entries(const shard *from, shard *to)
     size_t places = count_places(from->capacity), last = count_places(to->capacity) - 1;
     for (size_t i = 0; i < places; i++) {
         if (from->entry[i].document_frequency == 0) continue;
-        size_t at = home_of(hash_of(&from->entry[i]), to->capacity);
+        size_t at = home_of(from->entry[i].key, to->capacity);
         while (at < last && to->entry[at].document_frequency != 0)
             at++;
         if (at == last) return false;
@@ -98,11 +107,12 @@ static bool move_entries(const shard *from, shard *to)
     return true;
 }
 
-static dbt_status grow_shard(shard *s, dbt_error *err)
+/* Makes a shard at least so many times as large. */
+static dbt_status grow_shard(shard *s, double growth, dbt_error *err)
 {
-    uint64_t capacity = s->capacity;
+    double capacity = s->capacity;
     for (;;) {
-        capacity += capacity * 2 / 5;
+        capacity = ceil(capacity * growth);
         if (capacity > UINT32_MAX / 2) return dbt__out_of_memory(err, "counting terms");
         shard grown;
         dbt_status status = init_shard(&grown, (uint32_t)capacity, s->total != NULL, err);
@@ -117,27 +127,31 @@ static dbt_status grow_shard(shard *s, dbt_error *err)
     }
 }
 
-/* Place of a hash, or the free one where it belongs: the last place is always free. */
-static inline size_t find_place(const shard *s, uint64_t hash)
+/* Place of an n-gram, or the free one where it belongs: the last place is always free. */
+static inline size_t find_place(const shard *s, uint64_t key)
 {
-    size_t at = home_of(hash, s->capacity);
-    while (s->entry[at].document_frequency != 0 && hash_of(&s->entry[at]) != hash)
+    size_t at = home_of(key, s->capacity);
+    while (s->entry[at].document_frequency != 0 && !same_hash(s->entry[at].key, key))
         at++;
     return at;
 }
 
+/* Above four fifths full a search takes long. */
+static bool is_full(const shard *s)
+{
+    return s->n >= s->capacity - s->capacity / 5;
+}
+
 /* Counts an n-gram that the shard does not know yet and whose place is free, after growing if that
  * is due. */
-static dbt_status add_ngram(shard *s, const dbt__ngram *ngram, size_t at, dbt_error *err)
+static dbt_status add_ngram(shard *s, uint64_t key, uint32_t document, size_t at, dbt_error *err)
 {
-    /* Above four fifths full a search takes long. */
-    while (at == count_places(s->capacity) - 1 || s->n >= s->capacity - s->capacity / 5) {
-        dbt_status status = grow_shard(s, err);
+    while (at == count_places(s->capacity) - 1 || is_full(s)) {
+        dbt_status status = grow_shard(s, LEAST_GROWTH, err);
         if (status < 0) return status;
-        at = find_place(s, ngram->hash);
+        at = find_place(s, key);
     }
-    s->entry[at] = (count_entry){(uint32_t)ngram->hash, (uint32_t)(ngram->hash >> 32), ngram->check,
-                                 1, ngram->tag};
+    s->entry[at] = (count_entry){key, 1, document};
     s->n++;
     if (s->total != NULL) s->total[at]++;
     return DBT_OK;
@@ -191,18 +205,20 @@ static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *sl
     if (s->entry == NULL) return DBT_OK;
     for (size_t i = 0; i < n_items; i++) {
         if (i + PREFETCH < n_items)
-            __builtin_prefetch(s->entry + home_of(item[i + PREFETCH].ngram.hash, s->capacity), 1);
-        const dbt__ngram *ngram = &item[i].ngram;
-        size_t at = find_place(s, ngram->hash);
+            __builtin_prefetch(s->entry + home_of(key_of(&item[i + PREFETCH].ngram), s->capacity),
+                               1);
+        uint64_t key = key_of(&item[i].ngram);
+        uint32_t document = item[i].ngram.tag;
+        size_t at = find_place(s, key);
         count_entry *entry = &s->entry[at];
         if (entry->document_frequency == 0) {
-            dbt_status status = add_ngram(s, ngram, at, err);
+            dbt_status status = add_ngram(s, key, document, at, err);
             if (status < 0) return status;
             continue;
         }
-        collided |= entry->check != ngram->check;
-        entry->document_frequency += entry->last_document != ngram->tag;
-        entry->last_document = ngram->tag;
+        collided |= entry->key != key;
+        entry->document_frequency += entry->last_document != document;
+        entry->last_document = document;
         if (s->total != NULL) s->total[at]++;
     }
     if (collided) atomic_store(&count->collided, true);
@@ -217,29 +233,37 @@ static dbt_status finish_slot(dbt__pass *pass, const dbt__slot *slot, dbt_error 
     return DBT_OK;
 }
 
-static size_t count_bytes(const count_pass *count)
+static size_t place_bytes(const count_pass *count)
 {
-    size_t bytes = 0;
-    for (uint32_t i = count->low; i < count->high; i++) {
-        const shard *s = &count->shard[i];
-        bytes += count_places(s->capacity) *
-                 (sizeof *s->entry + (s->total == NULL ? 0 : sizeof *s->total));
-    }
-    return bytes;
+    return sizeof(count_entry) + (count->totals ? sizeof(uint64_t) : 0);
 }
 
-/*
- * Grows the shards that would soon have to. Here one thread runs; in the middle of a round giving
- * the old memory back would stop the others.
- */
-static dbt_status grow_shards(count_pass *count, dbt_error *err)
+static size_t count_bytes(const count_pass *count)
 {
-    dbt_status status = DBT_OK;
-    for (uint32_t i = count->low; status == DBT_OK && i < count->high; i++) {
-        shard *s = &count->shard[i];
-        if (s->n >= s->capacity / 8 * 5) status = grow_shard(s, err);
-    }
-    return status;
+    size_t places = 0;
+    for (uint32_t i = count->low; i < count->high; i++)
+        places += count_places(count->shard[i].capacity);
+    return places * place_bytes(count);
+}
+
+/* How many times as large the shards will be at the end of the corpus, if memory allows that. */
+static double expect_growth(const count_pass *count, size_t bytes)
+{
+    const dbt__rounds *rounds = count->rounds;
+    double done = (double)rounds->slot[rounds->head].page / (double)rounds->n_pages;
+    double growth = pow(done < 1 ? 1 / done : 1, HEAPS_EXPONENT);
+    if (!(growth >= LEAST_GROWTH)) return LEAST_GROWTH;
+    if (growth > MOST_GROWTH) growth = MOST_GROWTH;
+    return growth * (double)bytes < (double)rounds->memory ? growth : LEAST_GROWTH;
+}
+
+/* Grows a shard that would soon have to. */
+static dbt_status grow_soon(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    (void)worker;
+    count_pass *count = context;
+    shard *s = &count->shard[count->low + task];
+    return s->n >= s->capacity / 8 * 5 ? grow_shard(s, count->growth, err) : DBT_OK;
 }
 
 /* Drops shards until the rest fits into memory. */
@@ -258,7 +282,9 @@ static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
         release_shard(&count->shard[--count->high]);
         bytes = count_bytes(count);
     }
-    return grow_shards(count, err);
+    /* Here rather than in the middle of a round, where giving memory back would stop the others. */
+    count->growth = expect_growth(count, bytes);
+    return dbt_pool_for(count->rounds->pool, count->high - count->low, grow_soon, count, err);
 }
 
 /* --- reading out --- */
@@ -303,7 +329,8 @@ static void insert_kept(dbt__counts *counts, size_t first, dbt__kept kept, const
     if (total != NULL) counts->total[at] = *total;
 }
 
-static dbt_status read_shard(shard *s, bounds limit, dbt__counts *counts, dbt_error *err)
+static dbt_status read_shard(shard *s, uint64_t number, bounds limit, dbt__counts *counts,
+                             dbt_error *err)
 {
     size_t places = count_places(s->capacity), n = 0, first = counts->n;
     for (size_t i = 0; i < places; i++) {
@@ -314,7 +341,7 @@ static dbt_status read_shard(shard *s, bounds limit, dbt__counts *counts, dbt_er
     for (size_t i = 0; status == DBT_OK && i < places; i++) {
         uint32_t df = s->entry[i].document_frequency;
         if (df < limit.low || df > limit.high || df == 0) continue;
-        insert_kept(counts, first, (dbt__kept){hash_of(&s->entry[i]), df},
+        insert_kept(counts, first, (dbt__kept){number << 56 | s->entry[i].key >> 8, df},
                     s->total == NULL ? NULL : &s->total[i]);
     }
     release_shard(s);
@@ -336,7 +363,7 @@ static dbt_status run_pass(count_pass *count, dbt_error *err)
         return dbt__fail(err, status, "%s", pass_error.message);
     count->counts->passes++;
     for (uint32_t i = count->low; status == DBT_OK && i < count->high; i++)
-        status = read_shard(&count->shard[i], find_bounds(count->rounds), count->counts, err);
+        status = read_shard(&count->shard[i], i, find_bounds(count->rounds), count->counts, err);
     count->low = count->high;
     return status;
 }
