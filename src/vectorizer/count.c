@@ -19,12 +19,12 @@
 #include "vectorizer_internal.h"
 
 #define N_SHARDS DBT__GROUPS
-#define FIRST_CAPACITY 64
+#define FIRST_CAPACITY 1024
 #define PREFETCH 24
 /* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
 #define HEAPS_EXPONENT 0.8
 #define LEAST_GROWTH 1.4
-#define MOST_GROWTH 4.0
+#define MOST_GROWTH 8.0
 
 typedef struct count_entry {
     uint64_t key;                /* key_of its n-gram */
@@ -348,14 +348,22 @@ static dbt_status read_shard(shard *s, uint64_t number, bounds limit, dbt__count
     return status;
 }
 
+/* A quarter of the memory at most. */
+static uint32_t first_capacity(const count_pass *count)
+{
+    size_t places = count->rounds->memory / 4 / place_bytes(count) / N_SHARDS;
+    return places < 2 * FIRST_CAPACITY ? (uint32_t)(places / 2 + 1) : FIRST_CAPACITY;
+}
+
 /* Counts the shards from count->low on, as many as memory allows; count->low is then the first that
  * is left. */
 static dbt_status run_pass(count_pass *count, dbt_error *err)
 {
     dbt_status status = DBT_OK;
+    uint32_t capacity = first_capacity(count);
     count->high = N_SHARDS;
     for (uint32_t i = count->low; status == DBT_OK && i < count->high; i++)
-        status = init_shard(&count->shard[i], FIRST_CAPACITY, count->totals, err);
+        status = init_shard(&count->shard[i], capacity, count->totals, err);
     /* A collision ends the pass with an error that nobody is to see. */
     dbt_error pass_error = {0};
     if (status == DBT_OK) status = dbt__rounds_run(count->rounds, &count->pass, &pass_error);
