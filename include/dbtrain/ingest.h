@@ -54,7 +54,7 @@ typedef struct dbt_ingest_options {
     dbt_header header;              /* detected */
     char delimiter;                 /* 0: ',' for csv, tab for tsv */
     const char *classes;            /* NULL; file with the names of labels 1..n, one a line */
-    bool unescape;                  /* false; literal \n and \" in csv become what they mean */
+    bool unescape;                  /* false; literal \n, \" and \\ in csv become what they mean */
     const char *encoding;           /* NULL: UTF-8; else a name that iconv knows */
     bool
         dedup; /* false; a text with the same label already in the same split is not stored again */

@@ -12,6 +12,10 @@
  *
  * There are builds of OpenBLAS without any threads (Debian's libopenblas0-serial), whose buffers
  * have no locks either: with one of those, products take turns.
+ *
+ * A product needs a buffer, which OpenBLAS takes when more products run at once than ever before,
+ * and keeps. Where it gets none it tries again for ever. So there must be room before it is asked,
+ * and such a product runs alone, so that the next one finds the room as it is then.
  */
 #include <dlfcn.h>
 #include <limits.h>
@@ -37,6 +41,9 @@ static sgemm_function sgemm;
 static dbt_error load_error; /* status DBT_OK when sgemm is there */
 static bool take_turns;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static size_t n_running, n_buffers; /* under `turn` */
+
+enum { BUFFER_BYTES = 130 << 20 }; /* 128 MiB on x86-64, and what the allocator adds */
 
 static void *open_library(dbt_error *err)
 {
@@ -122,6 +129,34 @@ static dbt_status check_product(dbt__transpose transpose_a, dbt__transpose trans
     return status;
 }
 
+/* *alone: the others wait until end_product. */
+static dbt_status begin_product(bool *alone, dbt_error *err)
+{
+    *alone = false;
+    (void)pthread_mutex_lock(&turn);
+    bool grows = n_running == n_buffers;
+    if (grows) {
+        void *room = dbt__alloc_array(BUFFER_BYTES, 1);
+        if (room == NULL) {
+            (void)pthread_mutex_unlock(&turn);
+            return dbt__out_of_memory(err, "a buffer of OpenBLAS");
+        }
+        dbt__free(room);
+        n_buffers++;
+    }
+    n_running++;
+    *alone = grows || take_turns;
+    if (!*alone) (void)pthread_mutex_unlock(&turn);
+    return DBT_OK;
+}
+
+static void end_product(bool alone)
+{
+    if (!alone) (void)pthread_mutex_lock(&turn);
+    n_running--;
+    (void)pthread_mutex_unlock(&turn);
+}
+
 dbt_status dbt__gemm(dbt__transpose transpose_a, dbt__transpose transpose_b, size_t m, size_t n,
                      size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
                      float beta, float *c, size_t ldc, dbt_error *err)
@@ -129,11 +164,13 @@ dbt_status dbt__gemm(dbt__transpose transpose_a, dbt__transpose transpose_b, siz
     dbt_status status = check_product(transpose_a, transpose_b, m, n, k, lda, ldb, ldc, err);
     if (status < 0) return status;
     if (sgemm == NULL) return dbt__fail(err, DBT_EINTERNAL, "gemm: OpenBLAS is not loaded");
-    if (take_turns) (void)pthread_mutex_lock(&turn);
+    bool alone;
+    status = begin_product(&alone, err);
+    if (status < 0) return status;
     sgemm(CblasRowMajor, transpose_a == DBT__AS_IS ? CblasNoTrans : CblasTrans,
           transpose_b == DBT__AS_IS ? CblasNoTrans : CblasTrans, (int)m, (int)n, (int)k, alpha, a,
           (int)lda, b, (int)ldb, beta, c, (int)ldc);
-    if (take_turns) (void)pthread_mutex_unlock(&turn);
+    end_product(alone);
     return DBT_OK;
 }
 

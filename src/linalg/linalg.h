@@ -32,7 +32,7 @@ typedef enum dbt__transpose { DBT__AS_IS, DBT__TRANSPOSED } dbt__transpose;
  * C = alpha * op(A) op(B) + beta * C, with op(A) m x k, op(B) k x n, C m x n. lda, ldb and ldc are
  * the floats between the starts of two rows as stored. C is only written when beta is 0. Runs on
  * the calling thread. DBT_EINTERNAL when a row is longer than its distance to the next or a size
- * is beyond BLAS' int, and when dbt__blas_load has not succeeded.
+ * is beyond BLAS' int, and when dbt__blas_load has not succeeded; DBT_ENOMEM.
  */
 dbt_status dbt__gemm(dbt__transpose transpose_a, dbt__transpose transpose_b, size_t m, size_t n,
                      size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,

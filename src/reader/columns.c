@@ -58,8 +58,9 @@ bool dbt__columns_is_known(const dbt__reader_options *options, dbt_text name)
         if (equals(name, label_names[i])) return true;
     for (size_t i = 0; i < COUNT(text_names); i++)
         if (equals(name, text_names[i])) return true;
-    if (options->label_column != NULL && equals(name, options->label_column) &&
-        options->label_column[strspn(options->label_column, "0123456789")] != '\0')
+    const char *label = options->label_column;
+    if (label != NULL && strcmp(label, "none") != 0 && equals(name, label) &&
+        label[strspn(label, "0123456789")] != '\0')
         return true;
     for (size_t i = 0; i < options->n_text_columns; i++) {
         const char *given = options->text_column[i];

@@ -136,6 +136,14 @@ static dbt_text get_text(const json_t *object, dbt_text line, const char *name, 
     return (dbt_text){NULL, 0};
 }
 
+/* A title that was found, not asked for, goes in front where there is one. */
+static bool lacks_title(const dbt__reader *r)
+{
+    if (r->options.n_text_columns > 0 || r->columns.n_text < 2) return false;
+    const json_t *title = json_object_get(r->json, r->columns.name[r->columns.text[0]]);
+    return title == NULL || json_is_null(title);
+}
+
 static dbt_status build_record(dbt__reader *r, dbt_text line, dbt_error *err)
 {
     const dbt__columns *columns = &r->columns;
@@ -148,13 +156,14 @@ static dbt_status build_record(dbt__reader *r, dbt_text line, dbt_error *err)
             return dbt__reader_refuse(r, r->record_bytes, "no label: '%.80s' %s", name, reason);
     }
     r->label.length = 0; /* serves as the joined text: labels of JSON are never joined */
-    for (size_t i = 0; i < columns->n_text; i++) {
+    size_t first = lacks_title(r) ? 1 : 0;
+    for (size_t i = first; i < columns->n_text; i++) {
         const char *name = columns->name[columns->text[i]];
         text = get_text(r->json, line, name, &reason);
         if (reason != NULL)
             return dbt__reader_refuse(r, r->record_bytes, "no text: '%.80s' %s", name, reason);
-        if (columns->n_text == 1) break;
-        dbt_status status = dbt__buffer_append(&r->label, ", ", i == 0 ? 0 : 2, err);
+        if (columns->n_text == first + 1) break;
+        dbt_status status = dbt__buffer_append(&r->label, ", ", i == first ? 0 : 2, err);
         if (status == DBT_OK) status = dbt__buffer_append(&r->label, text.data, text.bytes, err);
         if (status < 0) return status;
         text = (dbt_text){r->label.data, r->label.length};

@@ -246,8 +246,9 @@ dbt_status dbt_store_find_split(dbt_store *store, const char *name, dbt_split *s
 
 dbt_status dbt__split_lacks(const char *split, int64_t position, dbt_error *err)
 {
-    return dbt__fail(err, DBT_EFORMAT,
-                     "split '%s' lacks the document at position %lld: it was deleted; remake the "
-                     "split with 'dbtrain split', or ingest again",
-                     split, (long long)position);
+    return dbt__fail(
+        err, DBT_EFORMAT,
+        "split '%s' lacks the document at position %lld: it was deleted; close the gap "
+        "as schema/README.md shows, or ingest into a new file",
+        split, (long long)position);
 }

@@ -505,8 +505,8 @@ static void test_cursor__missing_documents_are_an_error_not_a_short_page(void **
         err = (dbt_error){0};
         assert_int_equal(dbt_cursor_next(cursor, page, &err), DBT_EFORMAT);
         assert_string_equal(err.message,
-                            "split 'all' lacks the document at position 17: it was deleted; remake "
-                            "the split with 'dbtrain split', or ingest again");
+                            "split 'all' lacks the document at position 17: it was deleted; close "
+                            "the gap as schema/README.md shows, or ingest into a new file");
         assert_int_equal(page->n_rows, 0);
     }
     assert_int_equal(dbt_cursor_next(shuffled, page, NULL), DBT_EFORMAT);

@@ -7,8 +7,12 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base.h"
 #include "linalg.h"
@@ -384,6 +388,47 @@ static void test_blas__loads_without_threads_and_puts_the_environment_back(void 
     assert_true(c == 4);
 }
 
+/* Not under AddressSanitizer: its shadow is beyond any limit, and it ends a process short of
+ * memory. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define LIMITS_MEMORY false
+#else
+#define LIMITS_MEMORY true
+#endif
+
+/* In a child, with OpenBLAS loaded and no room for its buffer; what it ends with is the outcome. */
+static void multiply_without_memory(void)
+{
+    dbt_error err = {0};
+    float a = 2, c = 0;
+    long pages = 0;
+    if (dbt__blas_load(&err) != DBT_OK) _exit(2);
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%ld", &pages) != 1) _exit(3);
+    rlim_t bytes = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (32 << 20);
+    if (setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes}) != 0) _exit(4);
+    if (setrlimit(RLIMIT_CPU, &(struct rlimit){5, 5}) != 0) _exit(5); /* instead of for ever */
+    _exit(dbt__gemm(DBT__AS_IS, DBT__AS_IS, 1, 1, 1, 1, &a, 1, &a, 1, 0, &c, 1, &err) !=
+          DBT_ENOMEM);
+}
+
+static void test_gemm__is_out_of_memory_where_openblas_would_hang(void **state)
+{
+    (void)state;
+    if (!LIMITS_MEMORY) skip();
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) multiply_without_memory();
+    int outcome;
+    assert_int_equal(waitpid(child, &outcome, 0), child);
+    assert_int_equal(outcome, 0);
+}
+
 enum { WIDEST = 140 };
 
 static void check_product(dbt__transpose ta, dbt__transpose tb, size_t m, size_t n, size_t k)
@@ -450,6 +495,7 @@ static void test_gemm__refuses_wrong_shapes_and_writes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gemm__is_out_of_memory_where_openblas_would_hang),
         cmocka_unit_test(test_blas__loads_without_threads_and_puts_the_environment_back),
         cmocka_unit_test(test_kernels__the_best_variant_is_taken),
         cmocka_unit_test(test_kernels__gather_sums_scattered_rows),

@@ -255,6 +255,8 @@ static const column_case column_cases[] = {
      "csv, no header, label = column 2, text = column 1"},
     {"p,q,r\na,b,c\n", "none", NULL, NULL, 0, DBT_OK, "1 -|p, q, r\n2 -|a, b, c\n",
      "csv, no header, no label, text = column 1 + column 2 + column 3"},
+    {"none,x\nother,y\n", "none", NULL, NULL, 0, DBT_OK, "1 -|none, x\n2 -|other, y\n",
+     "csv, no header, no label, text = column 1 + column 2"},
     {"p,q,r\na,b,c\n", "1", "3", "2", 0, DBT_OK, "1 p|r, q\n2 a|c, b\n", NULL},
     {"p,q,r\na,b,c\n", "2", NULL, NULL, 0, DBT_OK, "1 q|p, r\n2 b|a, c\n", NULL},
     {"p,q\na,b\n", "9", NULL, NULL, 0, DBT_EUSAGE, "no column '9'", NULL},
@@ -346,6 +348,11 @@ static const format_case format_cases[] = {
      "{\"label\":\"a\",\"title\":\"t\",\"body\":\"b\"}\r{\"label\":1e3,\"l\\u0061bel\":7e1,"
      "\"title\":\"t\",\"body\":\"u\"}",
      "1 a|t, b\n2 7e1|t, u\n", "jsonl, label = 'label', text = 'title' + 'body'"},
+    {"a.jsonl",
+     "{\"label\":\"a\",\"title\":\"t\",\"text\":\"x\"}\n{\"label\":\"a\",\"text\":\"y\"}\n"
+     "{\"label\":\"a\",\"title\":null,\"text\":\"z\"}\n{\"label\":\"a\",\"title\":\"t\"}\n",
+     "1 a|t, x\n2 a|y\n3 a|z\n4 !no text: 'text' is missing\n",
+     "jsonl, label = 'label', text = 'title' + 'text'"},
     {"a.fasttext",
      "__label__a __label__b x\nx\n__label__ x\n__label__c x __label__d\n__label__e\tx\n",
      "1 !several labels: one label a document is supported\n"
@@ -362,7 +369,7 @@ static void test_formats__are_detected_by_name_and_content(void **state)
         dbt__reader_options options;
         dbt__reader_options_init(&options);
         print_message("case %zu\n", i);
-        if (i == 8) options.format = DBT__FASTTEXT;
+        if (strcmp(c->name, "a.fasttext") == 0) options.format = DBT__FASTTEXT;
         expect(write_file(c->name, c->data, strlen(c->data)), &options, c->expected);
         if (c->said != NULL) assert_string_equal(said, c->said);
     }
