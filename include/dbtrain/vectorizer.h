@@ -62,8 +62,10 @@ typedef struct dbt_vectorizer_options {
     dbt_norm norm;              /* l2 */
     int64_t top_k;              /* 20000: features kept, by f_classif; 0: all, unscored labels
                                    allowed */
-    size_t memory;              /* bytes that fitting may use for its tables; 256 MiB; at least
-                                   1 MiB */
+    size_t memory;              /* bytes that fitting may take; 256 MiB; at least 1 MiB */
+    size_t table_memory; /* 0: any; bytes that the table of all terms may take afterwards, too */
+    const char *spill_folder; /* NULL; folder for temporary files, without which a vocabulary that
+                                 does not fit into memory takes more */
 } dbt_vectorizer_options;
 
 /* What fitting took; for messages. */
@@ -121,6 +123,12 @@ DBT_EXPORT dbt_feature dbt_vectorizer_feature(const dbt_vectorizer *vectorizer, 
 DBT_EXPORT int64_t dbt_vectorizer_documents(const dbt_vectorizer *vectorizer);
 /* Terms before selection. The norm of a row runs over all of them, so they must be kept. */
 DBT_EXPORT int64_t dbt_vectorizer_terms(const dbt_vectorizer *vectorizer);
+/*
+ * A vectorizer is whole when the table of all its terms is in memory. One that is not (fitting it,
+ * or loading it, found more terms than memory allows) can still make rows, for documents whose
+ * norms are known: dbt_norms.
+ */
+DBT_EXPORT bool dbt_vectorizer_is_whole(const dbt_vectorizer *vectorizer);
 /* Memory that it takes, about. */
 DBT_EXPORT size_t dbt_vectorizer_bytes(const dbt_vectorizer *vectorizer);
 
@@ -136,7 +144,8 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_encode(const dbt_vectorizer *v
 /*
  * Builds a vectorizer from what was stored: new, then each feature in the order of its id, then
  * each part, then finish, before which it must not be used. Features and parts are checked (order,
- * lengths, finite numbers, no duplicates): DBT_EFORMAT says what is wrong with them.
+ * lengths, finite numbers, no duplicates): DBT_EFORMAT says what is wrong with them. Of the options
+ * memory, table_memory and spill_folder say, as for fitting, when it is not to be whole.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_load_new(const dbt_vectorizer_options *options,
                                                            int64_t n_documents, int64_t n_terms,
@@ -159,12 +168,13 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_transformer_new(const dbt_vectorizer *vec
 DBT_EXPORT void dbt_transformer_free(dbt_transformer *transformer);
 /*
  * Replaces `batch` by the tf-idf rows of a page: row r is page->text[r]. Values are computed in
- * float64 and rounded once. They do not depend on the other rows. DBT_ENOMEM.
+ * float64 and rounded once. They do not depend on the other rows. DBT_EUSAGE when the vectorizer is
+ * not whole, DBT_ENOMEM.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform(dbt_transformer *transformer, const dbt_page *page,
                                                  dbt_batch *batch, dbt_error *err);
 /* One document in float64: *column and *value hold *n entries, columns ascending, valid until the
- * next call on this transformer. DBT_ENOMEM. */
+ * next call on this transformer. As dbt_transform. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform_text(dbt_transformer *transformer, dbt_text text,
                                                       const uint32_t **column, const double **value,
                                                       size_t *n, dbt_error *err);
@@ -178,14 +188,31 @@ typedef struct dbt_packed_row {
     size_t bytes;
 } dbt_packed_row;
 
-/* Packs one document; `row` is valid until the next call on this transformer. DBT_ENOMEM. */
+/* Packs one document; `row` is valid until the next call on this transformer. `norm`, needed by a
+ * vectorizer that is not whole, is the document's, from dbt_norms_read; else NULL. DBT_ENOMEM. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_pack_text(dbt_transformer *transformer, dbt_text text,
-                                                 dbt_packed_row *row, dbt_error *err);
+                                                 const double *norm, dbt_packed_row *row,
+                                                 dbt_error *err);
 /* Replaces `batch` by n_rows packed rows: the bits that dbt_transform gives for their texts. Any
  * thread. DBT_EFORMAT (no row of this vectorizer), DBT_ENOMEM. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_unpack(const dbt_vectorizer *vectorizer,
                                               const dbt_packed_row *row, size_t n_rows,
                                               dbt_batch *batch, dbt_error *err);
+
+/*
+ * The norms of all documents of a corpus under a vectorizer that is not whole, in a temporary file:
+ * the corpus is read as often as the terms make parts that fit into `memory`. DBT_EUSAGE (it is
+ * whole), DBT_EIO, DBT_ENOMEM, and whatever corpus->read returns.
+ */
+typedef struct dbt_norms dbt_norms;
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_norms_new(const dbt_vectorizer *vectorizer,
+                                                 const dbt_corpus *corpus, dbt_pool *pool,
+                                                 size_t memory, dbt_norms **norms, dbt_error *err);
+/* Takes NULL. */
+DBT_EXPORT void dbt_norms_free(dbt_norms *norms);
+/* norm[0 .. n - 1] of documents first .. first + n - 1. Any thread. DBT_EIO. */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_norms_read(const dbt_norms *norms, int64_t first, size_t n,
+                                                  double *norm, dbt_error *err);
 
 #ifdef __cplusplus
 }

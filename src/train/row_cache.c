@@ -63,7 +63,7 @@ static dbt_status append_row(fill_worker *worker, size_t row, dbt_error *err)
     size_t n = put_facts(facts, worker->page, row);
     dbt_status status = dbt__buffer_append(&worker->rows, (const char *)facts, n, err);
     if (status == DBT_OK)
-        status = dbt_pack_text(worker->transformer, worker->page->text[row], &packed, err);
+        status = dbt_pack_text(worker->transformer, worker->page->text[row], NULL, &packed, err);
     if (status == DBT_OK)
         status = dbt__buffer_append(&worker->rows, (const char *)packed.data, packed.bytes, err);
     return status;

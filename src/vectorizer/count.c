@@ -305,14 +305,11 @@ static bounds find_bounds(const dbt__rounds *rounds)
 
 static dbt_status reserve_kept(dbt__counts *counts, size_t more, bool totals, dbt_error *err)
 {
-    size_t needed = counts->n + more;
-    if (needed > DBT__MAX_TERMS)
-        return dbt__fail(err, DBT_EDATA, "more than %u terms: raise min-df", DBT__MAX_TERMS);
-    dbt_status status = dbt__reserve((void **)&counts->kept, &counts->capacity, needed,
-                                     sizeof *counts->kept, "a vocabulary", err);
+    dbt_status status = dbt__lexicon_reserve(&counts->lexicon, more, err);
     if (status == DBT_OK && totals)
-        status = dbt__reserve((void **)&counts->total, &counts->total_capacity, needed,
-                              sizeof *counts->total, "a vocabulary", err);
+        status =
+            dbt__reserve((void **)&counts->total, &counts->total_capacity,
+                         counts->lexicon.n_kept + more, sizeof *counts->total, "a vocabulary", err);
     return status;
 }
 
@@ -320,24 +317,26 @@ static dbt_status reserve_kept(dbt__counts *counts, size_t more, bool totals, db
  * moved. */
 static void insert_kept(dbt__counts *counts, size_t first, dbt__kept kept, const uint64_t *total)
 {
-    size_t at = counts->n++;
-    for (; at > first && counts->kept[at - 1].hash > kept.hash; at--) {
-        counts->kept[at] = counts->kept[at - 1];
+    dbt__kept *sorted = counts->lexicon.kept;
+    size_t at = counts->lexicon.n_kept++;
+    for (; at > first && sorted[at - 1].hash > kept.hash; at--) {
+        sorted[at] = sorted[at - 1];
         if (total != NULL) counts->total[at] = counts->total[at - 1];
     }
-    counts->kept[at] = kept;
+    sorted[at] = kept;
     if (total != NULL) counts->total[at] = *total;
 }
 
 static dbt_status read_shard(shard *s, uint64_t number, bounds limit, dbt__counts *counts,
                              dbt_error *err)
 {
-    size_t places = count_places(s->capacity), n = 0, first = counts->n;
+    size_t places = count_places(s->capacity), n = 0;
     for (size_t i = 0; i < places; i++) {
         uint32_t df = s->entry[i].document_frequency;
         n += df >= limit.low && df <= limit.high;
     }
     dbt_status status = reserve_kept(counts, n, s->total != NULL, err);
+    size_t first = counts->lexicon.n_kept;
     for (size_t i = 0; status == DBT_OK && i < places; i++) {
         uint32_t df = s->entry[i].document_frequency;
         if (df < limit.low || df > limit.high || df == 0) continue;
@@ -381,6 +380,9 @@ static dbt_status count_all(count_pass *count, dbt_error *err)
     dbt_status status = DBT_OK;
     for (count->low = 0; status == DBT_OK && count->low < N_SHARDS;)
         status = run_pass(count, err);
+    if (status == DBT_OK)
+        status =
+            dbt__lexicon_finish(&count->counts->lexicon, count->rounds->options->table_memory, err);
     for (size_t i = 0; i < N_SHARDS; i++)
         release_shard(&count->shard[i]);
     return status;
@@ -398,6 +400,9 @@ dbt_status dbt__count(dbt__rounds *rounds, uint64_t hash_mask, dbt__counts *coun
     dbt_status status;
     for (uint64_t seed = 0;; seed++) {
         atomic_store(&count->collided, false);
+        /* Totals are by place in memory: with them terms stay there. */
+        dbt__lexicon_init(&counts->lexicon, count->totals ? NULL : rounds->options->spill_folder,
+                          rounds->options->memory / 6);
         status = dbt__rounds_set_hash(rounds, seed, seed == 0 ? hash_mask : UINT64_MAX, err);
         if (status == DBT_OK) status = count_all(count, err);
         if (!atomic_load(&count->collided)) {
@@ -414,7 +419,7 @@ dbt_status dbt__count(dbt__rounds *rounds, uint64_t hash_mask, dbt__counts *coun
 
 void dbt__counts_release(dbt__counts *counts)
 {
-    dbt__free(counts->kept);
+    dbt__lexicon_release(&counts->lexicon);
     dbt__free(counts->total);
     *counts = (dbt__counts){0};
 }

@@ -13,10 +13,11 @@
  *           32..    for each term: hash less the one before (0 before the first), document
  * frequency
  *
- * Numbers are little-endian. There is always at least one part, for the seed. The features' hashes
- * are not stored: they follow from their strings. Everything that is read is checked; what was
- * stored by another program with other Unicode tables would still be self-consistent, so that is
- * the concern of the settings it was stored with.
+ * Parts are cut from the places of the table, or, where all terms are in a file, from these; a
+ * loader does not mind how. Numbers are little-endian. There is always at least one part, for the
+ * seed. The features' hashes are not stored: they follow from their strings. Everything that is
+ * read is checked; what was stored by another program with other Unicode tables would still be
+ * self-consistent, so that is the concern of the settings it was stored with.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -27,15 +28,13 @@
 
 #define ENCODING_VERSION 1
 #define HEADER_BYTES 32
-/* Places of the table that a part covers: at most as many terms, each of at most 10 + 5 bytes. */
-#define PART_PLACES 65536
+/* Terms of a part, about; a term takes at most 10 + 5 bytes. */
+#define PART_TERMS 65536
 #define MAX_TERM_BYTES 15
 
 /* What a vectorizer needs until it is loaded. */
 typedef struct dbt__loading {
-    dbt__kept *kept;
-    size_t n_kept;
-    size_t kept_capacity;
+    dbt__lexicon lexicon; /* the terms that are not features */
     uint32_t n_parts;
     uint64_t last_hash;
     size_t term_bytes;
@@ -61,26 +60,96 @@ static uint64_t get_number(const unsigned char *from, size_t bytes)
 
 size_t dbt_vectorizer_parts(const dbt_vectorizer *vectorizer)
 {
-    return (vectorizer->table.n_places + PART_PLACES - 1) / PART_PLACES;
+    return (size_t)vectorizer->n_terms / PART_TERMS + 1;
 }
 
-/* Writes the terms of a part and returns the bytes; *n is how many terms they are. */
-static size_t put_terms(const dbt_vectorizer *vectorizer, size_t part, unsigned char *to, size_t *n)
+/* The lowest hash of a part: a hash is in part hash * parts / 2^64. */
+static uint64_t lowest_hash(const dbt_vectorizer *vectorizer, size_t part)
+{
+    size_t n_parts = dbt_vectorizer_parts(vectorizer);
+    return (uint64_t)((((dbt__uint128)part << 64) + n_parts - 1) / n_parts);
+}
+
+/* Where in the table, or among the terms of the file, the hashes of a part begin; past the end for
+ * the part behind the last. */
+static dbt_status find_part(const dbt_vectorizer *vectorizer, size_t part, size_t *start,
+                            dbt_error *err)
 {
     const dbt__table *table = &vectorizer->table;
-    size_t first = part * PART_PLACES, length = 0;
-    size_t end = table->n_places - first < PART_PLACES ? table->n_places : first + PART_PLACES;
-    uint64_t before = 0;
-    *n = 0;
+    const dbt__lexicon *lexicon = &vectorizer->lexicon;
+    bool whole = dbt_vectorizer_is_whole(vectorizer);
+    size_t low = 0, high = whole ? table->n_places : dbt__lexicon_terms(lexicon);
+    uint64_t hash = lowest_hash(vectorizer, part);
+    *start = part == 0 ? 0 : high;
+    if (part == 0 || part == dbt_vectorizer_parts(vectorizer)) return DBT_OK;
+    if (whole) {
+        *start = dbt__table_find(table, hash, dbt__table_home(table, hash));
+        return DBT_OK;
+    }
+    while (low < high) {
+        dbt__kept middle;
+        size_t at = low + (high - low) / 2;
+        dbt_status status = dbt__lexicon_read(lexicon, at, 1, &middle, err);
+        if (status < 0) return status;
+        if (middle.hash < hash)
+            low = at + 1;
+        else
+            high = at;
+    }
+    *start = low;
+    return DBT_OK;
+}
+
+/* A part under way. */
+typedef struct part_writer {
+    unsigned char *to;
+    size_t length;
+    uint64_t before; /* hash */
+    size_t n;
+} part_writer;
+
+static void put_term(part_writer *part, uint64_t hash, uint32_t document_frequency)
+{
+    part->length += dbt__leb128_put(part->to + part->length, hash - part->before);
+    part->length += dbt__leb128_put(part->to + part->length, document_frequency);
+    part->before = hash;
+    part->n++;
+}
+
+static void put_places(const dbt__table *table, size_t first, size_t end, part_writer *part)
+{
     for (size_t i = first; i < end; i++) {
         const dbt__entry *entry = &table->entry[i];
-        if (entry->hash == UINT64_MAX || entry->feature != DBT__NO_FEATURE) continue;
-        length += dbt__leb128_put(to + length, entry->hash - before);
-        length += dbt__leb128_put(to + length, table->document_frequency[entry->idf]);
-        before = entry->hash;
-        ++*n;
+        if (entry->hash != UINT64_MAX && entry->feature == DBT__NO_FEATURE)
+            put_term(part, entry->hash, table->document_frequency[entry->idf]);
     }
-    return length;
+}
+
+/* The table is that of the features: what it holds is left out. */
+static dbt_status put_file(const dbt_vectorizer *vectorizer, size_t first, size_t end,
+                           part_writer *part, dbt_error *err)
+{
+    const dbt__table *table = &vectorizer->table;
+    dbt__kept *kept = dbt__alloc_array(end - first, sizeof *kept);
+    if (kept == NULL) return dbt__out_of_memory(err, "a vectorizer");
+    dbt_status status = dbt__lexicon_read(&vectorizer->lexicon, first, end - first, kept, err);
+    for (size_t i = 0; status == DBT_OK && i < end - first; i++) {
+        uint64_t hash = kept[i].hash;
+        size_t place = dbt__table_find(table, hash, dbt__table_home(table, hash));
+        if (table->entry[place].hash != hash) put_term(part, hash, kept[i].document_frequency);
+    }
+    dbt__free(kept);
+    return status;
+}
+
+static void write_header(const dbt_vectorizer *vectorizer, size_t part, const part_writer *writer,
+                         unsigned char *value)
+{
+    put_number(value + 8, ENCODING_VERSION, 4);
+    put_number(value + 12, part, 4);
+    put_number(value + 16, vectorizer->seed, 8);
+    put_number(value + 24, writer->n, 8);
+    put_number(value, dbt__hash(value + 8, HEADER_BYTES + writer->length - 8, 0), 8);
 }
 
 dbt_status dbt_vectorizer_encode(const dbt_vectorizer *vectorizer, size_t part,
@@ -90,17 +159,24 @@ dbt_status dbt_vectorizer_encode(const dbt_vectorizer *vectorizer, size_t part,
     *bytes = 0;
     if (part >= dbt_vectorizer_parts(vectorizer))
         return dbt__fail(err, DBT_EUSAGE, "a vectorizer has no part %zu", part);
-    unsigned char *made = dbt__alloc_array(HEADER_BYTES + PART_PLACES * MAX_TERM_BYTES, 1);
+    size_t first, end;
+    dbt_status status = find_part(vectorizer, part, &first, err);
+    if (status == DBT_OK) status = find_part(vectorizer, part + 1, &end, err);
+    if (status < 0) return status;
+    unsigned char *made = dbt__alloc_array(HEADER_BYTES + (end - first) * MAX_TERM_BYTES, 1);
     if (made == NULL) return dbt__out_of_memory(err, "a vectorizer");
-    size_t n;
-    size_t length = HEADER_BYTES + put_terms(vectorizer, part, made + HEADER_BYTES, &n);
-    put_number(made + 8, ENCODING_VERSION, 4);
-    put_number(made + 12, part, 4);
-    put_number(made + 16, vectorizer->seed, 8);
-    put_number(made + 24, n, 8);
-    put_number(made, dbt__hash(made + 8, length - 8, 0), 8);
+    part_writer writer = {.to = made + HEADER_BYTES};
+    if (dbt_vectorizer_is_whole(vectorizer))
+        put_places(&vectorizer->table, first, end, &writer);
+    else
+        status = put_file(vectorizer, first, end, &writer, err);
+    if (status < 0) {
+        dbt__free(made);
+        return status;
+    }
+    write_header(vectorizer, part, &writer, made);
     *value = made;
-    *bytes = length;
+    *bytes = HEADER_BYTES + writer.length;
     return DBT_OK;
 }
 
@@ -109,7 +185,7 @@ dbt_status dbt_vectorizer_encode(const dbt_vectorizer *vectorizer, size_t part,
 void dbt__loading_free(dbt__loading *loading)
 {
     if (loading == NULL) return;
-    dbt__free(loading->kept);
+    dbt__lexicon_release(&loading->lexicon);
     dbt__free(loading);
 }
 
@@ -133,6 +209,7 @@ dbt_status dbt_vectorizer_load_new(const dbt_vectorizer_options *options, int64_
         dbt_vectorizer_free(made);
         return dbt__out_of_memory(err, "a vectorizer");
     }
+    dbt__lexicon_init(&made->loading->lexicon, options->spill_folder, options->memory / 6);
     *vectorizer = made;
     return DBT_OK;
 }
@@ -208,7 +285,8 @@ static dbt_status check_header(const dbt_vectorizer *vectorizer, const unsigned 
         return dbt__fail(err, DBT_EFORMAT, "part %u of the vocabulary is missing", part);
     if (part > 0 && get_number(value + 16, 8) != vectorizer->seed)
         return dbt__fail(err, DBT_EFORMAT, "part %u belongs to another vocabulary", part);
-    if (get_number(value + 24, 8) > (uint64_t)vectorizer->n_terms - load->n_kept)
+    if (get_number(value + 24, 8) >
+        (uint64_t)vectorizer->n_terms - dbt__lexicon_terms(&load->lexicon))
         return dbt__fail(err, DBT_EFORMAT, "part %u has more terms than the vocabulary", part);
     return DBT_OK;
 }
@@ -217,16 +295,20 @@ static dbt_status load_terms(dbt_vectorizer *vectorizer, const unsigned char *fr
                              const unsigned char *end, size_t n, dbt_error *err)
 {
     dbt__loading *load = vectorizer->loading;
+    dbt__lexicon *lexicon = &load->lexicon;
+    bool is_first = dbt__lexicon_terms(lexicon) == 0;
     uint64_t hash = 0;
-    for (size_t i = 0; i < n; i++) {
+    dbt_status status = dbt__lexicon_reserve(lexicon, n, err);
+    if (status < 0) return status;
+    for (size_t i = 0; i < n; i++, is_first = false) {
         uint64_t step = 0, df = 0;
         bool read = dbt__leb128_get(&from, end, &step) && dbt__leb128_get(&from, end, &df);
         bool rises = !__builtin_add_overflow(hash, step, &hash) && hash != UINT64_MAX &&
-                     (load->n_kept == 0 || hash > load->last_hash);
+                     (is_first || hash > load->last_hash);
         if (!read || !rises || df < 1 || df > (uint64_t)vectorizer->n_documents)
             return dbt__fail(err, DBT_EFORMAT, "part %u of the vocabulary is wrong at term %zu",
                              load->n_parts, i);
-        load->kept[load->n_kept++] = (dbt__kept){hash, (uint32_t)df};
+        lexicon->kept[lexicon->n_kept++] = (dbt__kept){hash, (uint32_t)df};
         load->last_hash = hash;
     }
     if (from != end)
@@ -247,15 +329,8 @@ dbt_status dbt_vectorizer_load_part(dbt_vectorizer *vectorizer, const unsigned c
      * there. */
     if (n > (bytes - HEADER_BYTES) / 2)
         return dbt__fail(err, DBT_EFORMAT, "part %u of the vocabulary is too short", load->n_parts);
-    size_t before = load->n_kept;
-    status = dbt__reserve((void **)&load->kept, &load->kept_capacity, before + (size_t)n,
-                          sizeof *load->kept, "a vocabulary", err);
-    if (status == DBT_OK)
-        status = load_terms(vectorizer, value + HEADER_BYTES, value + bytes, (size_t)n, err);
-    if (status < 0) {
-        load->n_kept = before;
-        return status;
-    }
+    status = load_terms(vectorizer, value + HEADER_BYTES, value + bytes, (size_t)n, err);
+    if (status < 0) return status;
     vectorizer->seed = get_number(value + 16, 8);
     load->n_parts++;
     return DBT_OK;
@@ -293,58 +368,134 @@ static dbt_status hash_features(const dbt_vectorizer *vectorizer, loaded_term *t
     return status;
 }
 
+/* The other terms, in the order of their hashes, read a chunk at a time. */
+typedef struct term_reader {
+    const dbt__lexicon *lexicon;
+    size_t next;   /* of all terms */
+    size_t n_left; /* of the chunk */
+    const dbt__kept *at;
+    dbt__kept *chunk;
+} term_reader;
+
+enum { CHUNK_TERMS = 65536 };
+
+/* *term NULL: there are no more. */
+static dbt_status peek_term(term_reader *reader, const dbt__kept **term, dbt_error *err)
+{
+    *term = NULL;
+    size_t rest = dbt__lexicon_terms(reader->lexicon) - reader->next;
+    if (reader->n_left == 0 && rest > 0) {
+        size_t n = rest < CHUNK_TERMS ? rest : CHUNK_TERMS;
+        reader->at = reader->chunk;
+        if (!dbt__lexicon_is_spilled(reader->lexicon)) {
+            n = rest;
+            reader->at = reader->lexicon->kept;
+        } else {
+            dbt_status status =
+                dbt__lexicon_read(reader->lexicon, reader->next, n, reader->chunk, err);
+            if (status < 0) return status;
+        }
+        reader->n_left = n;
+        reader->next += n;
+    }
+    if (reader->n_left > 0) *term = reader->at;
+    return DBT_OK;
+}
+
 /* Merges features and other terms into the order of their hashes. */
 static dbt_status merge_terms(const dbt_vectorizer *vectorizer, const loaded_term *term,
-                              dbt__kept *merged, uint32_t *feature, dbt_error *err)
+                              term_reader *reader, dbt__lexicon *merged, dbt_error *err)
+{
+    size_t n = (size_t)vectorizer->n_terms, f = 0;
+    uint64_t before = 0;
+    for (size_t i = 0; i < n; i++) {
+        const dbt__kept *other;
+        dbt_status status = peek_term(reader, &other, err);
+        if (status == DBT_OK) status = dbt__lexicon_reserve(merged, 1, err);
+        if (status < 0) return status;
+        bool take = other == NULL || (f < vectorizer->n_features && term[f].hash <= other->hash);
+        dbt__kept next = take ? (dbt__kept){term[f].hash, term[f].document_frequency} : *other;
+        if (take) {
+            f++;
+        } else {
+            reader->at++;
+            reader->n_left--;
+        }
+        if (i > 0 && next.hash <= before)
+            return dbt__fail(err, DBT_EFORMAT, "the vocabulary has a term twice");
+        merged->kept[merged->n_kept++] = next;
+        before = next.hash;
+    }
+    return dbt__lexicon_finish(merged, vectorizer->options.table_memory, err);
+}
+
+/* The table: of all terms, or of the features when the terms are in a file. */
+static dbt_status make_table(dbt_vectorizer *vectorizer, const loaded_term *term, dbt_error *err)
+{
+    dbt__lexicon *lexicon = &vectorizer->lexicon;
+    size_t n = vectorizer->n_features;
+    dbt__kept *kept = NULL;
+    uint64_t *hash = dbt__alloc_array(n, sizeof *hash);
+    dbt_status status = hash == NULL ? dbt__out_of_memory(err, "a vocabulary") : DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < n; i++)
+        hash[term[i].feature] = term[i].hash;
+    if (status == DBT_OK && dbt__lexicon_is_spilled(lexicon)) {
+        kept = dbt__alloc_array(n, sizeof *kept);
+        for (size_t i = 0; kept != NULL && i < n; i++)
+            kept[i] = (dbt__kept){term[i].hash, term[i].document_frequency};
+        status = kept == NULL ? dbt__out_of_memory(err, "a vocabulary")
+                              : dbt__table_init(&vectorizer->table, kept, n, SIZE_MAX,
+                                                &vectorizer->options, vectorizer->n_documents, err);
+    } else if (status == DBT_OK) {
+        status = dbt__lexicon_table(lexicon, 0, dbt__lexicon_terms(lexicon),
+                                    vectorizer->options.memory / 4, &vectorizer->options,
+                                    vectorizer->n_documents, &vectorizer->table, err);
+        dbt__lexicon_release(lexicon);
+    }
+    if (status == DBT_OK) dbt__table_set_features(&vectorizer->table, hash, n);
+    dbt__free(kept);
+    dbt__free(hash);
+    return status;
+}
+
+static dbt_status finish_loading(dbt_vectorizer *vectorizer, loaded_term *term, dbt_error *err)
 {
     const dbt__loading *load = vectorizer->loading;
-    size_t n = (size_t)vectorizer->n_terms, f = 0, k = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool take =
-            k == load->n_kept || (f < vectorizer->n_features && term[f].hash <= load->kept[k].hash);
-        if (take) {
-            merged[i] = (dbt__kept){term[f].hash, term[f].document_frequency};
-            feature[i] = term[f++].feature;
-        } else {
-            merged[i] = load->kept[k++];
-            feature[i] = DBT__NO_FEATURE;
-        }
-        if (i > 0 && merged[i].hash <= merged[i - 1].hash)
-            return dbt__fail(err, DBT_EFORMAT, "the vocabulary has a term twice");
+    term_reader reader = {.lexicon = &load->lexicon};
+    dbt__lexicon_init(&vectorizer->lexicon, vectorizer->options.spill_folder,
+                      vectorizer->options.memory / 6);
+    dbt_status status = hash_features(vectorizer, term, err);
+    if (status == DBT_OK && dbt__lexicon_is_spilled(&load->lexicon)) {
+        reader.chunk = dbt__alloc_array(CHUNK_TERMS, sizeof *reader.chunk);
+        if (reader.chunk == NULL) status = dbt__out_of_memory(err, "a vocabulary");
     }
-    return DBT_OK;
+    if (status == DBT_OK)
+        status = merge_terms(vectorizer, term, &reader, &vectorizer->lexicon, err);
+    if (status == DBT_OK) status = make_table(vectorizer, term, err);
+    if (status == DBT_OK) status = dbt__vectorizer_weigh(vectorizer, err);
+    dbt__free(reader.chunk);
+    return status;
 }
 
 dbt_status dbt_vectorizer_load_finish(dbt_vectorizer *vectorizer, dbt_error *err)
 {
     if (vectorizer->loading == NULL)
         return dbt__fail(err, DBT_EUSAGE, "the vectorizer is loaded already");
-    const dbt__loading *load = vectorizer->loading;
+    dbt__loading *load = vectorizer->loading;
     size_t n = (size_t)vectorizer->n_terms;
-    if (load->n_parts == 0 || vectorizer->n_features == 0 ||
-        load->n_kept + vectorizer->n_features != n)
+    size_t n_others = dbt__lexicon_terms(&load->lexicon);
+    if (load->n_parts == 0 || vectorizer->n_features == 0 || n_others + vectorizer->n_features != n)
         return dbt__fail(err, DBT_EFORMAT,
                          "the vocabulary has %zu features and %zu other terms, not %zu in all",
-                         vectorizer->n_features, load->n_kept, n);
+                         vectorizer->n_features, n_others, n);
     loaded_term *term = dbt__alloc_array(vectorizer->n_features, sizeof *term);
-    dbt__kept *merged = dbt__alloc_array(n, sizeof *merged);
-    uint32_t *feature = dbt__alloc_array(n, sizeof *feature);
-    dbt_status status = DBT_OK;
-    if (term == NULL || merged == NULL || feature == NULL)
-        status = dbt__out_of_memory(err, "a vocabulary");
-    if (status == DBT_OK) status = hash_features(vectorizer, term, err);
-    if (status == DBT_OK) status = merge_terms(vectorizer, term, merged, feature, err);
-    if (status == DBT_OK)
-        status = dbt__table_init(&vectorizer->table, merged, n, &vectorizer->options,
-                                 vectorizer->n_documents, err);
-    if (status == DBT_OK) status = dbt__vectorizer_weigh(vectorizer, err);
-    if (status == DBT_OK) {
-        dbt__table_map(&vectorizer->table, feature);
-        dbt__loading_free(vectorizer->loading);
-        vectorizer->loading = NULL;
-    }
+    dbt_status status = term == NULL ? dbt__out_of_memory(err, "a vocabulary")
+                                     : dbt__lexicon_finish(&load->lexicon, 0, err);
+    if (status == DBT_OK) status = finish_loading(vectorizer, term, err);
     dbt__free(term);
-    dbt__free(merged);
-    dbt__free(feature);
-    return status;
+    if (status < 0) return status;
+    dbt__loading_free(vectorizer->loading);
+    vectorizer->loading = NULL;
+    vectorizer->options.spill_folder = NULL; /* the caller's */
+    return DBT_OK;
 }

@@ -1,10 +1,14 @@
 /*
  * fit.c: from a corpus to a vectorizer: count, limit, score, select, fetch.
  *
- * Until the strings are fetched a term is its hash, or its rank among the hashes. Those that may
- * become features, the candidates, are all above the k-th score and all tied with it; their strings
- * decide between the tied.
+ * Until the strings are fetched a term is its hash. Those that may become features, the candidates,
+ * are all above the k-th score and all tied with it; their strings decide between the tied.
+ *
+ * A vocabulary whose table does not fit into memory is scored in parts: ranges of hashes, of which
+ * each goes over the corpus alone. Norms, which run over all terms, are then summed beforehand
+ * (norms.c). The parts change the time, not a bit of the result.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "vectorizer_internal.h"
@@ -14,13 +18,10 @@ typedef struct fit_state {
     const dbt_classes *classes; /* NULL: nothing is scored */
     dbt__rounds rounds;
     dbt__counts counts;
-    dbt__scores scores;
+    dbt__norms norms; /* where there are parts */
+    dbt__candidates candidates;
+    size_t n_tied;    /* of the candidates at the threshold are features */
     dbt__terms terms; /* of the candidates */
-    size_t n_candidates;
-    uint32_t *rank;      /* [n_candidates] */
-    uint32_t *frequency; /* [n_candidates] */
-    uint64_t threshold;  /* key of the k-th score */
-    size_t n_tied;       /* of those with that key are features */
     dbt_vectorizer *vectorizer;
 } fit_state;
 
@@ -34,7 +35,8 @@ static dbt_status break_ties(fit_state *fit, uint64_t threshold, size_t wanted, 
     dbt__terms terms = {0};
     uint32_t *order = NULL;
     size_t n = 0;
-    for (size_t i = 0; i < counts->n; i++)
+    size_t n_terms = counts->lexicon.n_kept;
+    for (size_t i = 0; i < n_terms; i++)
         n += counts->total[i] == threshold;
     dbt_status status = DBT_OK;
     dbt__kept *tied = dbt__alloc_array(n, sizeof *tied);
@@ -44,12 +46,13 @@ static dbt_status break_ties(fit_state *fit, uint64_t threshold, size_t wanted, 
         goto out;
     }
     n = 0;
-    for (size_t i = 0; i < counts->n; i++) {
+    for (size_t i = 0; i < n_terms; i++) {
         if (counts->total[i] != threshold) continue;
         place[n] = i;
-        tied[n++] = counts->kept[i];
+        tied[n++] = counts->lexicon.kept[i];
     }
-    status = dbt__table_init(&table, tied, n, fit->options, fit->rounds.corpus->n_documents, err);
+    status = dbt__table_init(&table, tied, n, SIZE_MAX, fit->options,
+                             fit->rounds.corpus->n_documents, err);
     if (status == DBT_OK) status = dbt__fetch(&fit->rounds, &table, n, NULL, &terms, err);
     if (status == DBT_OK) status = dbt__terms_sort(&terms, &order, err);
     for (size_t i = 0; status == DBT_OK && i < wanted; i++)
@@ -68,87 +71,134 @@ out:
 static dbt_status limit_features(fit_state *fit, dbt_error *err)
 {
     dbt__counts *counts = &fit->counts;
+    dbt__lexicon *lexicon = &counts->lexicon;
     size_t wanted = (size_t)fit->options->max_features;
-    if (wanted == 0 || counts->n <= wanted) return DBT_OK;
+    if (wanted == 0 || lexicon->n_kept <= wanted) return DBT_OK;
     size_t n_higher;
-    uint64_t threshold = dbt__select_key(counts->total, counts->n, wanted, &n_higher);
+    uint64_t threshold = dbt__select_key(counts->total, lexicon->n_kept, wanted, &n_higher);
     dbt_status status = break_ties(fit, threshold, wanted - n_higher, err);
     if (status < 0) return status;
     size_t n = 0;
-    for (size_t i = 0; i < counts->n; i++)
-        if (counts->total[i] > threshold) counts->kept[n++] = counts->kept[i];
-    counts->n = n;
+    for (size_t i = 0; i < lexicon->n_kept; i++)
+        if (counts->total[i] > threshold) lexicon->kept[n++] = lexicon->kept[i];
+    lexicon->n_kept = n;
     return DBT_OK;
+}
+
+/* --- scores --- */
+
+/* Without classes every term is a candidate. */
+static dbt_status add_unscored(fit_state *fit, const dbt__table *table, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < table->n_places; i++) {
+        const dbt__entry *entry = &table->entry[i];
+        if (entry->hash == UINT64_MAX) continue;
+        const dbt__candidate candidate = {entry->hash, __builtin_nan(""),
+                                          table->document_frequency[entry->idf], UINT32_MAX};
+        status = dbt__candidates_add(&fit->candidates, &candidate, err);
+    }
+    return status;
+}
+
+static dbt_status score_table(fit_state *fit, const dbt__table *table, int64_t *passes,
+                              dbt_error *err)
+{
+    if (fit->classes == NULL) return add_unscored(fit, table, err);
+    return dbt__score(&fit->rounds, table, fit->classes, &fit->candidates, passes, err);
+}
+
+/* The vocabulary in one table, which becomes the vectorizer's. */
+static dbt_status score_whole(fit_state *fit, dbt_vectorizer_stats *stats, dbt_error *err)
+{
+    dbt__table *table = &fit->vectorizer->table;
+    dbt__lexicon *lexicon = &fit->counts.lexicon;
+    dbt_status status =
+        dbt__lexicon_table(lexicon, 0, dbt__lexicon_terms(lexicon), fit->options->memory / 4,
+                           fit->options, fit->rounds.corpus->n_documents, table, err);
+    if (status < 0) return status;
+    dbt__counts_release(&fit->counts);
+    dbt__trim_memory();
+    return score_table(fit, table, &stats->scoring_passes, err);
+}
+
+typedef dbt_status (*part_visit)(fit_state *fit, const dbt__table *table, int64_t *passes,
+                                 dbt_error *err);
+
+static dbt_status add_norms(fit_state *fit, const dbt__table *table, int64_t *passes,
+                            dbt_error *err)
+{
+    ++*passes;
+    return dbt__norms_add(&fit->norms, &fit->rounds, table, err);
+}
+
+static dbt_status visit_parts(fit_state *fit, part_visit visit, dbt_vectorizer_stats *stats,
+                              dbt_error *err)
+{
+    const dbt__lexicon *lexicon = &fit->counts.lexicon;
+    size_t n_terms = dbt__lexicon_terms(lexicon), part = dbt__part_terms(fit->options->memory);
+    dbt_status status = DBT_OK;
+    for (size_t first = 0; status == DBT_OK && first < n_terms; first += part) {
+        dbt__table table;
+        size_t n = n_terms - first < part ? n_terms - first : part;
+        status = dbt__lexicon_table(lexicon, first, n, 0, fit->options,
+                                    fit->rounds.corpus->n_documents, &table, err);
+        if (status == DBT_OK) status = visit(fit, &table, &stats->scoring_passes, err);
+        dbt__table_release(&table);
+    }
+    return status;
+}
+
+static dbt_status score_parts(fit_state *fit, dbt_vectorizer_stats *stats, dbt_error *err)
+{
+    dbt_status status = dbt__norms_init(&fit->norms, fit->options, fit->options->spill_folder, err);
+    if (status == DBT_OK) status = visit_parts(fit, add_norms, stats, err);
+    if (status < 0) return status;
+    fit->rounds.norms = &fit->norms;
+    status = visit_parts(fit, score_table, stats, err);
+    fit->rounds.norms = NULL;
+    /* The vectorizer keeps all terms: as a file, from which they are stored. */
+    fit->vectorizer->lexicon = fit->counts.lexicon;
+    fit->counts.lexicon = (dbt__lexicon){0};
+    return status;
 }
 
 /* --- features --- */
 
-static uint64_t key_of(const fit_state *fit, uint32_t rank)
+/* The documents in which the candidates were first met. */
+static dbt_status mark_documents(const fit_state *fit, uint64_t **wanted, dbt_error *err)
 {
-    return fit->scores.score == NULL ? 0 : dbt__score_key(fit->scores.score[rank]);
-}
-
-/* Finds the k-th score, how many candidates there are and how many of the tied ones are kept. */
-static dbt_status find_threshold(fit_state *fit, dbt_error *err)
-{
-    size_t n = fit->vectorizer->table.n_terms, k = (size_t)fit->options->top_k;
-    fit->threshold = 0;
-    fit->n_tied = n;
-    fit->n_candidates = n;
-    if (k == 0 || k >= n) return DBT_OK;
-    uint64_t *key = dbt__alloc_array(n, sizeof *key);
-    if (key == NULL) return dbt__out_of_memory(err, "selecting terms");
-    for (size_t i = 0; i < n; i++)
-        key[i] = key_of(fit, (uint32_t)i);
-    size_t n_higher;
-    fit->threshold = dbt__select_key(key, n, k, &n_higher);
-    fit->n_tied = k - n_higher;
-    fit->n_candidates = 0;
-    for (size_t i = 0; i < n; i++)
-        fit->n_candidates += key[i] >= fit->threshold;
-    dbt__free(key);
-    return DBT_OK;
-}
-
-/* Lists the candidates and makes them, in the table, features 0 .. n_candidates - 1. */
-static dbt_status list_candidates(fit_state *fit, dbt_error *err)
-{
-    dbt__table *table = &fit->vectorizer->table;
-    fit->rank = dbt__alloc_array(fit->n_candidates, sizeof *fit->rank);
-    fit->frequency = dbt__alloc_array(fit->n_candidates, sizeof *fit->frequency);
-    if (fit->rank == NULL || fit->frequency == NULL)
-        return dbt__out_of_memory(err, "selecting terms");
-    uint32_t n = 0, rank = 0;
-    for (size_t i = 0; i < table->n_places; i++) {
-        dbt__entry *entry = &table->entry[i];
-        if (entry->hash == UINT64_MAX) continue;
-        if (key_of(fit, rank) >= fit->threshold) {
-            fit->rank[n] = rank;
-            fit->frequency[n] = table->document_frequency[entry->idf];
-            entry->feature = n++;
-        } else {
-            entry->feature = DBT__NO_FEATURE;
-        }
-        rank++;
+    *wanted = NULL;
+    if (fit->classes == NULL) return DBT_OK; /* not known: all are read */
+    size_t words = (size_t)fit->rounds.corpus->n_documents / 64 + 1;
+    *wanted = dbt__alloc_array(words, sizeof **wanted);
+    if (*wanted == NULL) return dbt__out_of_memory(err, "terms");
+    for (size_t i = 0; i < fit->candidates.n; i++) {
+        uint32_t document = fit->candidates.item[i].first_document;
+        (*wanted)[document / 64] |= UINT64_C(1) << (document % 64);
     }
     return DBT_OK;
 }
 
+/* Term i is candidate i: they are in the order of the hashes. */
 static dbt_status fetch_candidates(fit_state *fit, dbt_error *err)
 {
+    dbt__table table = {0};
     uint64_t *wanted = NULL;
-    if (fit->scores.first_document != NULL) {
-        size_t words = (size_t)fit->rounds.corpus->n_documents / 64 + 1;
-        wanted = dbt__alloc_array(words, sizeof *wanted);
-        if (wanted == NULL) return dbt__out_of_memory(err, "terms");
-        for (size_t i = 0; i < fit->n_candidates; i++) {
-            uint32_t document = fit->scores.first_document[fit->rank[i]];
-            wanted[document / 64] |= UINT64_C(1) << (document % 64);
-        }
-    }
-    dbt_status status = dbt__fetch(&fit->rounds, &fit->vectorizer->table, fit->n_candidates, wanted,
-                                   &fit->terms, err);
+    size_t n = fit->candidates.n;
+    dbt__kept *kept = dbt__alloc_array(n, sizeof *kept);
+    dbt_status status = kept == NULL ? dbt__out_of_memory(err, "terms") : DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < n; i++)
+        kept[i] =
+            (dbt__kept){fit->candidates.item[i].hash, fit->candidates.item[i].document_frequency};
+    if (status == DBT_OK)
+        status = dbt__table_init(&table, kept, n, SIZE_MAX, fit->options,
+                                 fit->rounds.corpus->n_documents, err);
+    if (status == DBT_OK) status = mark_documents(fit, &wanted, err);
+    if (status == DBT_OK) status = dbt__fetch(&fit->rounds, &table, n, wanted, &fit->terms, err);
     dbt__free(wanted);
+    dbt__free(kept);
+    dbt__table_release(&table);
     return status;
 }
 
@@ -157,8 +207,9 @@ static dbt_status fetch_candidates(fit_state *fit, dbt_error *err)
 static void drop_tied(const fit_state *fit, uint32_t *order, size_t *n)
 {
     size_t tied = fit->n_tied, kept = 0;
-    for (size_t i = 0; i < fit->n_candidates; i++) {
-        bool at = key_of(fit, fit->rank[order[i]]) == fit->threshold;
+    for (size_t i = 0; i < fit->candidates.n; i++) {
+        uint64_t key = dbt__score_key(fit->candidates.item[order[i]].score);
+        bool at = key == fit->candidates.threshold;
         if (at && tied == 0) continue;
         tied -= at;
         order[kept++] = order[i];
@@ -166,46 +217,82 @@ static void drop_tied(const fit_state *fit, uint32_t *order, size_t *n)
     *n = kept;
 }
 
-static dbt_status build_features(fit_state *fit, const uint32_t *order, size_t n, dbt_error *err)
+static dbt_status allocate_features(dbt_vectorizer *vectorizer, size_t n, size_t term_bytes,
+                                    dbt_error *err)
 {
-    dbt_vectorizer *vectorizer = fit->vectorizer;
-    size_t bytes = 0;
-    for (size_t i = 0; i < n; i++)
-        bytes += fit->terms.length[order[i]];
-    uint32_t *id = dbt__alloc_array(fit->n_candidates, sizeof *id);
-    vectorizer->term_bytes = dbt__alloc_array(bytes, 1);
+    vectorizer->n_features = n;
+    vectorizer->term_bytes = dbt__alloc_array(term_bytes, 1);
     vectorizer->term_start = dbt__alloc_array(n + 1, sizeof *vectorizer->term_start);
     vectorizer->document_frequency = dbt__alloc_array(n, sizeof *vectorizer->document_frequency);
     vectorizer->score = dbt__alloc_array(n, sizeof *vectorizer->score);
-    if (id == NULL || vectorizer->term_bytes == NULL || vectorizer->term_start == NULL ||
-        vectorizer->document_frequency == NULL || vectorizer->score == NULL) {
-        dbt__free(id);
+    if (vectorizer->term_bytes == NULL || vectorizer->term_start == NULL ||
+        vectorizer->document_frequency == NULL || vectorizer->score == NULL)
         return dbt__out_of_memory(err, "a vocabulary");
-    }
-    memset(id, 0xFF, fit->n_candidates * sizeof *id);
-    size_t start = 0;
+    return DBT_OK;
+}
+
+static dbt_status build_features(fit_state *fit, const uint32_t *order, size_t n, dbt_error *err)
+{
+    dbt_vectorizer *vectorizer = fit->vectorizer;
+    size_t bytes = 0, start = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += fit->terms.length[order[i]];
+    dbt_status status = allocate_features(vectorizer, n, bytes, err);
+    if (status < 0) return status;
     for (size_t i = 0; i < n; i++) {
-        uint32_t c = order[i];
-        id[c] = (uint32_t)i;
-        memcpy(vectorizer->term_bytes + start, fit->terms.bytes + fit->terms.start[c],
-               fit->terms.length[c]);
+        const dbt__candidate *candidate = &fit->candidates.item[order[i]];
+        memcpy(vectorizer->term_bytes + start, fit->terms.bytes + fit->terms.start[order[i]],
+               fit->terms.length[order[i]]);
         vectorizer->term_start[i] = start;
-        start += fit->terms.length[c];
-        vectorizer->document_frequency[i] = fit->frequency[c];
-        vectorizer->score[i] =
-            fit->scores.score == NULL ? __builtin_nan("") : fit->scores.score[fit->rank[c]];
+        start += fit->terms.length[order[i]];
+        vectorizer->document_frequency[i] = candidate->document_frequency;
+        vectorizer->score[i] = fit->classes == NULL ? __builtin_nan("") : candidate->score;
     }
     vectorizer->term_start[n] = start;
-    vectorizer->n_features = n;
-    dbt__table_map(&vectorizer->table, id);
-    dbt__free(id);
     return dbt__vectorizer_weigh(vectorizer, err);
+}
+
+static int compare_candidates(const void *a, const void *b)
+{
+    uint64_t x = ((const dbt__kept *)a)->hash, y = ((const dbt__kept *)b)->hash;
+    return (x > y) - (x < y);
+}
+
+/* The table of the features alone. */
+static dbt_status make_feature_table(fit_state *fit, const uint64_t *hash, dbt_error *err)
+{
+    dbt_vectorizer *vectorizer = fit->vectorizer;
+    size_t n = vectorizer->n_features;
+    dbt__kept *kept = dbt__alloc_array(n, sizeof *kept);
+    if (kept == NULL) return dbt__out_of_memory(err, "a vocabulary");
+    for (size_t i = 0; i < n; i++)
+        kept[i] = (dbt__kept){hash[i], vectorizer->document_frequency[i]};
+    qsort(kept, n, sizeof *kept, compare_candidates);
+    dbt_status status = dbt__table_init(&vectorizer->table, kept, n, SIZE_MAX, fit->options,
+                                        vectorizer->n_documents, err);
+    dbt__free(kept);
+    return status;
+}
+
+/* Feature i is candidate order[i]. */
+static dbt_status mark_features(fit_state *fit, const uint32_t *order, dbt_error *err)
+{
+    dbt_vectorizer *vectorizer = fit->vectorizer;
+    size_t n = vectorizer->n_features;
+    uint64_t *hash = dbt__alloc_array(n, sizeof *hash);
+    if (hash == NULL) return dbt__out_of_memory(err, "a vocabulary");
+    for (size_t i = 0; i < n; i++)
+        hash[i] = fit->candidates.item[order[i]].hash;
+    dbt_status status = DBT_OK;
+    if (!dbt_vectorizer_is_whole(vectorizer)) status = make_feature_table(fit, hash, err);
+    if (status == DBT_OK) dbt__table_set_features(&vectorizer->table, hash, n);
+    dbt__free(hash);
+    return status;
 }
 
 static dbt_status select_features(fit_state *fit, dbt_error *err)
 {
-    dbt_status status = find_threshold(fit, err);
-    if (status == DBT_OK) status = list_candidates(fit, err);
+    dbt_status status = dbt__candidates_finish(&fit->candidates, &fit->n_tied, err);
     if (status == DBT_OK) status = fetch_candidates(fit, err);
     uint32_t *order = NULL;
     if (status == DBT_OK) status = dbt__terms_sort(&fit->terms, &order, err);
@@ -213,6 +300,7 @@ static dbt_status select_features(fit_state *fit, dbt_error *err)
     size_t n;
     drop_tied(fit, order, &n);
     status = build_features(fit, order, n, err);
+    if (status == DBT_OK) status = mark_features(fit, order, err);
     dbt__free(order);
     return status;
 }
@@ -258,20 +346,15 @@ static dbt_status run_fit(fit_state *fit, uint64_t hash_mask, dbt_vectorizer_sta
     dbt_status status = dbt__count(&fit->rounds, hash_mask, &fit->counts, err);
     if (status == DBT_OK) status = limit_features(fit, err);
     if (status < 0) return status;
-    if (fit->counts.n == 0) return fail_empty(fit, err);
+    if (dbt__lexicon_terms(&fit->counts.lexicon) == 0) return fail_empty(fit, err);
     vectorizer->seed = fit->counts.seed;
-    vectorizer->n_terms = (int64_t)fit->counts.n;
+    vectorizer->n_terms = (int64_t)dbt__lexicon_terms(&fit->counts.lexicon);
     stats->tokens = fit->counts.tokens;
     stats->terms = vectorizer->n_terms;
     stats->counting_passes = fit->counts.passes;
-    status = dbt__table_init(&vectorizer->table, fit->counts.kept, fit->counts.n, fit->options,
-                             vectorizer->n_documents, err);
-    if (status < 0) return status;
-    dbt__counts_release(&fit->counts);
-    dbt__trim_memory();
-    if (fit->classes != NULL)
-        status = dbt__score(&fit->rounds, &vectorizer->table, fit->classes, &fit->scores, err);
-    stats->scoring_passes = fit->scores.passes;
+    fit->candidates.k = (size_t)fit->options->top_k;
+    status = dbt__lexicon_is_spilled(&fit->counts.lexicon) ? score_parts(fit, stats, err)
+                                                           : score_whole(fit, stats, err);
     if (status == DBT_OK) status = select_features(fit, err);
     return status;
 }
@@ -293,14 +376,14 @@ dbt_status dbt__vectorizer_fit_masked(const dbt_vectorizer_options *options,
     fit.vectorizer = dbt__alloc(sizeof *fit.vectorizer);
     if (fit.vectorizer == NULL) return dbt__out_of_memory(err, "a vectorizer");
     fit.vectorizer->options = *options;
+    fit.vectorizer->options.spill_folder = NULL; /* the caller's */
     fit.vectorizer->n_documents = corpus->n_documents;
     status = dbt__rounds_init(&fit.rounds, options, corpus, pool, err);
     if (status == DBT_OK) status = run_fit(&fit, hash_mask, stats, err);
     dbt__counts_release(&fit.counts);
-    dbt__scores_release(&fit.scores);
+    dbt__norms_release(&fit.norms);
+    dbt__free(fit.candidates.item);
     dbt__terms_release(&fit.terms);
-    dbt__free(fit.rank);
-    dbt__free(fit.frequency);
     dbt__rounds_release(&fit.rounds);
     if (status < 0)
         dbt_vectorizer_free(fit.vectorizer);

@@ -39,14 +39,16 @@ static void plan_slots(dbt__rounds *rounds)
     rounds->slot_pages = page_rows < SLOT_DOCUMENTS ? SLOT_DOCUMENTS / page_rows : 1;
 }
 
-static dbt_status init_worker(dbt__worker *worker, size_t capacity, dbt_error *err)
+static dbt_status init_worker(dbt__worker *worker, size_t page_rows, size_t capacity,
+                              dbt_error *err)
 {
     dbt_status status = dbt_page_new(&worker->page, err);
     if (status == DBT_OK) status = dbt__row_init(&worker->row, err);
     if (status < 0) return status;
+    worker->shares = dbt__alloc_array(page_rows, sizeof *worker->shares);
     worker->item = dbt__alloc_array(capacity, sizeof *worker->item);
     worker->group = dbt__alloc_array(capacity, sizeof *worker->group);
-    if (worker->item == NULL || worker->group == NULL)
+    if (worker->shares == NULL || worker->item == NULL || worker->group == NULL)
         return dbt__out_of_memory(err, "reading the corpus");
     return DBT_OK;
 }
@@ -79,7 +81,8 @@ dbt_status dbt__rounds_init(dbt__rounds *rounds, const dbt_vectorizer_options *o
     (void)pthread_mutex_init(&rounds->lock, NULL);
     dbt_status status = DBT_OK;
     for (size_t i = 0; status == DBT_OK && i < rounds->n_workers; i++)
-        status = init_worker(&rounds->worker[i], rounds->slot_capacity, err);
+        status =
+            init_worker(&rounds->worker[i], (size_t)corpus->page_rows, rounds->slot_capacity, err);
     size_t rows = (size_t)(corpus->page_rows * rounds->slot_pages);
     if (status == DBT_OK) status = init_items(rounds, err);
     for (size_t i = 0; status == DBT_OK && i < rounds->n_slots; i++) {
@@ -100,6 +103,7 @@ void dbt__rounds_release(dbt__rounds *rounds)
         dbt_page_free(worker->page);
         dbt__analyzer_free(worker->analyzer);
         dbt__row_release(&worker->row);
+        dbt__free(worker->shares);
         dbt__free(worker->item);
         dbt__free(worker->group);
     }
@@ -136,7 +140,9 @@ dbt_status dbt__rounds_read(dbt__rounds *rounds, dbt__worker *worker, int64_t pa
     if ((int64_t)worker->page->n_rows != rows)
         return dbt__fail(err, DBT_EINTERNAL, "page %lld has %zu documents, not %lld",
                          (long long)page, worker->page->n_rows, (long long)rows);
-    return DBT_OK;
+    if (rounds->norms == NULL) return DBT_OK;
+    return dbt__norms_shares(rounds->norms, page * corpus->page_rows, (size_t)rows, worker->shares,
+                             err);
 }
 
 /* The worker's items to the slot, by group, in their order. */

@@ -146,11 +146,10 @@ static dbt__uint128 sum_shares(const dbt__row *row, const dbt__table *table,
     return sum;
 }
 
-static double measure_norm(const dbt__row *row, const dbt__table *table,
-                           const dbt_vectorizer_options *options)
+double dbt__norm_of(const dbt_vectorizer_options *options, dbt__uint128 shares)
 {
-    if (options->norm == DBT_NORM_NONE || row->n == 0) return 1;
-    double sum = (double)sum_shares(row, table, options) * 0x1p-54;
+    if (options->norm == DBT_NORM_NONE || shares == 0) return 1;
+    double sum = (double)shares * 0x1p-54;
     return options->norm == DBT_NORM_L2 ? sqrt(sum) : sum;
 }
 
@@ -172,6 +171,7 @@ dbt_status dbt__row_fill(dbt__row *row, const dbt__table *table,
         if (status < 0) return status;
         count_block(row, table, n);
     }
-    row->norm = measure_norm(row, table, options);
+    row->shares = sum_shares(row, table, options);
+    row->norm = dbt__norm_of(options, row->shares);
     return DBT_OK;
 }

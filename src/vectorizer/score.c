@@ -4,7 +4,7 @@
  * F of a term needs the sum of its normalised values in each class, and of all their squares. A
  * cell of a document is added to them in the order of the documents, by the one task that has the
  * term's range of ranks: the same bits for any number of threads. Where the sums of all terms do
- * not fit into memory, several passes take a range each.
+ * not fit into memory, several passes take a range each. Of the scores the best are kept alone.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -23,14 +23,16 @@ typedef struct score_pass {
     dbt__pass pass;
     dbt__rounds *rounds;
     const dbt__table *table;
-    dbt__scores *scores;
+    dbt__candidates *candidates;
     size_t n_classes;
     label_class *label; /* [n_classes]: by label_id */
     int64_t *n_class;   /* [n_classes]: documents */
     uint32_t low;       /* terms low .. low + span - 1 are summed */
     uint32_t span;
-    unsigned shift; /* (rank - low) >> shift is the group */
-    double *sum;    /* [span][n_classes + 1]: the last is that of the squares */
+    unsigned shift;           /* (rank - low) >> shift is the group */
+    double *sum;              /* [span][n_classes + 1]: the last is that of the squares */
+    uint32_t *first_document; /* [span] */
+    size_t place;             /* of the table, where term `low` is or that is before it */
 } score_pass;
 
 double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes, double squares)
@@ -82,7 +84,9 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
         status = dbt__row_fill(&worker->row, score->table, score->rounds->options, worker->analyzer,
                                worker->page->text[row], err);
     if (status < 0) return status;
-    const dbt__row *cells = &worker->row;
+    dbt__row *cells = &worker->row;
+    if (score->rounds->norms != NULL)
+        cells->norm = dbt__norm_of(score->rounds->options, worker->shares[row]);
     size_t capacity = score->rounds->slot_capacity, n_items = worker->n_items;
     size_t i = (size_t)slot->skip;
     for (; i < cells->n && n_items < capacity; i++) {
@@ -107,7 +111,7 @@ static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *sl
     (void)err;
     const score_pass *score = (const score_pass *)pass;
     size_t n_classes = score->n_classes;
-    uint32_t *first = score->scores->first_document + score->low;
+    uint32_t *first = score->first_document;
     for (size_t i = 0; i < n_items; i++) {
         if (i + PREFETCH < n_items)
             __builtin_prefetch(score->sum + (size_t)item[i + PREFETCH].cell.term * (n_classes + 1),
@@ -131,47 +135,65 @@ static dbt_status finish_slot(dbt__pass *pass, const dbt__slot *slot, dbt_error 
     return DBT_OK;
 }
 
+static dbt_status check_classes(const score_pass *score, dbt_error *err)
+{
+    size_t present = 0;
+    for (size_t k = 0; k < score->n_classes; k++)
+        present += score->n_class[k] > 0;
+    if (present >= 2) return DBT_OK;
+    return dbt__fail(err, DBT_EDATA, "the documents have only one label: at least two are needed");
+}
+
+/* Term `low` + i is the i-th taken place from score->place on. */
+static dbt_status add_candidates(score_pass *score, dbt_error *err)
+{
+    const dbt__table *table = score->table;
+    dbt_status status = DBT_OK;
+    for (uint32_t i = 0; status == DBT_OK && i < score->span; i++, score->place++) {
+        while (table->entry[score->place].hash == UINT64_MAX)
+            score->place++;
+        const dbt__entry *entry = &table->entry[score->place];
+        const double *sum = score->sum + (size_t)i * (score->n_classes + 1);
+        const dbt__candidate candidate = {
+            .hash = entry->hash,
+            .score = dbt__anova_f(sum, score->n_class, score->n_classes, sum[score->n_classes]),
+            .document_frequency = table->document_frequency[entry->idf],
+            .first_document = score->first_document[i],
+        };
+        status = dbt__candidates_add(score->candidates, &candidate, err);
+    }
+    return status;
+}
+
 static dbt_status run_pass(score_pass *score, dbt_error *err)
 {
     score->shift = 0;
     while ((score->span - 1) >> score->shift >= DBT__GROUPS)
         score->shift++;
     memset(score->sum, 0, score->span * (score->n_classes + 1) * sizeof *score->sum);
+    memset(score->first_document, 0xFF, score->span * sizeof *score->first_document);
     dbt_status status = dbt__rounds_run(score->rounds, &score->pass, err);
-    score->scores->passes++;
-    size_t present = 0;
-    for (size_t k = 0; status == DBT_OK && k < score->n_classes; k++)
-        present += score->n_class[k] > 0;
-    if (status == DBT_OK && present < 2)
-        status =
-            dbt__fail(err, DBT_EDATA, "the documents have only one label: at least two are needed");
-    for (uint32_t i = 0; status == DBT_OK && i < score->span; i++) {
-        const double *sum = score->sum + (size_t)i * (score->n_classes + 1);
-        score->scores->score[score->low + i] =
-            dbt__anova_f(sum, score->n_class, score->n_classes, sum[score->n_classes]);
-    }
+    if (status == DBT_OK) status = check_classes(score, err);
+    if (status == DBT_OK) status = add_candidates(score, err);
     return status;
 }
 
 static dbt_status init_pass(score_pass *score, const dbt_classes *classes, dbt_error *err)
 {
-    size_t n = classes->n_classes, n_terms = score->table->n_terms;
+    size_t n = classes->n_classes;
     score->n_classes = n;
     score->label = dbt__alloc_array(n, sizeof *score->label);
     score->n_class = dbt__alloc_array(n, sizeof *score->n_class);
-    score->scores->score = dbt__alloc_array(n_terms, sizeof *score->scores->score);
-    score->scores->first_document =
-        dbt__alloc_array(n_terms, sizeof *score->scores->first_document);
-    size_t term_bytes, span = n_terms;
+    size_t term_bytes, span = score->table->n_terms;
     if (!dbt__multiply(n + 1, sizeof *score->sum, &term_bytes))
         return dbt__out_of_memory(err, "scoring terms");
     if (span > score->rounds->memory / term_bytes) span = score->rounds->memory / term_bytes;
     score->span = span == 0 ? 1 : (uint32_t)span;
     score->sum = dbt__alloc_array(score->span, term_bytes);
-    if (score->label == NULL || score->n_class == NULL || score->scores->score == NULL ||
-        score->scores->first_document == NULL || score->sum == NULL)
+    score->first_document = dbt__alloc_array(score->span, sizeof *score->first_document);
+    if (score->label == NULL || score->n_class == NULL || score->first_document == NULL ||
+        score->sum == NULL)
         return dbt__out_of_memory(err, "scoring terms");
-    memset(score->scores->first_document, 0xFF, n_terms * sizeof *score->scores->first_document);
     for (size_t k = 0; k < n; k++)
         score->label[k] = (label_class){classes->label_id[k], (uint32_t)k};
     qsort(score->label, n, sizeof *score->label, compare_labels);
@@ -179,30 +201,23 @@ static dbt_status init_pass(score_pass *score, const dbt_classes *classes, dbt_e
 }
 
 dbt_status dbt__score(dbt__rounds *rounds, const dbt__table *table, const dbt_classes *classes,
-                      dbt__scores *scores, dbt_error *err)
+                      dbt__candidates *candidates, int64_t *passes, dbt_error *err)
 {
-    *scores = (dbt__scores){0};
     score_pass score = {.pass = {take_document, apply_items, finish_slot, NULL},
                         .rounds = rounds,
                         .table = table,
-                        .scores = scores};
+                        .candidates = candidates};
     dbt_status status = init_pass(&score, classes, err);
     uint32_t n_terms = (uint32_t)table->n_terms;
     while (status == DBT_OK && score.low < n_terms) {
         if (score.span > n_terms - score.low) score.span = n_terms - score.low;
         status = run_pass(&score, err);
         score.low += score.span;
+        ++*passes;
     }
     dbt__free(score.label);
     dbt__free(score.n_class);
     dbt__free(score.sum);
-    if (status < 0) dbt__scores_release(scores);
+    dbt__free(score.first_document);
     return status;
-}
-
-void dbt__scores_release(dbt__scores *scores)
-{
-    dbt__free(scores->score);
-    dbt__free(scores->first_document);
-    *scores = (dbt__scores){0};
 }

@@ -113,11 +113,29 @@ static dbt_status make_places(dbt__table *table, dbt_error *err)
     return DBT_OK;
 }
 
-dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_terms,
+/* Buckets for n terms that leave three fifths of the places empty, or a fifth. */
+static size_t sparse_buckets(size_t n_terms)
+{
+    return n_terms * 5 / 8 + 1;
+}
+
+static size_t dense_buckets(size_t n_terms)
+{
+    return n_terms * 5 / 16 + 1;
+}
+
+size_t dbt__table_bytes(size_t n_terms)
+{
+    return (dense_buckets(n_terms) + 1) * DBT__BUCKET * sizeof(dbt__entry);
+}
+
+dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_terms, size_t memory,
                            const dbt_vectorizer_options *options, int64_t n_documents,
                            dbt_error *err)
 {
-    *table = (dbt__table){.n_terms = n_terms, .n_buckets = n_terms * 5 / 8 + 1};
+    *table = (dbt__table){.n_terms = n_terms, .n_buckets = sparse_buckets(n_terms)};
+    if (sparse_buckets(n_terms) > memory / (DBT__BUCKET * sizeof(dbt__entry)))
+        table->n_buckets = dense_buckets(n_terms);
     dbt_status status = list_frequencies(table, kept, err);
     if (status < 0) goto out;
     table->n_places = count_places(table, kept);
@@ -160,5 +178,15 @@ void dbt__table_map(dbt__table *table, const uint32_t *feature)
         dbt__entry *entry = &table->entry[i];
         if (entry->hash != UINT64_MAX && entry->feature != DBT__NO_FEATURE)
             entry->feature = feature[entry->feature];
+    }
+}
+
+void dbt__table_set_features(dbt__table *table, const uint64_t *hash, size_t n)
+{
+    for (size_t i = 0; i < table->n_places; i++)
+        table->entry[i].feature = DBT__NO_FEATURE;
+    for (size_t i = 0; i < n; i++) {
+        size_t place = dbt__table_find(table, hash[i], dbt__table_home(table, hash[i]));
+        table->entry[place].feature = (uint32_t)i;
     }
 }

@@ -106,6 +106,12 @@ static void sort_keys(dbt_transformer *transformer)
     }
 }
 
+static dbt_status check_whole(const dbt_transformer *transformer, dbt_error *err)
+{
+    if (dbt_vectorizer_is_whole(transformer->vectorizer)) return DBT_OK;
+    return dbt__fail(err, DBT_EUSAGE, "the vocabulary is not in memory: norms must be given");
+}
+
 /* Of the cell that a key names. */
 static double value_of(const dbt_transformer *transformer, uint64_t key)
 {
@@ -142,7 +148,8 @@ dbt_status dbt_transform(dbt_transformer *transformer, const dbt_page *page, dbt
                          dbt_error *err)
 {
     size_t n = 0;
-    dbt_status status = dbt_batch_reserve(batch, page->n_rows, 0, err);
+    dbt_status status = check_whole(transformer, err);
+    if (status == DBT_OK) status = dbt_batch_reserve(batch, page->n_rows, 0, err);
     if (status < 0) return status;
     batch->n_rows = 0;
     batch->n_columns = transformer->vectorizer->n_features;
@@ -166,7 +173,8 @@ dbt_status dbt_transform(dbt_transformer *transformer, const dbt_page *page, dbt
 dbt_status dbt_transform_text(dbt_transformer *transformer, dbt_text text, const uint32_t **column,
                               const double **value, size_t *n, dbt_error *err)
 {
-    dbt_status status = select_cells(transformer, text, err);
+    dbt_status status = check_whole(transformer, err);
+    if (status == DBT_OK) status = select_cells(transformer, text, err);
     if (status == DBT_OK)
         status = dbt__reserve((void **)&transformer->column, &transformer->column_capacity,
                               transformer->n + 1, sizeof *transformer->column, "a row", err);
@@ -184,11 +192,12 @@ dbt_status dbt_transform_text(dbt_transformer *transformer, dbt_text text, const
     return DBT_OK;
 }
 
-dbt_status dbt_pack_text(dbt_transformer *transformer, dbt_text text, dbt_packed_row *row,
-                         dbt_error *err)
+dbt_status dbt_pack_text(dbt_transformer *transformer, dbt_text text, const double *norm,
+                         dbt_packed_row *row, dbt_error *err)
 {
     *row = (dbt_packed_row){0};
-    dbt_status status = select_cells(transformer, text, err);
+    dbt_status status = norm == NULL ? check_whole(transformer, err) : DBT_OK;
+    if (status == DBT_OK) status = select_cells(transformer, text, err);
     size_t n = transformer->n;
     if (status == DBT_OK)
         status = dbt__reserve((void **)&transformer->column, &transformer->column_capacity, n + 1,
@@ -205,7 +214,7 @@ dbt_status dbt_pack_text(dbt_transformer *transformer, dbt_text text, dbt_packed
         transformer->count[i] = transformer->row.cell[transformer->key[i] & UINT32_MAX].count;
     }
     row->data = transformer->packed;
-    row->bytes = dbt__pack_cells(transformer->row.norm, transformer->column, transformer->count, n,
-                                 transformer->packed);
+    row->bytes = dbt__pack_cells(norm == NULL ? transformer->row.norm : *norm, transformer->column,
+                                 transformer->count, n, transformer->packed);
     return DBT_OK;
 }

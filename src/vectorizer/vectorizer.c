@@ -78,6 +78,7 @@ void dbt_vectorizer_free(dbt_vectorizer *vectorizer)
 {
     if (vectorizer == NULL) return;
     dbt__table_release(&vectorizer->table);
+    dbt__lexicon_release(&vectorizer->lexicon);
     dbt__loading_free(vectorizer->loading);
     dbt__free(vectorizer->term_bytes);
     dbt__free(vectorizer->term_start);
@@ -117,6 +118,11 @@ int64_t dbt_vectorizer_documents(const dbt_vectorizer *vectorizer)
 int64_t dbt_vectorizer_terms(const dbt_vectorizer *vectorizer)
 {
     return vectorizer->n_terms;
+}
+
+bool dbt_vectorizer_is_whole(const dbt_vectorizer *vectorizer)
+{
+    return !dbt__lexicon_is_spilled(&vectorizer->lexicon);
 }
 
 size_t dbt_vectorizer_bytes(const dbt_vectorizer *vectorizer)

@@ -3,8 +3,10 @@
  *
  *   rounds   reads the corpus and runs a pass over it on all threads, in a fixed order
  *   count    a pass: document frequencies of all n-grams, in shards
- *   table    the terms that are kept, for look-ups by hash
+ *   lexicon  the terms that are kept, in memory or in a file
+ *   table    the same, or a part of them, for look-ups by hash
  *   row      a document to its tf-idf cells and their norm
+ *   norms    the norms of all documents, where the table comes in parts
  *   score    a pass: sums of the cells by term and class; F
  *   select   which terms become features
  *   fetch    a pass: the strings of terms
@@ -27,6 +29,7 @@
 
 #include "analyzer.h"
 #include "base.h"
+#include "spill.h"
 
 /* n-grams that are asked of an analyzer at once: they stay in the first cache. */
 #define DBT__BLOCK 512
@@ -41,12 +44,12 @@
  * be translated. For large, untouched memory; without effect where there are none. */
 void dbt__advise_huge_pages(void *memory, size_t bytes);
 
-/* --- table --- */
-
 typedef struct dbt__kept {
     uint64_t hash;
     uint32_t document_frequency;
 } dbt__kept;
+
+/* --- table --- */
 
 typedef struct dbt__entry {
     uint64_t hash; /* UINT64_MAX: the place is empty */
@@ -75,14 +78,19 @@ typedef struct dbt__table {
     size_t n_idf;
 } dbt__table;
 
-/* From terms in the order of their hashes. Features are their ranks. DBT_ENOMEM. */
-dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_terms,
+/* Bytes of a table at its densest. */
+size_t dbt__table_bytes(size_t n_terms);
+/* From terms in the order of their hashes. Features are their ranks. The places are sparse, for
+ * faster look-ups, where that takes at most `memory` bytes. DBT_ENOMEM. */
+dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_terms, size_t memory,
                            const dbt_vectorizer_options *options, int64_t n_documents,
                            dbt_error *err) DBT_MUST_USE;
 /* A zeroed one too. */
 void dbt__table_release(dbt__table *table);
 /* Replaces each feature f by feature[f]; DBT__NO_FEATURE stays. */
 void dbt__table_map(dbt__table *table, const uint32_t *feature);
+/* Makes term hash[i] feature i, and no other term a feature. */
+void dbt__table_set_features(dbt__table *table, const uint64_t *hash, size_t n);
 
 /* First place of the bucket where the search for a hash begins. */
 static inline size_t dbt__table_home(const dbt__table *table, uint64_t hash)
@@ -103,6 +111,39 @@ static inline size_t dbt__table_find(const dbt__table *table, uint64_t hash, siz
 double dbt__idf(const dbt_vectorizer_options *options, int64_t n_documents,
                 int64_t document_frequency);
 
+/* --- lexicon --- */
+
+typedef struct dbt__lexicon {
+    dbt__kept *kept; /* [n_kept]: those that are not in the file */
+    size_t n_kept;
+    size_t capacity;
+    size_t limit; /* of n_kept, where there is a folder to spill into */
+    const char *spill_folder;
+    dbt__spill *spill; /* NULL: all are in memory */
+    size_t n_spilled;
+} dbt__lexicon;
+
+/* `memory`: bytes that terms may take before they go to a file in spill_folder, if that is not
+ * NULL, which must stay until the lexicon is finished. */
+void dbt__lexicon_init(dbt__lexicon *lexicon, const char *spill_folder, size_t memory);
+/* One of zeros too. */
+void dbt__lexicon_release(dbt__lexicon *lexicon);
+/* Makes room for `more` terms at kept[n_kept]. DBT_EDATA (too many terms), DBT_EIO, DBT_ENOMEM. */
+dbt_status dbt__lexicon_reserve(dbt__lexicon *lexicon, size_t more, dbt_error *err) DBT_MUST_USE;
+/* There are no more: what is partly in the file, or would make a table of more than table_memory
+ * bytes (0: any), goes there wholly. */
+dbt_status dbt__lexicon_finish(dbt__lexicon *lexicon, size_t table_memory,
+                               dbt_error *err) DBT_MUST_USE;
+bool dbt__lexicon_is_spilled(const dbt__lexicon *lexicon);
+size_t dbt__lexicon_terms(const dbt__lexicon *lexicon);
+/* Terms first .. first + n - 1 of a spilled one. */
+dbt_status dbt__lexicon_read(const dbt__lexicon *lexicon, size_t first, size_t n, dbt__kept *kept,
+                             dbt_error *err) DBT_MUST_USE;
+/* The table of terms first .. first + n - 1. */
+dbt_status dbt__lexicon_table(const dbt__lexicon *lexicon, size_t first, size_t n, size_t memory,
+                              const dbt_vectorizer_options *options, int64_t n_documents,
+                              dbt__table *table, dbt_error *err) DBT_MUST_USE;
+
 /* --- row --- */
 
 typedef struct dbt__cell {
@@ -116,7 +157,8 @@ typedef struct dbt__cell {
 typedef struct dbt__row {
     dbt__cell *cell;
     size_t n;
-    double norm; /* what values are divided by: of all cells, features or not */
+    dbt__uint128 shares; /* sum of what the cells add to the norm, features or not */
+    double norm;         /* what values are divided by */
     /* private */
     size_t capacity;
     uint64_t *slot; /* stamp in the high half, index of the cell in the low half */
@@ -130,6 +172,8 @@ dbt_status dbt__row_init(dbt__row *row, dbt_error *err) DBT_MUST_USE;
 void dbt__row_release(dbt__row *row);
 /* What a distinct document frequency adds to a norm: dbt__table.share. */
 uint64_t dbt__norm_share(const dbt_vectorizer_options *options, double idf);
+/* The norm of a row, from the sum of what all its cells add. */
+double dbt__norm_of(const dbt_vectorizer_options *options, dbt__uint128 shares);
 /* Weight of a term that occurs `count` times: tf. */
 static inline double dbt__weigh(const dbt_vectorizer_options *options, uint32_t count)
 {
@@ -161,6 +205,7 @@ typedef union dbt__item {
 /* Scratch memory of one thread. */
 typedef struct dbt__worker {
     dbt_page *page;
+    dbt__uint128 *shares; /* [rows of a page]: of its documents' norms, where there are norms */
     dbt__analyzer *analyzer;
     dbt__row row;
     dbt__item *item; /* [capacity of a slot] */
@@ -185,6 +230,7 @@ typedef struct dbt__slot {
 } dbt__slot;
 
 typedef struct dbt__rounds dbt__rounds;
+typedef struct dbt_norms dbt__norms;
 
 /*
  * A pass. `document` appends the items of a document to the worker's, *complete false when they do
@@ -214,7 +260,8 @@ struct dbt__rounds {
     size_t slot_capacity; /* items */
     int64_t n_pages;
     int64_t slot_pages;
-    size_t memory; /* bytes that tables of a pass may take */
+    size_t memory;           /* bytes that tables of a pass may take */
+    const dbt__norms *norms; /* NULL: a row has all the terms of its norm */
     /* the pass under way */
     dbt__pass *pass;
     size_t head; /* slot with the lowest pages */
@@ -238,10 +285,8 @@ dbt_status dbt__rounds_read(dbt__rounds *rounds, dbt__worker *worker, int64_t pa
 /* --- count --- */
 
 typedef struct dbt__counts {
-    dbt__kept *kept; /* [n]: by hash */
-    uint64_t *total; /* [n]: occurrences; NULL unless asked for */
-    size_t n;
-    size_t capacity;
+    dbt__lexicon lexicon;
+    uint64_t *total; /* [terms]: occurrences; NULL unless asked for */
     size_t total_capacity;
     uint64_t seed; /* of the hash function that had no collision */
     int64_t tokens;
@@ -254,6 +299,60 @@ dbt_status dbt__count(dbt__rounds *rounds, uint64_t hash_mask, dbt__counts *coun
                       dbt_error *err) DBT_MUST_USE;
 void dbt__counts_release(dbt__counts *counts);
 
+/* --- norms --- */
+
+/* Terms of a part, of which table and array fit into half of the memory. */
+size_t dbt__part_terms(size_t memory);
+
+/* Sums of what the terms of each document add to its norm. */
+struct dbt_norms {
+    dbt_vectorizer_options options;
+    dbt__spill *spill; /* a dbt__uint128 a document */
+    bool begun;        /* a part has been added */
+};
+
+dbt_status dbt__norms_init(dbt__norms *norms, const dbt_vectorizer_options *options,
+                           const char *spill_folder, dbt_error *err) DBT_MUST_USE;
+/* One of zeros too. */
+void dbt__norms_release(dbt__norms *norms);
+/* Adds the terms of a table, for all documents. */
+dbt_status dbt__norms_add(dbt__norms *norms, dbt__rounds *rounds, const dbt__table *table,
+                          dbt_error *err) DBT_MUST_USE;
+/* Of documents first .. first + n - 1. Any thread. */
+dbt_status dbt__norms_shares(const dbt__norms *norms, int64_t first, size_t n, dbt__uint128 *shares,
+                             dbt_error *err) DBT_MUST_USE;
+
+/* --- select --- */
+
+/* The k-th highest of n > 0 keys, 1 <= k <= n, and how many are higher. */
+uint64_t dbt__select_key(const uint64_t *key, size_t n, size_t k, size_t *n_higher);
+/* Keys whose order is that of scores: NaN lowest, then -inf to inf. */
+uint64_t dbt__score_key(double score);
+
+/* A term that may become a feature. */
+typedef struct dbt__candidate {
+    uint64_t hash;
+    double score;
+    uint32_t document_frequency;
+    uint32_t first_document; /* that it is in; UINT32_MAX: not known */
+} dbt__candidate;
+
+/* The k best terms of those seen, and all that are tied with the last of them, in the order in
+ * which they came. */
+typedef struct dbt__candidates {
+    dbt__candidate *item;
+    size_t n;
+    size_t capacity;
+    size_t k;           /* 0: all */
+    uint64_t threshold; /* a lower key is not among the best */
+} dbt__candidates;
+
+dbt_status dbt__candidates_add(dbt__candidates *candidates, const dbt__candidate *candidate,
+                               dbt_error *err) DBT_MUST_USE;
+/* Drops all but the best and the tied: *n_tied of those at the threshold belong to the k. */
+dbt_status dbt__candidates_finish(dbt__candidates *candidates, size_t *n_tied,
+                                  dbt_error *err) DBT_MUST_USE;
+
 /* --- score --- */
 
 /*
@@ -262,15 +361,9 @@ void dbt__counts_release(dbt__counts *counts);
  */
 double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes, double squares);
 
-typedef struct dbt__scores {
-    double *score;            /* [terms]: by rank */
-    uint32_t *first_document; /* [terms] */
-    int64_t passes;
-} dbt__scores;
-
+/* Scores the terms of a table and adds them to the candidates; *passes more over the corpus. */
 dbt_status dbt__score(dbt__rounds *rounds, const dbt__table *table, const dbt_classes *classes,
-                      dbt__scores *scores, dbt_error *err) DBT_MUST_USE;
-void dbt__scores_release(dbt__scores *scores);
+                      dbt__candidates *candidates, int64_t *passes, dbt_error *err) DBT_MUST_USE;
 
 /* --- fetch --- */
 
@@ -291,13 +384,6 @@ void dbt__terms_release(dbt__terms *terms);
 /* order[i] is the term that is i-th in byte order; an array of the caller's. DBT_ENOMEM. */
 dbt_status dbt__terms_sort(const dbt__terms *terms, uint32_t **order, dbt_error *err) DBT_MUST_USE;
 
-/* --- select --- */
-
-/* The k-th highest key of n > 0, 1 <= k <= n, and how many are higher. */
-uint64_t dbt__select_key(const uint64_t *key, size_t n, size_t k, size_t *n_higher);
-/* Keys whose order is that of scores: NaN lowest, then -inf to inf. */
-uint64_t dbt__score_key(double score);
-
 /* --- pack --- */
 
 /* The most bytes that a row of n cells takes packed. */
@@ -313,7 +399,8 @@ struct dbt_vectorizer {
     int64_t n_documents;
     int64_t n_terms;
     uint64_t seed;
-    dbt__table table;
+    dbt__table table;     /* of all terms, or when the lexicon is in a file, of the features */
+    dbt__lexicon lexicon; /* all terms, where they are in a file; else empty */
     size_t n_features;
     char *term_bytes;
     size_t *term_start; /* [n_features + 1] */

@@ -2,7 +2,7 @@
  * test_vectorizer.c: what golden values do not show: the same bits for any threads and memory, hash
  * collisions, ties, errors, storing and loading.
  */
-#include "testing.h"
+#include "scratch.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -196,6 +196,95 @@ static void test_fit__memory_does_not_change_a_bit(void **state)
         dbt_vectorizer_free(other);
     }
     dbt_vectorizer_free(one);
+    free_corpus(&corpus);
+}
+
+/* Packed rows of all documents, made with norms where the vectorizer needs them. */
+static void assert_same_packed(const dbt_vectorizer *whole, const dbt_vectorizer *spilled,
+                               made_corpus *corpus, size_t memory)
+{
+    dbt_error err = {0};
+    dbt_corpus source = make_array_corpus(&corpus->array);
+    dbt_norms *norms;
+    dbt_transformer *a, *b;
+    dbt_packed_row x, y;
+    double *norm = calloc((size_t)corpus->array.n_documents, sizeof *norm);
+    assert_non_null(norm);
+    assert_ok(dbt_norms_new(spilled, &source, NULL, memory, &norms, &err), err);
+    assert_ok(dbt_norms_read(norms, 0, (size_t)corpus->array.n_documents, norm, &err), err);
+    assert_ok(dbt_transformer_new(whole, &a, &err), err);
+    assert_ok(dbt_transformer_new(spilled, &b, &err), err);
+    assert_int_equal(dbt_pack_text(b, corpus->text[0], NULL, &y, NULL), DBT_EUSAGE);
+    for (int64_t d = 0; d < corpus->array.n_documents; d++) {
+        assert_ok(dbt_pack_text(a, corpus->text[d], NULL, &x, &err), err);
+        assert_ok(dbt_pack_text(b, corpus->text[d], &norm[d], &y, &err), err);
+        assert_int_equal(x.bytes, y.bytes);
+        assert_memory_equal(x.data, y.data, x.bytes);
+    }
+    free(norm);
+    dbt_transformer_free(a);
+    dbt_transformer_free(b);
+    dbt_norms_free(norms);
+}
+
+static dbt_status load_copy(const dbt_vectorizer *from, const dbt_vectorizer_options *options,
+                            dbt_vectorizer **copy, dbt_error *err)
+{
+    dbt_status status = dbt_vectorizer_load_new(options, dbt_vectorizer_documents(from),
+                                                dbt_vectorizer_terms(from), copy, err);
+    for (size_t i = 0; status == DBT_OK && i < dbt_vectorizer_features(from); i++) {
+        dbt_feature feature = dbt_vectorizer_feature(from, i);
+        status = dbt_vectorizer_load_feature(*copy, &feature, err);
+    }
+    for (size_t i = 0; status == DBT_OK && i < dbt_vectorizer_parts(from); i++) {
+        unsigned char *value;
+        size_t bytes;
+        status = dbt_vectorizer_encode(from, i, &value, &bytes, err);
+        if (status == DBT_OK) status = dbt_vectorizer_load_part(*copy, value, bytes, err);
+        dbt_free(value);
+    }
+    if (status == DBT_OK) status = dbt_vectorizer_load_finish(*copy, err);
+    return status;
+}
+
+static void test_fit__a_vocabulary_larger_than_memory_has_the_same_bits(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(1500, 100, 4000);
+    corpus.array.page_rows = 128;
+    dbt_vectorizer_options options = make_options(500);
+    options.ngram_max = 3;
+    options.min_df = 1;
+    dbt_vectorizer *whole = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    assert_true(dbt_vectorizer_is_whole(whole));
+    options.memory = (size_t)1 << 20;
+    options.spill_folder = folder;
+    for (size_t threads = 1; threads <= 2; threads++) {
+        dbt_error err = {0};
+        dbt_vectorizer_stats stats;
+        dbt_vectorizer *spilled = fit_on(&corpus, &options, threads, UINT64_MAX, &stats), *loaded;
+        assert_false(dbt_vectorizer_is_whole(spilled));
+        assert_true(stats.scoring_passes > 2);
+        assert_true(dbt_vectorizer_bytes(spilled) < options.memory);
+        assert_same_features(whole, spilled);
+        assert_same_parts(whole, spilled);
+        assert_same_packed(whole, spilled, &corpus, options.memory);
+        assert_ok(load_copy(spilled, &options, &loaded, &err), err);
+        assert_false(dbt_vectorizer_is_whole(loaded));
+        assert_same_features(whole, loaded);
+        assert_same_parts(whole, loaded);
+        assert_same_packed(whole, loaded, &corpus, options.memory);
+        dbt_vectorizer_free(loaded);
+        dbt_vectorizer_free(spilled);
+    }
+    /* A limit for the table alone. */
+    options.memory = (size_t)64 << 20;
+    options.table_memory = 100000;
+    dbt_vectorizer *spilled = fit_on(&corpus, &options, 2, UINT64_MAX, NULL);
+    assert_false(dbt_vectorizer_is_whole(spilled));
+    assert_same_features(whole, spilled);
+    dbt_vectorizer_free(spilled);
+    dbt_vectorizer_free(whole);
     free_corpus(&corpus);
 }
 
@@ -440,7 +529,7 @@ static void assert_unpacks_to(const dbt_vectorizer *vectorizer, const made_corpu
     assert_ok(dbt_batch_new(&batch, &err), err);
     for (size_t r = 0; r < expected->n_rows; r++) {
         dbt_packed_row row;
-        assert_ok(dbt_pack_text(transformer, corpus->text[r], &row, &err), err);
+        assert_ok(dbt_pack_text(transformer, corpus->text[r], NULL, &row, &err), err);
         unsigned char *copy = malloc(row.bytes);
         assert_non_null(copy);
         memcpy(copy, row.data, row.bytes);
@@ -509,7 +598,7 @@ static void test_pack__damaged_rows_are_refused_or_harmless(void **state)
     size_t longest = 0;
     for (size_t d = 0; d < 60; d++)
         if (corpus.text[d].bytes > corpus.text[longest].bytes) longest = d;
-    assert_ok(dbt_pack_text(transformer, corpus.text[longest], &row, &err), err);
+    assert_ok(dbt_pack_text(transformer, corpus.text[longest], NULL, &row, &err), err);
     assert_true(row.bytes > 30);
     for (size_t cut = 0; cut < row.bytes; cut++) {
         const dbt_packed_row shorter = {row.data, cut};
@@ -540,26 +629,6 @@ static void test_pack__damaged_rows_are_refused_or_harmless(void **state)
 
 /* --- storing and loading --- */
 
-static dbt_status load_copy(const dbt_vectorizer *from, dbt_vectorizer **copy, dbt_error *err)
-{
-    dbt_status status =
-        dbt_vectorizer_load_new(dbt_vectorizer_get_options(from), dbt_vectorizer_documents(from),
-                                dbt_vectorizer_terms(from), copy, err);
-    for (size_t i = 0; status == DBT_OK && i < dbt_vectorizer_features(from); i++) {
-        dbt_feature feature = dbt_vectorizer_feature(from, i);
-        status = dbt_vectorizer_load_feature(*copy, &feature, err);
-    }
-    for (size_t i = 0; status == DBT_OK && i < dbt_vectorizer_parts(from); i++) {
-        unsigned char *value;
-        size_t bytes;
-        status = dbt_vectorizer_encode(from, i, &value, &bytes, err);
-        if (status == DBT_OK) status = dbt_vectorizer_load_part(*copy, value, bytes, err);
-        dbt_free(value);
-    }
-    if (status == DBT_OK) status = dbt_vectorizer_load_finish(*copy, err);
-    return status;
-}
-
 static void test_load__gives_the_bits_of_the_fitted_vectorizer(void **state)
 {
     (void)state;
@@ -573,7 +642,7 @@ static void test_load__gives_the_bits_of_the_fitted_vectorizer(void **state)
         options.min_df = 1;
         dbt_vectorizer *fitted = fit_on(&corpus, &options, 2, UINT64_MAX, NULL);
         assert_true(dbt_vectorizer_parts(fitted) > 1);
-        assert_ok(load_copy(fitted, &copy, &err), err);
+        assert_ok(load_copy(fitted, dbt_vectorizer_get_options(fitted), &copy, &err), err);
         assert_same_features(fitted, copy);
         assert_same_parts(fitted, copy);
         assert_same_batches(fitted, copy, &corpus);
@@ -658,6 +727,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fit__threads_and_pages_do_not_change_a_bit),
         cmocka_unit_test(test_fit__memory_does_not_change_a_bit),
+        cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
         cmocka_unit_test(test_fit__counts_anew_after_a_collision),
         cmocka_unit_test(test_fit__ties_go_to_the_term_that_sorts_first),
         cmocka_unit_test(test_fit__max_features_ties_go_to_the_term_that_sorts_first),
@@ -674,5 +744,5 @@ int main(void)
         cmocka_unit_test(test_load__refuses_damaged_parts),
         cmocka_unit_test(test_load__refuses_wrong_features),
     };
-    return cmocka_run_group_tests_name("vectorizer", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("vectorizer", tests, make_folder, remove_folder);
 }
