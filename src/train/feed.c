@@ -19,6 +19,7 @@ void dbt__page_batch_release(dbt__page_batch *pair)
     dbt_batch_free(pair->batch);
     dbt__free(pair->position);
     dbt__free(pair->packed);
+    dbt__buffer_release(&pair->bytes);
     *pair = (dbt__page_batch){0};
 }
 
@@ -26,18 +27,18 @@ dbt_status dbt__feed_read(const dbt__feed *feed, int64_t index, dbt__page_batch 
                           dbt_error *err)
 {
     if (feed->cache == NULL) return dbt_cursor_read(feed->cursor, index, pair->page, err);
-    pair->index = index;
-    return dbt_cursor_positions(feed->cursor, index, pair->position, &pair->n, err);
+    size_t n;
+    dbt_page_clear(pair->page);
+    pair->page->index = index;
+    dbt_status status = dbt_cursor_positions(feed->cursor, index, pair->position, &n, err);
+    if (status < 0) return status;
+    return dbt__row_cache_read(feed->cache, pair->position, n, pair->page, pair->packed,
+                               &pair->bytes, err);
 }
 
 dbt_status dbt__feed_vectorize(const dbt__feed *feed, dbt_transformer *transformer,
                                dbt__page_batch *pair, dbt_error *err)
 {
     if (feed->cache == NULL) return dbt_transform(transformer, pair->page, pair->batch, err);
-    dbt_page_clear(pair->page);
-    pair->page->index = pair->index;
-    dbt_status status =
-        dbt__row_cache_read(feed->cache, pair->position, pair->n, pair->page, pair->packed, err);
-    if (status < 0) return status;
-    return dbt_unpack(feed->vectorizer, pair->packed, pair->n, pair->batch, err);
+    return dbt_unpack(feed->vectorizer, pair->packed, pair->page->n_rows, pair->batch, err);
 }

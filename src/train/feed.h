@@ -20,18 +20,17 @@
 typedef struct dbt__feed {
     dbt_cursor *cursor;
     const dbt_vectorizer *vectorizer;
-    const dbt__row_cache *cache; /* NULL: none */
-    size_t batch_size;           /* of the cursor */
+    dbt__row_cache *cache; /* NULL: none */
+    size_t batch_size;     /* of the cursor */
 } dbt__feed;
 
 /* A page and the batch made of it. */
 typedef struct dbt__page_batch {
     dbt_page *page; /* its texts are empty when it came from a cache */
     dbt_batch *batch;
-    int64_t index; /* of the page in its epoch */
-    size_t n;      /* rows of a cached page */
-    int64_t *position;
+    int64_t *position; /* [batch_size] of a cached page's rows, and the rows */
     dbt_packed_row *packed;
+    dbt__buffer bytes;
 } dbt__page_batch;
 
 dbt_status dbt__page_batch_init(dbt__page_batch *pair, const dbt__feed *feed,

@@ -22,6 +22,10 @@
 /* Kept back from the memory limit for what is not a table of the vectorizer: program, libraries,
  * SQLite's caches, pages under way. */
 #define FIXED_BYTES (48 * MIB)
+/* The least that counting is given. */
+#define COUNTING_BYTES (16 * MIB)
+/* What the cursor holds of a shuffled split whose rows are not kept. */
+#define WINDOW_BYTES (32 * MIB)
 
 void dbt_fit_options_init(dbt_fit_options *options)
 {
@@ -165,22 +169,44 @@ static dbt_status weigh_classes(dbt__fit *fit, dbt_error *err)
                               err);
 }
 
-/* What is left of the memory limit for the tables of the vectorizer. */
-static dbt_status budget_vectorizer(dbt__fit *fit, dbt_error *err)
+/* --- what may take how much memory --- */
+
+/* What training takes at most, beside vocabulary and rows: the network, and its largest matrix
+ * twice, on the way into the database. */
+static size_t training_bytes(const dbt__fit *fit, size_t n_features)
 {
     dbt_network_options network = fit->options.network;
-    network.n_inputs =
-        fit->options.vectorizer.top_k > 0 ? (size_t)fit->options.vectorizer.top_k : 1;
+    network.n_inputs = n_features > 0 ? n_features : 1;
     network.n_classes = fit->survey.labels.n;
-    size_t needed = dbt_network_bytes(&network);
-    if (needed > SIZE_MAX - FIXED_BYTES - 16 * MIB) needed = SIZE_MAX - FIXED_BYTES - 16 * MIB;
-    /* Counting and training follow each other: each may have what the other gave back. */
-    size_t least = FIXED_BYTES + (needed > 16 * MIB ? needed : 16 * MIB);
-    if (fit->options.memory < least)
+    size_t bytes = dbt_network_bytes(&network), matrix;
+    size_t outputs = network.layers == 1 ? network.n_classes : network.units;
+    if (!dbt__multiply(network.n_inputs * sizeof(float), outputs, &matrix) ||
+        __builtin_add_overflow(bytes, 2 * matrix, &bytes) ||
+        __builtin_add_overflow(bytes, FIXED_BYTES, &bytes))
+        return SIZE_MAX;
+    return bytes;
+}
+
+static size_t left_of(size_t memory, size_t used)
+{
+    return used < memory ? memory - used : 0;
+}
+
+/* Counting and training follow each other: each may have what the other gave back. */
+static dbt_status budget_vectorizer(dbt__fit *fit, dbt_error *err)
+{
+    dbt_vectorizer_options *vectorizer = &fit->options.vectorizer;
+    size_t memory = fit->options.memory;
+    size_t training = training_bytes(fit, (size_t)vectorizer->top_k);
+    size_t least = FIXED_BYTES + COUNTING_BYTES;
+    if (least < training) least = training;
+    if (memory < least)
         return dbt__fail(err, DBT_EUSAGE,
                          "a memory limit of %zu MiB is too low: this network needs %zu MiB",
-                         fit->options.memory / MIB, (least + MIB - 1) / MIB);
-    fit->options.vectorizer.memory = fit->options.memory - FIXED_BYTES;
+                         memory / MIB, (least + MIB - 1) / MIB);
+    vectorizer->memory = memory - FIXED_BYTES;
+    vectorizer->table_memory = left_of(memory, training + WINDOW_BYTES) + MIB;
+    vectorizer->spill_folder = fit->folder;
     return DBT_OK;
 }
 
@@ -220,27 +246,36 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
     return DBT_OK;
 }
 
-/* What the memory limit leaves for vectorized rows. */
-static size_t budget_rows(const dbt__fit *fit)
+/* Keeps the vectorized rows of a split, where they fit and are needed more than once, or cannot be
+ * made one by one. */
+static dbt_status keep_split(dbt__fit *fit, const char *split, int64_t n_rows, size_t memory,
+                             dbt__row_cache **cache, dbt_error *err)
 {
-    size_t network = dbt_network_bytes(dbt_network_get_options(fit->network));
-    size_t used = FIXED_BYTES + 2 * network + dbt_vectorizer_bytes(fit->vectorizer);
-    return used < fit->options.memory ? fit->options.memory - used : 0;
+    bool whole = dbt_vectorizer_is_whole(fit->vectorizer);
+    const dbt__row_cache_options options = {
+        .split = split,
+        .n_rows = n_rows,
+        .memory = memory,
+        .work_memory =
+            left_of(fit->options.memory, FIXED_BYTES + dbt_vectorizer_bytes(fit->vectorizer)),
+        .spill_folder = whole ? NULL : fit->folder,
+    };
+    if (whole && fit->options.epochs == 1) return DBT_OK;
+    return dbt__row_cache_fill(fit->store, &options, fit->vectorizer, fit->pool, fit->observer,
+                               cache, err);
 }
 
-/* Keeps the vectorized rows of both splits, where they fit and are needed more than once. */
 static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
 {
-    if (fit->options.epochs == 1) return DBT_OK;
-    size_t memory = budget_rows(fit);
+    size_t used = training_bytes(fit, dbt_vectorizer_features(fit->vectorizer)) +
+                  dbt_vectorizer_bytes(fit->vectorizer);
+    size_t memory = left_of(fit->options.memory, used);
     dbt_status status =
-        dbt__row_cache_fill(fit->store, fit->train, fit->train_split.documents, fit->vectorizer,
-                            fit->pool, memory, fit->observer, &fit->train_rows, err);
+        keep_split(fit, fit->train, fit->train_split.documents, memory, &fit->train_rows, err);
     if (status < 0) return status;
-    memory -= dbt__row_cache_bytes(fit->train_rows);
-    return dbt__row_cache_fill(fit->store, fit->validation, fit->validation_split.documents,
-                               fit->vectorizer, fit->pool, memory, fit->observer,
-                               &fit->validation_rows, err);
+    return keep_split(fit, fit->validation, fit->validation_split.documents,
+                      left_of(memory, dbt__row_cache_bytes(fit->train_rows)), &fit->validation_rows,
+                      err);
 }
 
 static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
@@ -278,10 +313,21 @@ static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
                             &fit->scanner, err);
 }
 
+/* Temporary files go beside the database, where the user has seen to room. */
+static dbt_status find_folder(dbt__fit *fit, dbt_error *err)
+{
+    const char *path = dbt_store_path(fit->store), *slash = strrchr(path, '/');
+    if (slash == NULL) return copy_name(&fit->folder, ".", "", err);
+    dbt_status status = copy_name(&fit->folder, path, "", err);
+    if (status == DBT_OK) fit->folder[slash == path ? 1 : slash - path] = '\0';
+    return status;
+}
+
 static dbt_status prepare(dbt__fit *fit, dbt_error *err)
 {
     size_t threads = fit->options.threads == 0 ? dbt_usable_cores() : fit->options.threads;
     dbt_status status = check_options(&fit->options, err);
+    if (status == DBT_OK) status = find_folder(fit, err);
     /* Told now rather than by dbt__run_create, after minutes of counting. */
     if (status == DBT_OK) status = dbt__run_check_name(fit->sql, fit->options.name, err);
     if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
@@ -293,8 +339,8 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = check_validation_labels(fit, err);
     if (status == DBT_OK) status = weigh_classes(fit, err);
     if (status == DBT_OK) status = obtain_vocabulary(fit, err);
-    if (status == DBT_OK) status = make_network(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);
+    if (status == DBT_OK) status = make_network(fit, err);
     if (status == DBT_OK) status = open_cursors(fit, err);
     if (status < 0) return status;
     const dbt__run_row row = {fit->vectorizer_id, fit->train_split.id, fit->validation_split.id,
@@ -351,6 +397,7 @@ static void release(dbt__fit *fit)
     dbt__free(fit->class_weight);
     dbt__free(fit->label);
     dbt__free(fit->weight);
+    dbt__free(fit->folder);
     dbt__free(fit->train);
     dbt__free(fit->validation);
 }

@@ -24,7 +24,8 @@ typedef struct dbt__fit {
     const dbt_observer *observer; /* never NULL */
     dbt_fit_result *result;
 
-    char *train; /* names of the splits */
+    char *folder; /* of the database */
+    char *train;  /* names of the splits */
     char *validation;
     dbt_split train_split;
     dbt_split validation_split;

@@ -97,7 +97,8 @@ dbt_status dbt_model_open(dbt_store *store, const char *run, dbt_weights weights
     if (status == DBT_OK) status = choose_weights(made, sql, err);
     if (status == DBT_OK) status = read_run(made, sql, &options, &vectorizer_id, err);
     if (status == DBT_OK) status = dbt__label_map_read(&made->labels, sql, made->run_id, err);
-    if (status == DBT_OK) status = dbt__vocabulary_load(sql, vectorizer_id, &made->vectorizer, err);
+    if (status == DBT_OK)
+        status = dbt__vocabulary_load(sql, vectorizer_id, NULL, &made->vectorizer, err);
     if (status == DBT_OK) status = read_network(made, sql, &options, err);
     if (status < 0) {
         dbt_model_close(made);

@@ -1,8 +1,8 @@
 /*
  * row_cache.c: packed rows in blocks of neighbouring positions.
  *
- * A block is one piece of memory: where each of its rows begins and the last one ends, then the
- * rows:
+ * A block is one piece of memory, or of a file: where each of its rows begins and the last one
+ * ends, then the rows:
  *
  *     uint32     start[rows + 1]
  *     for each row, as LEB128:
@@ -10,6 +10,8 @@
  *                binary64; then the packed row of the vectorizer
  *
  * Pages of an in-order cursor are the blocks, so each is made by one task, whatever the threads.
+ * When the blocks outgrow the memory they go to a temporary file; a shuffled epoch then reads each
+ * window's blocks once, as it does the texts.
  */
 #include "row_cache.h"
 
@@ -20,16 +22,34 @@
 #include <dbtrain/cursor.h>
 
 #include "leb128.h"
+#include "spill.h"
 
 #define BLOCK_ROWS 128
 /* Blocks of a round, for each thread: few enough to be asked soon whether to stop. */
 #define ROUND_BLOCKS 64
 #define FACTS_BYTES (2 * DBT__LEB128_MAX + sizeof(double))
+/* Blocks of a file that are held: those of two windows of the shuffled order (cursor/order.h), or
+ * fewer where they take more than that. */
+#define HELD_BLOCKS 256
+#define HELD_BYTES ((size_t)16 << 20)
+
+/* A block of the file, in memory. */
+typedef struct held_block {
+    size_t block;  /* SIZE_MAX: none */
+    uint64_t used; /* when: the least is given up first */
+    unsigned char *data;
+    size_t bytes;
+} held_block;
 
 struct dbt__row_cache {
     size_t n_blocks;
-    unsigned char **block;
-    atomic_size_t bytes;
+    unsigned char **block; /* [n_blocks]; all NULL when they are in the file */
+    atomic_size_t bytes;   /* of blocks */
+    dbt__spill *spill;     /* NULL: they are in memory */
+    uint64_t *offset;      /* [n_blocks + 1]: in the file */
+    held_block *held;      /* [HELD_BLOCKS] */
+    size_t held_bytes;
+    uint64_t clock;
 };
 
 typedef struct fill_worker {
@@ -39,9 +59,14 @@ typedef struct fill_worker {
 } fill_worker;
 
 typedef struct fill_state {
+    const dbt__row_cache_options *options;
     dbt__row_cache *cache;
+    const dbt_vectorizer *vectorizer;
+    dbt_pool *pool;
+    const dbt_observer *observer;
     dbt_cursor *cursor;
     pthread_mutex_t reading; /* the cursor is one thread's at a time */
+    dbt_norms *norms;        /* NULL: the vectorizer is whole */
     size_t n_workers;
     fill_worker *worker;
     size_t first; /* block of this round's task 0 */
@@ -56,14 +81,14 @@ static size_t put_facts(unsigned char *to, const dbt_page *page, size_t row)
     return weighted ? n + sizeof(double) : n;
 }
 
-static dbt_status append_row(fill_worker *worker, size_t row, dbt_error *err)
+static dbt_status append_row(fill_worker *worker, size_t row, const double *norm, dbt_error *err)
 {
     unsigned char facts[FACTS_BYTES];
     dbt_packed_row packed;
     size_t n = put_facts(facts, worker->page, row);
     dbt_status status = dbt__buffer_append(&worker->rows, (const char *)facts, n, err);
     if (status == DBT_OK)
-        status = dbt_pack_text(worker->transformer, worker->page->text[row], NULL, &packed, err);
+        status = dbt_pack_text(worker->transformer, worker->page->text[row], norm, &packed, err);
     if (status == DBT_OK)
         status = dbt__buffer_append(&worker->rows, (const char *)packed.data, packed.bytes, err);
     return status;
@@ -72,13 +97,17 @@ static dbt_status append_row(fill_worker *worker, size_t row, dbt_error *err)
 static dbt_status make_block(fill_state *fill, fill_worker *worker, size_t block, dbt_error *err)
 {
     uint32_t start[BLOCK_ROWS + 1];
+    double norm[BLOCK_ROWS];
     size_t n = worker->page->n_rows, head = (n + 1) * sizeof *start;
+    dbt_status status = DBT_OK;
+    if (fill->norms != NULL)
+        status = dbt_norms_read(fill->norms, (int64_t)block * BLOCK_ROWS, n, norm, err);
     worker->rows.length = 0;
-    for (size_t row = 0; row < n; row++) {
+    for (size_t row = 0; status == DBT_OK && row < n; row++) {
         start[row] = (uint32_t)(head + worker->rows.length);
-        dbt_status status = append_row(worker, row, err);
-        if (status < 0) return status;
+        status = append_row(worker, row, fill->norms == NULL ? NULL : &norm[row], err);
     }
+    if (status < 0) return status;
     start[n] = (uint32_t)(head + worker->rows.length);
     unsigned char *made = dbt__grow_array(NULL, start[n], 1);
     if (made == NULL) return dbt__out_of_memory(err, "vectorized rows");
@@ -87,6 +116,16 @@ static dbt_status make_block(fill_state *fill, fill_worker *worker, size_t block
     fill->cache->block[block] = made;
     atomic_fetch_add(&fill->cache->bytes, start[n]);
     return DBT_OK;
+}
+
+static size_t block_bytes(const unsigned char *block)
+{
+    uint32_t head;
+    /* The first row begins where the starts, one more than the rows, end. */
+    memcpy(&head, block, sizeof head);
+    uint32_t end;
+    memcpy(&end, block + head - sizeof end, sizeof end);
+    return end;
 }
 
 static dbt_status fill_block(void *context, size_t task, size_t number, dbt_error *err)
@@ -107,31 +146,131 @@ static double expect_bytes(const dbt__row_cache *cache, size_t n_filled)
     return filled / (double)n_filled * (double)cache->n_blocks;
 }
 
-/* *fits false: the rows take more than `memory`. */
-static dbt_status fill_blocks(fill_state *fill, dbt_pool *pool, size_t memory,
-                              const dbt_observer *observer, bool *fits, dbt_error *err)
+/* --- the file --- */
+
+/* Blocks first .. end - 1 to the file, out of memory. */
+static dbt_status spill_blocks(dbt__row_cache *cache, size_t first, size_t end, dbt_error *err)
+{
+    for (size_t i = first; i < end; i++) {
+        unsigned char *block = cache->block[i];
+        size_t bytes = block_bytes(block);
+        dbt_status status = dbt__spill_write(cache->spill, cache->offset[i], block, bytes, err);
+        if (status < 0) return status;
+        cache->offset[i + 1] = cache->offset[i] + bytes;
+        atomic_fetch_sub(&cache->bytes, bytes);
+        dbt__free(block);
+        cache->block[i] = NULL;
+    }
+    return DBT_OK;
+}
+
+static dbt_status begin_spilling(dbt__row_cache *cache, const char *folder, dbt_error *err)
+{
+    cache->offset = dbt__alloc_array(cache->n_blocks + 1, sizeof *cache->offset);
+    cache->held = dbt__alloc_array(HELD_BLOCKS, sizeof *cache->held);
+    if (cache->offset == NULL || cache->held == NULL)
+        return dbt__out_of_memory(err, "vectorized rows");
+    for (size_t i = 0; i < HELD_BLOCKS; i++)
+        cache->held[i].block = SIZE_MAX;
+    return dbt__spill_new(folder, &cache->spill, err);
+}
+
+/* The one that holds `block`, else the one used longest ago. */
+static held_block *find_held(dbt__row_cache *cache, size_t block)
+{
+    held_block *oldest = &cache->held[0];
+    for (size_t i = 0; i < HELD_BLOCKS; i++) {
+        if (cache->held[i].block == block) return &cache->held[i];
+        if (cache->held[i].used < oldest->used) oldest = &cache->held[i];
+    }
+    return oldest;
+}
+
+static void drop_held(dbt__row_cache *cache, held_block *held)
+{
+    cache->held_bytes -= held->bytes;
+    dbt__free(held->data);
+    *held = (held_block){.block = SIZE_MAX};
+}
+
+/* The held block that was used longest ago; NULL: none is held. */
+static held_block *oldest_held(dbt__row_cache *cache)
+{
+    held_block *oldest = NULL;
+    for (size_t i = 0; i < HELD_BLOCKS; i++) {
+        held_block *held = &cache->held[i];
+        if (held->block != SIZE_MAX && (oldest == NULL || held->used < oldest->used)) oldest = held;
+    }
+    return oldest;
+}
+
+static dbt_status load_held(dbt__row_cache *cache, held_block *held, size_t block, dbt_error *err)
+{
+    size_t bytes = (size_t)(cache->offset[block + 1] - cache->offset[block]);
+    drop_held(cache, held);
+    while (cache->held_bytes > 0 && cache->held_bytes + bytes > HELD_BYTES)
+        drop_held(cache, oldest_held(cache));
+    unsigned char *data = dbt__grow_array(NULL, bytes, 1);
+    if (data == NULL) return dbt__out_of_memory(err, "vectorized rows");
+    dbt_status status = dbt__spill_read(cache->spill, cache->offset[block], data, bytes, err);
+    if (status < 0) {
+        dbt__free(data);
+        return status;
+    }
+    *held = (held_block){.block = block, .data = data, .bytes = bytes};
+    cache->held_bytes += bytes;
+    return DBT_OK;
+}
+
+static dbt_status hold_block(dbt__row_cache *cache, size_t block, const unsigned char **data,
+                             dbt_error *err)
+{
+    held_block *held = find_held(cache, block);
+    dbt_status status = held->block == block ? DBT_OK : load_held(cache, held, block, err);
+    if (status < 0) return status;
+    held->used = ++cache->clock;
+    *data = held->data;
+    return DBT_OK;
+}
+
+/* --- filling --- */
+
+/* After a round: the blocks stay, or go to the file. *fits false: neither is possible. */
+static dbt_status settle_round(fill_state *fill, size_t end, bool *fits, dbt_error *err)
 {
     dbt__row_cache *cache = fill->cache;
+    if (cache->spill != NULL) return spill_blocks(cache, fill->first, end, err);
+    if (expect_bytes(cache, end) <= (double)fill->options->memory) return DBT_OK;
+    *fits = fill->options->spill_folder != NULL;
+    if (!*fits) return DBT_OK;
+    dbt_status status = begin_spilling(cache, fill->options->spill_folder, err);
+    return status < 0 ? status : spill_blocks(cache, 0, end, err);
+}
+
+static dbt_status fill_blocks(fill_state *fill, bool *fits, dbt_error *err)
+{
+    dbt__row_cache *cache = fill->cache;
+    const dbt_observer *observer = fill->observer;
     size_t round = ROUND_BLOCKS * fill->n_workers, n;
     *fits = true;
     for (; *fits && fill->first < cache->n_blocks; fill->first += n) {
         if (observer->stop != NULL && observer->stop(observer->context))
             return dbt__fail(err, DBT_EINTERRUPTED, "interrupted before the first epoch");
         n = cache->n_blocks - fill->first < round ? cache->n_blocks - fill->first : round;
-        dbt_status status = dbt_pool_for(pool, n, fill_block, fill, err);
+        dbt_status status = dbt_pool_for(fill->pool, n, fill_block, fill, err);
+        if (status == DBT_OK) status = settle_round(fill, fill->first + n, fits, err);
         if (status < 0) return status;
-        *fits = expect_bytes(cache, fill->first + n) <= (double)memory;
     }
     return DBT_OK;
 }
 
-static dbt_status make_workers(fill_state *fill, const dbt_vectorizer *vectorizer, dbt_error *err)
+static dbt_status make_workers(fill_state *fill, dbt_error *err)
 {
     fill->worker = dbt__alloc_array(fill->n_workers, sizeof *fill->worker);
     if (fill->worker == NULL) return dbt__out_of_memory(err, "vectorized rows");
     dbt_status status = DBT_OK;
     for (size_t i = 0; status == DBT_OK && i < fill->n_workers; i++) {
-        status = dbt_transformer_new(vectorizer, &fill->worker[i].transformer, err);
+        status = dbt_transformer_new(fill->vectorizer, &fill->worker[i].transformer, err);
         if (status == DBT_OK) status = dbt_page_new(&fill->worker[i].page, err);
     }
     return status;
@@ -157,32 +296,50 @@ static dbt_status new_cache(int64_t n_rows, dbt__row_cache **cache, dbt_error *e
     return (*cache)->block == NULL ? dbt__out_of_memory(err, "vectorized rows") : DBT_OK;
 }
 
-dbt_status dbt__row_cache_fill(dbt_store *store, const char *split, int64_t n_rows,
-                               const dbt_vectorizer *vectorizer, dbt_pool *pool, size_t memory,
+static dbt_status read_corpus_page(void *context, int64_t index, dbt_page *page, dbt_error *err)
+{
+    return dbt_cursor_read(context, index, page, err);
+}
+
+static dbt_status open_corpus(fill_state *fill, dbt_store *store, dbt_error *err)
+{
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.split = fill->options->split;
+    options.n_rows = fill->options->n_rows;
+    options.batch_size = BLOCK_ROWS;
+    dbt_status status = dbt_cursor_open(store, &options, &fill->cursor, err);
+    if (status < 0 || dbt_vectorizer_is_whole(fill->vectorizer)) return status;
+    const dbt_corpus corpus = {fill->cursor, options.n_rows, BLOCK_ROWS, read_corpus_page};
+    return dbt_norms_new(fill->vectorizer, &corpus, fill->pool, fill->options->work_memory,
+                         &fill->norms, err);
+}
+
+dbt_status dbt__row_cache_fill(dbt_store *store, const dbt__row_cache_options *options,
+                               const dbt_vectorizer *vectorizer, dbt_pool *pool,
                                const dbt_observer *observer, dbt__row_cache **cache, dbt_error *err)
 {
     *cache = NULL;
-    fill_state fill = {.n_workers = dbt_pool_threads(pool)};
-    dbt_cursor_options options;
-    dbt_cursor_options_init(&options);
-    options.split = split;
-    options.n_rows = n_rows;
-    options.batch_size = BLOCK_ROWS;
+    fill_state fill = {.options = options,
+                       .vectorizer = vectorizer,
+                       .pool = pool,
+                       .observer = observer,
+                       .n_workers = dbt_pool_threads(pool)};
     bool fits = false;
     (void)pthread_mutex_init(&fill.reading, NULL);
-    dbt_status status = new_cache(n_rows, &fill.cache, err);
-    if (status == DBT_OK) status = make_workers(&fill, vectorizer, err);
-    if (status == DBT_OK) status = dbt_cursor_open(store, &options, &fill.cursor, err);
-    if (status == DBT_OK) status = fill_blocks(&fill, pool, memory, observer, &fits, err);
+    dbt_status status = new_cache(options->n_rows, &fill.cache, err);
+    if (status == DBT_OK) status = open_corpus(&fill, store, err);
+    if (status == DBT_OK) status = make_workers(&fill, err);
+    if (status == DBT_OK) status = fill_blocks(&fill, &fits, err);
     release_workers(&fill);
+    dbt_norms_free(fill.norms);
     dbt_cursor_close(fill.cursor);
     (void)pthread_mutex_destroy(&fill.reading);
-    if (status == DBT_OK && fits) {
+    if (status == DBT_OK && fits)
         *cache = fill.cache;
-    } else {
+    else
         dbt__row_cache_free(fill.cache);
-        dbt__trim_memory();
-    }
+    dbt__trim_memory();
     return status;
 }
 
@@ -191,7 +348,12 @@ void dbt__row_cache_free(dbt__row_cache *cache)
     if (cache == NULL) return;
     for (size_t i = 0; cache->block != NULL && i < cache->n_blocks; i++)
         dbt__free(cache->block[i]);
+    for (size_t i = 0; cache->held != NULL && i < HELD_BLOCKS; i++)
+        dbt__free(cache->held[i].data);
+    dbt__spill_free(cache->spill);
     dbt__free(cache->block);
+    dbt__free(cache->offset);
+    dbt__free(cache->held);
     dbt__free(cache);
 }
 
@@ -199,6 +361,13 @@ size_t dbt__row_cache_bytes(const dbt__row_cache *cache)
 {
     return cache == NULL ? 0 : atomic_load(&cache->bytes);
 }
+
+bool dbt__row_cache_is_spilled(const dbt__row_cache *cache)
+{
+    return cache->spill != NULL;
+}
+
+/* --- reading --- */
 
 /* Reads the facts of a row, which this file has written. */
 static dbt_status take_row(const unsigned char *from, const unsigned char *end, dbt_page *page,
@@ -217,16 +386,46 @@ static dbt_status take_row(const unsigned char *from, const unsigned char *end, 
                            weight, err);
 }
 
-dbt_status dbt__row_cache_read(const dbt__row_cache *cache, const int64_t *position, size_t n,
-                               dbt_page *page, dbt_packed_row *packed, dbt_error *err)
+/* A row's bytes; of a file they stay until the next row is asked for. */
+static dbt_status find_row(dbt__row_cache *cache, int64_t position, const unsigned char **from,
+                           const unsigned char **end, dbt_error *err)
+{
+    size_t block = (size_t)position / BLOCK_ROWS, row = (size_t)position % BLOCK_ROWS;
+    const unsigned char *data = cache->block[block];
+    uint32_t limit[2];
+    if (data == NULL) {
+        dbt_status status = hold_block(cache, block, &data, err);
+        if (status < 0) return status;
+    }
+    memcpy(limit, data + row * sizeof *limit, sizeof limit);
+    *from = data + limit[0];
+    *end = data + limit[1];
+    return DBT_OK;
+}
+
+/* Copies what is packed, which a block read later would replace: until all are copied, data is an
+ * offset. */
+static dbt_status copy_packed(dbt_packed_row *packed, dbt__buffer *bytes, dbt_error *err)
+{
+    size_t offset = bytes->length;
+    dbt_status status = dbt__buffer_append(bytes, (const char *)packed->data, packed->bytes, err);
+    packed->data = (const unsigned char *)(uintptr_t)offset;
+    return status;
+}
+
+dbt_status dbt__row_cache_read(dbt__row_cache *cache, const int64_t *position, size_t n,
+                               dbt_page *page, dbt_packed_row *packed, dbt__buffer *bytes,
+                               dbt_error *err)
 {
     dbt_status status = DBT_OK;
+    bytes->length = 0;
     for (size_t i = 0; status == DBT_OK && i < n; i++) {
-        size_t block = (size_t)position[i] / BLOCK_ROWS, row = (size_t)position[i] % BLOCK_ROWS;
-        const unsigned char *data = cache->block[block];
-        uint32_t limit[2];
-        memcpy(limit, data + row * sizeof *limit, sizeof limit);
-        status = take_row(data + limit[0], data + limit[1], page, &packed[i], err);
+        const unsigned char *from, *end;
+        status = find_row(cache, position[i], &from, &end, err);
+        if (status == DBT_OK) status = take_row(from, end, page, &packed[i], err);
+        if (status == DBT_OK && cache->spill != NULL) status = copy_packed(&packed[i], bytes, err);
     }
+    for (size_t i = 0; status == DBT_OK && cache->spill != NULL && i < n; i++)
+        packed[i].data = (const unsigned char *)bytes->data + (uintptr_t)packed[i].data;
     return status;
 }

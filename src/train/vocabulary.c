@@ -270,7 +270,7 @@ dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
     if (status < 0) goto out;
     *found = *id != 0;
     if (*found) {
-        status = dbt__vocabulary_load(sql, *id, vectorizer, err);
+        status = dbt__vocabulary_load(sql, *id, options, vectorizer, err);
         goto out;
     }
     status = fit_vectorizer(store, split, options, survey, pool, vectorizer, stats, err);
@@ -338,8 +338,9 @@ static dbt_status load_parts(dbt__sql *sql, int64_t id, dbt_vectorizer *vectoriz
 }
 
 /* The row of `vectorizer`: an empty vectorizer of its settings, and the digest of its features. */
-static dbt_status load_head(dbt__sql *sql, int64_t id, dbt_vectorizer **vectorizer,
-                            char digest[DBT__DIGEST_CHARS], dbt_error *err)
+static dbt_status load_head(dbt__sql *sql, int64_t id, const dbt_vectorizer_options *limits,
+                            dbt_vectorizer **vectorizer, char digest[DBT__DIGEST_CHARS],
+                            dbt_error *err)
 {
     dbt__statement *select = NULL;
     dbt_status status =
@@ -352,6 +353,11 @@ static dbt_status load_head(dbt__sql *sql, int64_t id, dbt_vectorizer **vectoriz
     if (status < 0) goto out;
     dbt_vectorizer_options options;
     dbt_vectorizer_options_init(&options);
+    if (limits != NULL) {
+        options.memory = limits->memory;
+        options.table_memory = limits->table_memory;
+        options.spill_folder = limits->spill_folder;
+    }
     status = dbt__settings_read(sql, dbt__vectorizer_fields, &options,
                                 dbt__column_text(select, 0).data, err);
     if (status < 0) goto out;
@@ -369,13 +375,13 @@ out:
     return status;
 }
 
-dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, dbt_vectorizer **vectorizer,
-                                dbt_error *err)
+dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, const dbt_vectorizer_options *limits,
+                                dbt_vectorizer **vectorizer, dbt_error *err)
 {
     *vectorizer = NULL;
     dbt_vectorizer *loaded = NULL;
     char stored[DBT__DIGEST_CHARS], digest[DBT__DIGEST_CHARS];
-    dbt_status status = load_head(sql, id, &loaded, stored, err);
+    dbt_status status = load_head(sql, id, limits, &loaded, stored, err);
     if (status == DBT_OK) status = load_features(sql, id, loaded, err);
     if (status == DBT_OK) status = load_parts(sql, id, loaded, err);
     if (status == DBT_OK) status = dbt_vectorizer_load_finish(loaded, err);

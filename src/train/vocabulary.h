@@ -36,8 +36,9 @@ dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
                                   dbt_pool *pool, dbt_vectorizer **vectorizer, int64_t *id,
                                   bool *found, dbt_vectorizer_stats *stats,
                                   dbt_error *err) DBT_MUST_USE;
-/* Vectorizer `id`. DBT_EFORMAT when it is damaged. */
-dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, dbt_vectorizer **vectorizer,
-                                dbt_error *err) DBT_MUST_USE;
+/* Vectorizer `id`; whole, unless `limits`, which may be NULL, does not allow that: its memory,
+ * table_memory and spill_folder count. DBT_EFORMAT when it is damaged. */
+dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, const dbt_vectorizer_options *limits,
+                                dbt_vectorizer **vectorizer, dbt_error *err) DBT_MUST_USE;
 
 #endif

@@ -805,7 +805,7 @@ static void test_vocabulary__damage_is_told(void **state)
         dbt_vectorizer *loaded;
         run_sql(w.store, cases[i].change);
         dbt_status status =
-            dbt__vocabulary_load(dbt__store_sql(w.store), w.vectorizer_id, &loaded, &err);
+            dbt__vocabulary_load(dbt__store_sql(w.store), w.vectorizer_id, NULL, &loaded, &err);
         if (status != DBT_EFORMAT) fail_msg("%s: %d %s", cases[i].change, status, err.message);
         assert_null(loaded);
         assert_memory_equal(err.message, "vectorizer 1: ", 14);
@@ -844,7 +844,7 @@ static void test_vocabulary__every_flipped_byte_is_noticed(void **state)
         dbt__finalize(statement);
         value[i] ^= 4;
         assert_int_equal(
-            dbt__vocabulary_load(dbt__store_sql(w.store), w.vectorizer_id, &loaded, &err),
+            dbt__vocabulary_load(dbt__store_sql(w.store), w.vectorizer_id, NULL, &loaded, &err),
             DBT_EFORMAT);
         assert_string_equal(err.message,
                             "vectorizer 1: part 0 is damaged: its digest does not match");
@@ -916,8 +916,8 @@ static uint64_t hash_plainly(const world *w, int64_t first, int64_t end)
     return digest;
 }
 
-static uint64_t hash_loaded(const world *w, const dbt__row_cache *cache, size_t threads,
-                            int64_t first, int64_t end)
+static uint64_t hash_loaded(const world *w, dbt__row_cache *cache, size_t threads, int64_t first,
+                            int64_t end)
 {
     dbt_error err = {0};
     dbt_cursor *cursor = open_cursor(w->store, true);
@@ -963,15 +963,17 @@ static void test_loader__batches_do_not_depend_on_threads(void **state)
     release_world(&w);
 }
 
-static dbt__row_cache *fill_cache(const world *w, size_t threads, size_t memory)
+static dbt__row_cache *fill_cache(const world *w, size_t threads, size_t memory,
+                                  const char *spill_folder)
 {
     static const dbt_observer nobody = {0};
     dbt_error err = {0};
     dbt_pool *pool;
     dbt__row_cache *cache;
     assert_ok(dbt_pool_new(threads, &pool, &err), err);
-    assert_ok(dbt__row_cache_fill(w->store, "train", N_DOCUMENTS, w->vectorizer, pool, memory,
-                                  &nobody, &cache, &err),
+    const dbt__row_cache_options options = {
+        .split = "train", .n_rows = N_DOCUMENTS, .memory = memory, .spill_folder = spill_folder};
+    assert_ok(dbt__row_cache_fill(w->store, &options, w->vectorizer, pool, &nobody, &cache, &err),
               err);
     dbt_pool_free(pool);
     return cache;
@@ -985,8 +987,13 @@ static void test_row_cache__gives_the_batches_of_the_texts(void **state)
     run_sql(w.store, "UPDATE document SET label_id = NULL WHERE id = 7");
     uint64_t expected = hash_plainly(&w, 20, 27 * 3 + 5);
     for (size_t t = 0; t < THREAD_COUNTS; t++) {
-        dbt__row_cache *cache = fill_cache(&w, thread_counts[t], 1 << 20);
+        dbt__row_cache *cache = fill_cache(&w, thread_counts[t], 1 << 20, NULL);
         assert_non_null(cache);
+        assert_int_equal(hash_loaded(&w, cache, thread_counts[t], 20, 27 * 3 + 5), expected);
+        dbt__row_cache_free(cache);
+        cache = fill_cache(&w, thread_counts[t], 1000, folder);
+        assert_non_null(cache);
+        assert_true(dbt__row_cache_is_spilled(cache));
         assert_int_equal(hash_loaded(&w, cache, thread_counts[t], 20, 27 * 3 + 5), expected);
         dbt__row_cache_free(cache);
     }
@@ -999,22 +1006,24 @@ static void test_row_cache__holds_all_rows_or_is_none(void **state)
     static const dbt_observer impatient = {.stop = stop_at_once};
     dbt_error err = {0};
     world w = make_world();
-    dbt__row_cache *cache = fill_cache(&w, 2, 1 << 20);
+    dbt__row_cache *cache = fill_cache(&w, 2, 1 << 20, NULL);
     size_t bytes = dbt__row_cache_bytes(cache);
     assert_true(bytes > N_DOCUMENTS * 10);
     dbt__row_cache_free(cache);
-    assert_null(fill_cache(&w, 2, bytes)); /* nothing left for what malloc adds */
-    assert_null(fill_cache(&w, 2, bytes / 2));
-    assert_null(fill_cache(&w, 2, 0));
+    assert_null(fill_cache(&w, 2, bytes, NULL)); /* nothing left for what malloc adds */
+    assert_null(fill_cache(&w, 2, bytes / 2, NULL));
+    assert_null(fill_cache(&w, 2, 0, NULL));
     assert_int_equal(dbt__row_cache_bytes(NULL), 0);
-    assert_int_equal(dbt__row_cache_fill(w.store, "train", N_DOCUMENTS, w.vectorizer, NULL, 1 << 20,
-                                         &impatient, &cache, &err),
-                     DBT_EINTERRUPTED);
+    const dbt__row_cache_options options = {
+        .split = "train", .n_rows = N_DOCUMENTS, .memory = 1 << 20};
+    assert_int_equal(
+        dbt__row_cache_fill(w.store, &options, w.vectorizer, NULL, &impatient, &cache, &err),
+        DBT_EINTERRUPTED);
     assert_null(cache);
     run_sql(w.store, "DELETE FROM document WHERE id = 100");
     err = (dbt_error){0};
-    assert_int_equal(dbt__row_cache_fill(w.store, "train", N_DOCUMENTS, w.vectorizer, NULL, 1 << 20,
-                                         &(dbt_observer){0}, &cache, &err),
+    assert_int_equal(dbt__row_cache_fill(w.store, &options, w.vectorizer, NULL, &(dbt_observer){0},
+                                         &cache, &err),
                      DBT_EFORMAT);
     assert_null(cache);
     release_world(&w);
@@ -1106,10 +1115,9 @@ static dbt_network *world_network(const world *w)
 }
 
 /* One scan with so many threads; `s` tells what came out and, beforehand, where to fail. */
-static dbt_status scan_world(const world *w, const dbt__row_cache *cache,
-                             const dbt_network *network, size_t threads,
-                             const dbt_observer *observer, seen *s, dbt_metrics *metrics,
-                             uint64_t *digest, dbt_error *err)
+static dbt_status scan_world(const world *w, dbt__row_cache *cache, const dbt_network *network,
+                             size_t threads, const dbt_observer *observer, seen *s,
+                             dbt_metrics *metrics, uint64_t *digest, dbt_error *err)
 {
     dbt_error fault = {0};
     dbt_cursor *cursor = open_cursor(w->store, false);
@@ -1143,7 +1151,7 @@ static void test_scan__results_do_not_depend_on_threads(void **state)
         seen s = {.stop_at = -1};
         dbt_metrics metrics;
         uint64_t digest;
-        dbt__row_cache *cache = t % 2 == 1 ? fill_cache(&w, thread_counts[t], 1 << 20) : NULL;
+        dbt__row_cache *cache = t % 2 == 1 ? fill_cache(&w, thread_counts[t], 1 << 20, NULL) : NULL;
         assert_ok(
             scan_world(&w, cache, network, thread_counts[t], NULL, &s, &metrics, &digest, &err),
             err);
