@@ -21,7 +21,7 @@
 #define MIB ((size_t)1 << 20)
 /* Kept back from the memory limit for what is not a table of the vectorizer: program, libraries,
  * SQLite's caches, pages under way. */
-#define FIXED_BYTES (48 * MIB)
+#define FIXED_BYTES (36 * MIB)
 /* The least that counting is given. */
 #define COUNTING_BYTES (16 * MIB)
 /* What the cursor holds of a shuffled split whose rows are not kept. */
@@ -217,8 +217,8 @@ static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
     bool found = false;
     dbt_vectorizer_stats stats;
     status = dbt__vocabulary_obtain(fit->store, fit->train, &fit->options.vectorizer, &fit->survey,
-                                    fit->pool, &fit->vectorizer, &fit->vectorizer_id, &found,
-                                    &stats, err);
+                                    fit->pool, fit->observer, &fit->vectorizer, &fit->vectorizer_id,
+                                    &found, &stats, err);
     if (status < 0) return status;
     size_t n = dbt_vectorizer_features(fit->vectorizer);
     long long terms = (long long)dbt_vectorizer_terms(fit->vectorizer);
@@ -226,9 +226,12 @@ static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
         dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, found from an earlier run", n,
                       terms);
     else
-        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, counted in %lld pass%s", n,
+        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, counted in %lld pass%s%s", n,
                       terms, (long long)stats.counting_passes,
-                      stats.counting_passes == 1 ? "" : "es");
+                      stats.counting_passes == 1 ? "" : "es",
+                      dbt_vectorizer_is_whole(fit->vectorizer)
+                          ? ""
+                          : "; more terms than --memory holds: it is used in parts");
     return DBT_OK;
 }
 

@@ -19,13 +19,12 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include <dbtrain/cursor.h>
-
+#include "corpus.h"
 #include "leb128.h"
 #include "spill.h"
 
-#define BLOCK_ROWS 128
-/* Blocks of a round, for each thread: few enough to be asked soon whether to stop. */
+#define BLOCK_ROWS DBT__CORPUS_PAGE_ROWS
+/* Blocks of a round, for each thread. */
 #define ROUND_BLOCKS 64
 #define FACTS_BYTES (2 * DBT__LEB128_MAX + sizeof(double))
 /* Blocks of a file that are held: those of two windows of the shuffled order (cursor/order.h), or
@@ -63,9 +62,8 @@ typedef struct fill_state {
     dbt__row_cache *cache;
     const dbt_vectorizer *vectorizer;
     dbt_pool *pool;
-    const dbt_observer *observer;
-    dbt_cursor *cursor;
-    pthread_mutex_t reading; /* the cursor is one thread's at a time */
+    dbt__corpus corpus;
+    pthread_mutex_t reading; /* the corpus is one thread's at a time */
     dbt_norms *norms;        /* NULL: the vectorizer is whole */
     size_t n_workers;
     fill_worker *worker;
@@ -134,7 +132,7 @@ static dbt_status fill_block(void *context, size_t task, size_t number, dbt_erro
     fill_worker *worker = &fill->worker[number];
     size_t block = fill->first + task;
     (void)pthread_mutex_lock(&fill->reading);
-    dbt_status status = dbt_cursor_read(fill->cursor, (int64_t)block, worker->page, err);
+    dbt_status status = fill->corpus.pages.read(&fill->corpus, (int64_t)block, worker->page, err);
     (void)pthread_mutex_unlock(&fill->reading);
     return status < 0 ? status : make_block(fill, worker, block, err);
 }
@@ -250,12 +248,9 @@ static dbt_status settle_round(fill_state *fill, size_t end, bool *fits, dbt_err
 static dbt_status fill_blocks(fill_state *fill, bool *fits, dbt_error *err)
 {
     dbt__row_cache *cache = fill->cache;
-    const dbt_observer *observer = fill->observer;
     size_t round = ROUND_BLOCKS * fill->n_workers, n;
     *fits = true;
     for (; *fits && fill->first < cache->n_blocks; fill->first += n) {
-        if (observer->stop != NULL && observer->stop(observer->context))
-            return dbt__fail(err, DBT_EINTERRUPTED, "interrupted before the first epoch");
         n = cache->n_blocks - fill->first < round ? cache->n_blocks - fill->first : round;
         dbt_status status = dbt_pool_for(fill->pool, n, fill_block, fill, err);
         if (status == DBT_OK) status = settle_round(fill, fill->first + n, fits, err);
@@ -296,23 +291,11 @@ static dbt_status new_cache(int64_t n_rows, dbt__row_cache **cache, dbt_error *e
     return (*cache)->block == NULL ? dbt__out_of_memory(err, "vectorized rows") : DBT_OK;
 }
 
-static dbt_status read_corpus_page(void *context, int64_t index, dbt_page *page, dbt_error *err)
+static dbt_status make_norms(fill_state *fill, dbt_error *err)
 {
-    return dbt_cursor_read(context, index, page, err);
-}
-
-static dbt_status open_corpus(fill_state *fill, dbt_store *store, dbt_error *err)
-{
-    dbt_cursor_options options;
-    dbt_cursor_options_init(&options);
-    options.split = fill->options->split;
-    options.n_rows = fill->options->n_rows;
-    options.batch_size = BLOCK_ROWS;
-    dbt_status status = dbt_cursor_open(store, &options, &fill->cursor, err);
-    if (status < 0 || dbt_vectorizer_is_whole(fill->vectorizer)) return status;
-    const dbt_corpus corpus = {fill->cursor, options.n_rows, BLOCK_ROWS, read_corpus_page};
-    return dbt_norms_new(fill->vectorizer, &corpus, fill->pool, fill->options->work_memory,
-                         &fill->norms, err);
+    if (dbt_vectorizer_is_whole(fill->vectorizer)) return DBT_OK;
+    return dbt_norms_new(fill->vectorizer, &fill->corpus.pages, fill->pool,
+                         fill->options->work_memory, &fill->norms, err);
 }
 
 dbt_status dbt__row_cache_fill(dbt_store *store, const dbt__row_cache_options *options,
@@ -323,17 +306,19 @@ dbt_status dbt__row_cache_fill(dbt_store *store, const dbt__row_cache_options *o
     fill_state fill = {.options = options,
                        .vectorizer = vectorizer,
                        .pool = pool,
-                       .observer = observer,
                        .n_workers = dbt_pool_threads(pool)};
     bool fits = false;
     (void)pthread_mutex_init(&fill.reading, NULL);
     dbt_status status = new_cache(options->n_rows, &fill.cache, err);
-    if (status == DBT_OK) status = open_corpus(&fill, store, err);
+    if (status == DBT_OK)
+        status =
+            dbt__corpus_open(&fill.corpus, store, options->split, options->n_rows, observer, err);
+    if (status == DBT_OK) status = make_norms(&fill, err);
     if (status == DBT_OK) status = make_workers(&fill, err);
     if (status == DBT_OK) status = fill_blocks(&fill, &fits, err);
     release_workers(&fill);
     dbt_norms_free(fill.norms);
-    dbt_cursor_close(fill.cursor);
+    dbt__corpus_close(&fill.corpus);
     (void)pthread_mutex_destroy(&fill.reading);
     if (status == DBT_OK && fits)
         *cache = fill.cache;

@@ -13,12 +13,12 @@
 
 #include <dbtrain/cursor.h>
 
+#include "corpus.h"
 #include "settings.h"
 #include "store_internal.h"
 #include "weights.h"
 
 #define SURVEY_PAGE_ROWS 1024
-#define FIT_PAGE_ROWS 128
 
 static void hash_page(dbt__hasher *hasher, const dbt_page *page)
 {
@@ -223,41 +223,32 @@ static dbt_status write_vectorizer(dbt__sql *sql, const char *settings, const ch
     return status;
 }
 
-static dbt_status read_corpus_page(void *context, int64_t index, dbt_page *page, dbt_error *err)
-{
-    return dbt_cursor_read(context, index, page, err);
-}
-
 static dbt_status fit_vectorizer(dbt_store *store, const char *split,
                                  const dbt_vectorizer_options *options, const dbt__survey *survey,
-                                 dbt_pool *pool, dbt_vectorizer **vectorizer,
-                                 dbt_vectorizer_stats *stats, dbt_error *err)
+                                 dbt_pool *pool, const dbt_observer *observer,
+                                 dbt_vectorizer **vectorizer, dbt_vectorizer_stats *stats,
+                                 dbt_error *err)
 {
-    dbt_cursor *cursor = NULL;
-    dbt_cursor_options cursor_options;
-    dbt_cursor_options_init(&cursor_options);
-    cursor_options.split = split;
-    cursor_options.n_rows = survey->documents;
-    cursor_options.batch_size = FIT_PAGE_ROWS;
+    dbt__corpus corpus = {0};
     int64_t *ids = dbt__alloc_array(survey->labels.n, sizeof *ids);
     dbt_status status = ids == NULL ? dbt__out_of_memory(err, "labels") : DBT_OK;
-    if (status == DBT_OK) status = dbt_cursor_open(store, &cursor_options, &cursor, err);
-    if (status < 0) goto out;
-    for (size_t i = 0; i < survey->labels.n; i++)
+    if (status == DBT_OK)
+        status = dbt__corpus_open(&corpus, store, split, survey->documents, observer, err);
+    for (size_t i = 0; status == DBT_OK && i < survey->labels.n; i++)
         ids[i] = survey->labels.label[i].id;
-    const dbt_corpus corpus = {cursor, survey->documents, FIT_PAGE_ROWS, read_corpus_page};
     const dbt_classes classes = {survey->labels.n, ids};
-    status = dbt_vectorizer_fit(options, &corpus, &classes, pool, vectorizer, stats, err);
-out:
+    if (status == DBT_OK)
+        status = dbt_vectorizer_fit(options, &corpus.pages, &classes, pool, vectorizer, stats, err);
     dbt__free(ids);
-    dbt_cursor_close(cursor);
+    dbt__corpus_close(&corpus);
     return status;
 }
 
 dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
                                   const dbt_vectorizer_options *options, const dbt__survey *survey,
-                                  dbt_pool *pool, dbt_vectorizer **vectorizer, int64_t *id,
-                                  bool *found, dbt_vectorizer_stats *stats, dbt_error *err)
+                                  dbt_pool *pool, const dbt_observer *observer,
+                                  dbt_vectorizer **vectorizer, int64_t *id, bool *found,
+                                  dbt_vectorizer_stats *stats, dbt_error *err)
 {
     dbt__sql *sql = dbt__store_sql(store);
     char *settings = NULL;
@@ -273,7 +264,7 @@ dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
         status = dbt__vocabulary_load(sql, *id, options, vectorizer, err);
         goto out;
     }
-    status = fit_vectorizer(store, split, options, survey, pool, vectorizer, stats, err);
+    status = fit_vectorizer(store, split, options, survey, pool, observer, vectorizer, stats, err);
     if (status == DBT_OK)
         status = write_vectorizer(sql, settings, fingerprint, *vectorizer, id, err);
     if (status < 0) {

@@ -28,14 +28,14 @@ dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows
 
 /*
  * The vectorizer with these options fitted on the surveyed documents: loaded when the store has it,
- * else fitted and stored in one transaction. *id is its row; *found tells which it was; stats are
- * of a fit.
+ * else fitted, unless the observer wants to stop, and stored in one transaction. *id is its row;
+ * *found tells which it was; stats are of a fit.
  */
 dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
                                   const dbt_vectorizer_options *options, const dbt__survey *survey,
-                                  dbt_pool *pool, dbt_vectorizer **vectorizer, int64_t *id,
-                                  bool *found, dbt_vectorizer_stats *stats,
-                                  dbt_error *err) DBT_MUST_USE;
+                                  dbt_pool *pool, const dbt_observer *observer,
+                                  dbt_vectorizer **vectorizer, int64_t *id, bool *found,
+                                  dbt_vectorizer_stats *stats, dbt_error *err) DBT_MUST_USE;
 /* Vectorizer `id`; whole, unless `limits`, which may be NULL, does not allow that: its memory,
  * table_memory and spill_folder count. DBT_EFORMAT when it is damaged. */
 dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, const dbt_vectorizer_options *limits,

@@ -664,6 +664,8 @@ static void test_weights__that_are_not_finite_are_not_written(void **state)
 
 enum { N_DOCUMENTS = 210, N_LABELS = 3, BATCH = 8 };
 
+static const dbt_observer nobody = {0};
+
 typedef struct world {
     dbt_store *store;
     dbt__survey survey;
@@ -688,8 +690,8 @@ static void obtain(world *w, bool found)
     dbt_vectorizer_stats stats;
     bool was_found = !found;
     assert_ok(dbt__survey_split(w->store, "train", N_DOCUMENTS, &w->survey, &err), err);
-    assert_ok(dbt__vocabulary_obtain(w->store, "train", &options, &w->survey, NULL, &w->vectorizer,
-                                     &w->vectorizer_id, &was_found, &stats, &err),
+    assert_ok(dbt__vocabulary_obtain(w->store, "train", &options, &w->survey, NULL, &nobody,
+                                     &w->vectorizer, &w->vectorizer_id, &was_found, &stats, &err),
               err);
     assert_int_equal(was_found, found);
 }
@@ -966,7 +968,6 @@ static void test_loader__batches_do_not_depend_on_threads(void **state)
 static dbt__row_cache *fill_cache(const world *w, size_t threads, size_t memory,
                                   const char *spill_folder)
 {
-    static const dbt_observer nobody = {0};
     dbt_error err = {0};
     dbt_pool *pool;
     dbt__row_cache *cache;

@@ -1,0 +1,30 @@
+/* corpus.c: a split as the vectorizer reads it. */
+#include "corpus.h"
+
+static dbt_status read_page(void *context, int64_t index, dbt_page *page, dbt_error *err)
+{
+    const dbt__corpus *corpus = context;
+    const dbt_observer *observer = corpus->observer;
+    if (observer->stop != NULL && observer->stop(observer->context))
+        return dbt__fail(err, DBT_EINTERRUPTED, "interrupted before the first epoch");
+    return dbt_cursor_read(corpus->cursor, index, page, err);
+}
+
+dbt_status dbt__corpus_open(dbt__corpus *corpus, dbt_store *store, const char *split,
+                            int64_t n_rows, const dbt_observer *observer, dbt_error *err)
+{
+    *corpus = (dbt__corpus){.observer = observer};
+    corpus->pages = (dbt_corpus){corpus, n_rows, DBT__CORPUS_PAGE_ROWS, read_page};
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.split = split;
+    options.n_rows = n_rows;
+    options.batch_size = DBT__CORPUS_PAGE_ROWS;
+    return dbt_cursor_open(store, &options, &corpus->cursor, err);
+}
+
+void dbt__corpus_close(dbt__corpus *corpus)
+{
+    dbt_cursor_close(corpus->cursor);
+    corpus->cursor = NULL;
+}

@@ -1,0 +1,28 @@
+/* corpus.h: a split as the vectorizer reads it: pages, until somebody wants to stop. */
+#ifndef DBT_CORPUS_H
+#define DBT_CORPUS_H
+
+#include <dbtrain/cursor.h>
+#include <dbtrain/page.h>
+#include <dbtrain/store.h>
+#include <dbtrain/train.h>
+
+#include "base.h"
+
+#define DBT__CORPUS_PAGE_ROWS 128
+
+typedef struct dbt__corpus {
+    dbt_cursor *cursor;
+    const dbt_observer *observer;
+    dbt_corpus pages; /* its context is this object, which must not be moved */
+} dbt__corpus;
+
+/* The first n_rows rows of a split, in its order. Reading asks the observer whether to stop:
+ * DBT_EINTERRUPTED. Close it in any case. What dbt_cursor_open returns. */
+dbt_status dbt__corpus_open(dbt__corpus *corpus, dbt_store *store, const char *split,
+                            int64_t n_rows, const dbt_observer *observer,
+                            dbt_error *err) DBT_MUST_USE;
+/* One of zeros too. */
+void dbt__corpus_close(dbt__corpus *corpus);
+
+#endif
