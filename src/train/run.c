@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "settings.h"
+#include "weights.h"
 
-/* The stored settings are the options and how many documents the run has of each split. */
+/* The stored settings are the options, how many documents the run has of each split, and what a
+ * resume compares. */
 static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
                              const char *settings, int64_t *run_id, dbt_error *err)
 {
@@ -13,10 +15,13 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
     dbt_status status = dbt__prepare(
         sql,
         "INSERT INTO run (name, vectorizer_id, status, seed, train_split_id, validation_split_id,"
-        " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_set(?6, '$.train_documents', ?7,"
-        " '$.validation_documents', ?8))",
+        " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_patch(json_set(?6,"
+        " '$.train_documents', ?7, '$.validation_documents', ?8, '$.validation_fingerprint', ?9),"
+        " ?10))",
         &insert, err);
     if (status < 0) return status;
+    char fingerprint[DBT__DIGEST_CHARS];
+    dbt__digest_text(row->validation_fingerprint, fingerprint);
     dbt__bind_string(insert, 1, options->name);
     dbt__bind_int(insert, 2, row->vectorizer_id);
     dbt__bind_int(insert, 3, (int64_t)options->seed);
@@ -25,6 +30,8 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
     dbt__bind_string(insert, 6, settings);
     dbt__bind_int(insert, 7, row->n_train);
     dbt__bind_int(insert, 8, row->n_validation);
+    dbt__bind_string(insert, 9, fingerprint);
+    dbt__bind_string(insert, 10, row->environment);
     status = dbt__run(insert, err);
     *run_id = dbt__sql_last_id(sql);
     dbt__finalize(insert);
@@ -118,6 +125,44 @@ dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_st
     status = dbt__run(update, err);
     dbt__finalize(update);
     return status;
+}
+
+/* A script with the run's id, and perhaps an epoch, as its parameters, in one transaction. */
+static dbt_status change_run(dbt__sql *sql, const char *const *statements, int64_t run_id,
+                             int64_t epoch, dbt_error *err)
+{
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    for (; status == DBT_OK && *statements != NULL; statements++) {
+        dbt__statement *change = NULL;
+        status = dbt__prepare(sql, *statements, &change, err);
+        if (status < 0) break;
+        dbt__bind_int(change, 1, run_id);
+        if (strstr(*statements, "?2") != NULL) dbt__bind_int(change, 2, epoch);
+        status = dbt__run(change, err);
+        dbt__finalize(change);
+    }
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
+}
+
+dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, dbt_error *err)
+{
+    static const char *const statements[] = {
+        "UPDATE run SET status = 'running', message = NULL, finished_at = NULL WHERE id = ?1",
+        NULL};
+    return change_run(sql, statements, run_id, 0, err);
+}
+
+dbt_status dbt__run_take_back(dbt__sql *sql, int64_t run_id, int64_t first, dbt_error *err)
+{
+    static const char *const statements[] = {
+        "DELETE FROM parameter WHERE run_id = ?1 AND kind = 'best'"
+        " AND ?2 <= (SELECT best_epoch FROM run WHERE id = ?1)",
+        "UPDATE run SET best_epoch = NULL WHERE id = ?1 AND best_epoch >= ?2",
+        "DELETE FROM epoch WHERE run_id = ?1 AND epoch >= ?2", NULL};
+    return change_run(sql, statements, run_id, first, err);
 }
 
 /* "no run 'x' in 'news.db' (has: 1, 2 'long')" */
