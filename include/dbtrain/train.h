@@ -98,11 +98,11 @@ DBT_EXPORT void dbt_fit_options_init(dbt_fit_options *options);
 
 /*
  * Trains a run. `observer` may be NULL. The store must be writable. The best and the last weights
- * are stored; after DBT_EINTERRUPTED and DBT_EDIVERGED too (of a diverged run the best, if any).
- * DBT_EUSAGE (an option out of range, no such split, a label in class_weight that is unknown, a
- * name that is taken), DBT_EDATA (fewer than two labels, documents without a label, a validation
- * label that training lacks, an empty vocabulary), DBT_EDIVERGED, DBT_EINTERRUPTED, and the
- * store's.
+ * are stored; after DBT_EINTERRUPTED too, and of a run that diverged or failed the best, if any,
+ * and those of its last checkpoint. DBT_EUSAGE (an option out of range, no such split, a label in
+ * class_weight that is unknown, a name that is taken), DBT_EDATA (fewer than two labels, documents
+ * without a label, a validation label that training lacks, an empty vocabulary), DBT_EDIVERGED,
+ * DBT_EINTERRUPTED, and the store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options,
                                            const dbt_observer *observer, dbt_fit_result *result,

@@ -422,9 +422,8 @@ dbt_status dbt__resume_state(dbt__fit *fit, dbt_error *err)
     dbt_status status = dbt__checkpoint_read(fit->sql, run_id, fit->network, progress, &found, err);
     if (status == DBT_OK && found) status = check_progress(fit, err);
     if (status == DBT_OK) status = compare_environment(fit, &moved, err);
-    if (status == DBT_OK && moved)
-        status = dbt__run_take_back(fit->sql, run_id, progress->epoch, err);
-    if (status == DBT_OK) status = dbt__run_reopen(fit->sql, run_id, err);
+    if (status == DBT_OK)
+        status = dbt__run_reopen(fit->sql, run_id, moved ? progress->epoch : INT64_MAX, err);
     if (status == DBT_OK) status = read_outcome(fit, err);
     if (status < 0) return status;
     if (fit->result->best_epoch == 0) {

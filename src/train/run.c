@@ -127,42 +127,35 @@ dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_st
     return status;
 }
 
-/* A script with the run's id, and perhaps an epoch, as its parameters, in one transaction. */
-static dbt_status change_run(dbt__sql *sql, const char *const *statements, int64_t run_id,
-                             int64_t epoch, dbt_error *err)
+static dbt_status reopen_run(dbt__sql *sql, int64_t run_id, int64_t first, dbt_error *err)
 {
-    dbt_status status = dbt__sql_begin(sql, err);
-    if (status < 0) return status;
-    for (; status == DBT_OK && *statements != NULL; statements++) {
+    static const char *const changes[] = {
+        "DELETE FROM parameter WHERE run_id = ?1 AND kind = 'best'"
+        " AND (SELECT best_epoch FROM run WHERE id = ?1) >= ?2",
+        "DELETE FROM epoch WHERE run_id = ?1 AND epoch >= ?2",
+        "UPDATE run SET status = 'running', message = NULL, finished_at = NULL,"
+        " best_epoch = iif(best_epoch >= ?2, NULL, best_epoch) WHERE id = ?1"};
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < sizeof changes / sizeof *changes; i++) {
         dbt__statement *change = NULL;
-        status = dbt__prepare(sql, *statements, &change, err);
+        status = dbt__prepare(sql, changes[i], &change, err);
         if (status < 0) break;
         dbt__bind_int(change, 1, run_id);
-        if (strstr(*statements, "?2") != NULL) dbt__bind_int(change, 2, epoch);
+        dbt__bind_int(change, 2, first);
         status = dbt__run(change, err);
         dbt__finalize(change);
     }
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
     return status;
 }
 
-dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, dbt_error *err)
+dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first, dbt_error *err)
 {
-    static const char *const statements[] = {
-        "UPDATE run SET status = 'running', message = NULL, finished_at = NULL WHERE id = ?1",
-        NULL};
-    return change_run(sql, statements, run_id, 0, err);
-}
-
-dbt_status dbt__run_take_back(dbt__sql *sql, int64_t run_id, int64_t first, dbt_error *err)
-{
-    static const char *const statements[] = {
-        "DELETE FROM parameter WHERE run_id = ?1 AND kind = 'best'"
-        " AND ?2 <= (SELECT best_epoch FROM run WHERE id = ?1)",
-        "UPDATE run SET best_epoch = NULL WHERE id = ?1 AND best_epoch >= ?2",
-        "DELETE FROM epoch WHERE run_id = ?1 AND epoch >= ?2", NULL};
-    return change_run(sql, statements, run_id, first, err);
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    status = reopen_run(sql, run_id, first, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
 }
 
 /* "no run 'x' in 'news.db' (has: 1, 2 'long')" */

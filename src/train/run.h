@@ -38,12 +38,10 @@ dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const 
                            dbt_error *err) DBT_MUST_USE;
 /* Inserts an epoch, inside the caller's transaction; raises best_epoch when it is the best. */
 dbt_status dbt__run_add_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *err) DBT_MUST_USE;
-/* The run goes on: it is 'running' again. In a transaction of its own. */
-dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, dbt_error *err) DBT_MUST_USE;
-/* Takes back epoch `first` and those after it, and the best weights if they are of one of them, in
- * a transaction of its own. */
-dbt_status dbt__run_take_back(dbt__sql *sql, int64_t run_id, int64_t first,
-                              dbt_error *err) DBT_MUST_USE;
+/* The run goes on: it is 'running' again, and epoch `first` and those after it (INT64_MAX: none)
+ * are taken back, with the best weights if they are of one of them. One transaction. */
+dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first,
+                           dbt_error *err) DBT_MUST_USE;
 /* Sets the final status, inside the caller's transaction. `message` may be NULL. */
 dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_status,
                                const char *message, dbt_error *err) DBT_MUST_USE;

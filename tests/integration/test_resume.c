@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "quickstart.h"
 
@@ -19,6 +20,7 @@ typedef struct stopper {
     int64_t done;       /* steps, in this process */
     bool kill;          /* rather than stop, the process kills itself */
     int64_t kill_epoch; /* as soon as this epoch is committed; 0: not */
+    bool nap;           /* for more than a second, before the first step is over */
     char notes[2048];
 } stopper;
 
@@ -35,6 +37,7 @@ static void count_step(void *context, int64_t epoch, int64_t step, int64_t steps
     stopper *s = context;
     (void)epoch;
     s->done++;
+    if (s->nap && s->done == 1) (void)nanosleep(&(struct timespec){1, 100000000}, NULL);
     assert_true(step >= 1 && step <= steps && isfinite(loss) && acc >= 0 && acc <= 1);
     if (s->kill && s->done == s->steps) (void)raise(SIGKILL);
 }
@@ -325,19 +328,27 @@ static dbt_store *reopen(const char *path)
     return store;
 }
 
+/* Where a slow machine may make a checkpoint at an epoch's end or not. */
+enum { ANY_STEP = -2, NO_STEP = -1 };
+
 static void test_resume__killed_it_goes_on_from_its_last_checkpoint(void **state)
 {
     (void)state;
     static const struct {
         double checkpoint_every;
         stopper when;
-        int64_t step; /* of the checkpoint; -1: none */
+        int64_t step; /* of the checkpoint */
     } cases[] = {
-        {1e-9, {.kill = true, .steps = 1}, 1},      {1e-9, {.kill = true, .steps = 27}, 27},
-        {1e-9, {.kill = true, .steps = 28}, 28},    {1e-9, {.kill = true, .steps = 47}, 47},
-        {1e-9, {.steps = -1, .kill_epoch = 2}, 56}, {0, {.kill = true, .steps = 1}, -1},
-        {0, {.kill = true, .steps = 40}, -1},       {0, {.steps = -1, .kill_epoch = 2}, -1},
-        {0, {.steps = -1, .kill_epoch = 3}, -1},
+        {1e-9, {.kill = true, .steps = 1}, 1},
+        {1e-9, {.kill = true, .steps = 27}, 27},
+        {1e-9, {.kill = true, .steps = 28}, 28},
+        {1e-9, {.kill = true, .steps = 47}, 47},
+        {1e-9, {.steps = -1, .kill_epoch = 2}, ANY_STEP},
+        {0, {.kill = true, .steps = 1}, NO_STEP},
+        {0, {.kill = true, .steps = 40}, ANY_STEP},
+        {0, {.steps = -1, .kill_epoch = 2}, ANY_STEP},
+        {0, {.steps = -1, .kill_epoch = 3}, ANY_STEP},
+        {0, {.steps = -1, .kill_epoch = 1, .nap = true}, 28},
     };
     char path[160];
     dbt_store *store = make_quickstart("killed.db");
@@ -354,7 +365,8 @@ static void test_resume__killed_it_goes_on_from_its_last_checkpoint(void **state
         int64_t run_id = ask(store, "SELECT max(id) FROM run WHERE status = 'running'");
         (void)snprintf(query, sizeof query, "SELECT step FROM checkpoint WHERE run_id = %lld",
                        (long long)run_id);
-        assert_int_equal(ask(store, query), cases[i].step);
+        int64_t step = ask(store, query);
+        if (cases[i].step != ANY_STEP) assert_int_equal(step, cases[i].step);
         finish(store, run_id, 1 + i % 3, &result);
         assert_same_bits(store, run_id, expected);
     }
@@ -591,6 +603,7 @@ static void test_resume__on_another_processor_is_told_and_takes_back_what_was_ah
     kill_run(path, &options, &when);
     store = reopen(path);
     assert_int_equal(ask(store, "SELECT best_epoch FROM run WHERE id = 2"), 3);
+    run_sql(store, "DELETE FROM checkpoint WHERE run_id = 2"); /* of a slow machine */
     run_sql(store, "UPDATE run SET settings = json_set(settings, '$.kernels', 'abacus')");
     options.resume = 2;
     assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EINTERRUPTED);
