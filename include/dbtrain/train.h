@@ -121,14 +121,16 @@ typedef struct dbt_resume {
  * The run that `run`, an id or a name, means; NULL is the newest that was interrupted, killed or
  * failed, else the newest. Its options, changed in what does not change the result (threads,
  * memory, checkpoint_every) and in nothing else, make dbt_fit go on with it, from its last
- * checkpoint or, if there is none, from step 0. dbt_fit then also returns DBT_EUSAGE, listing the
- * differences, when other options have changed, or the documents or the vocabulary are not those it
- * began with (documents that were added to a split later are not its), and DBT_EDIVERGED of a run
- * that diverged. Of one that has finished it only fills in the result. When the processor or a
- * library is another the observer is told: the bits may differ then.
+ * checkpoint or, if there is none, from step 0; what was evaluated before goes.
+ *
+ * dbt_fit then also returns DBT_EUSAGE, listing the differences, when other options have changed,
+ * or the documents, labels or vocabulary are not those it began with (documents that were added to
+ * a split later are not its), and DBT_EDIVERGED of a run that diverged. Of one that has finished it
+ * only fills in the result. When the processor or a library is another the observer is told: the
+ * bits may differ then.
  *
  * Release in any case. DBT_EUSAGE (no such run: the message lists those that there are),
- * DBT_EFORMAT.
+ * DBT_EFORMAT, DBT_ENOMEM.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_resume_find(dbt_store *store, const char *run,
                                                    dbt_resume *resume, dbt_error *err);

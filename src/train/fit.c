@@ -312,7 +312,6 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = make_network(fit, err);
     if (status == DBT_OK) status = open_cursors(fit, err);
     if (status == DBT_OK) status = resumed ? dbt__resume_state(fit, err) : create_run(fit, err);
-    if (status == DBT_OK) status = start_loader(fit, err);
     return status;
 }
 
@@ -349,7 +348,8 @@ static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const dbt_error *
 /* Epochs, and how they ended. */
 static dbt_status train_run(dbt__fit *fit, dbt_error *err)
 {
-    dbt_status status = dbt__fit_epochs(fit, err);
+    dbt_status status = start_loader(fit, err);
+    if (status == DBT_OK) status = dbt__fit_epochs(fit, err);
     dbt_error late = {0};
     dbt_status closed = close_run(fit, status, err, &late);
     if (closed == DBT_OK || (status != DBT_OK && status != DBT_EINTERRUPTED)) return status;

@@ -129,19 +129,27 @@ dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_st
 
 static dbt_status reopen_run(dbt__sql *sql, int64_t run_id, int64_t first, dbt_error *err)
 {
-    static const char *const changes[] = {
-        "DELETE FROM parameter WHERE run_id = ?1 AND kind = 'best'"
-        " AND (SELECT best_epoch FROM run WHERE id = ?1) >= ?2",
-        "DELETE FROM epoch WHERE run_id = ?1 AND epoch >= ?2",
-        "UPDATE run SET status = 'running', message = NULL, finished_at = NULL,"
-        " best_epoch = iif(best_epoch >= ?2, NULL, best_epoch) WHERE id = ?1"};
+    static const struct {
+        const char *text;
+        bool has_first;
+    } changes[] = {
+        {"DELETE FROM prediction WHERE run_id = ?1", false},
+        {"DELETE FROM evaluation WHERE run_id = ?1", false},
+        {"DELETE FROM parameter WHERE run_id = ?1 AND kind = 'best'"
+         " AND (SELECT best_epoch FROM run WHERE id = ?1) >= ?2",
+         true},
+        {"DELETE FROM epoch WHERE run_id = ?1 AND epoch >= ?2", true},
+        {"UPDATE run SET status = 'running', message = NULL, finished_at = NULL,"
+         " best_epoch = iif(best_epoch >= ?2, NULL, best_epoch) WHERE id = ?1",
+         true},
+    };
     dbt_status status = DBT_OK;
     for (size_t i = 0; status == DBT_OK && i < sizeof changes / sizeof *changes; i++) {
         dbt__statement *change = NULL;
-        status = dbt__prepare(sql, changes[i], &change, err);
+        status = dbt__prepare(sql, changes[i].text, &change, err);
         if (status < 0) break;
         dbt__bind_int(change, 1, run_id);
-        dbt__bind_int(change, 2, first);
+        if (changes[i].has_first) dbt__bind_int(change, 2, first);
         status = dbt__run(change, err);
         dbt__finalize(change);
     }

@@ -38,8 +38,9 @@ dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const 
                            dbt_error *err) DBT_MUST_USE;
 /* Inserts an epoch, inside the caller's transaction; raises best_epoch when it is the best. */
 dbt_status dbt__run_add_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *err) DBT_MUST_USE;
-/* The run goes on: it is 'running' again, and epoch `first` and those after it (INT64_MAX: none)
- * are taken back, with the best weights if they are of one of them. One transaction. */
+/* The run goes on: it is 'running' again. Evaluations and predictions of weights that will change
+ * go; epoch `first` and those after it (INT64_MAX: none) are taken back, with the best weights if
+ * they are of one of them. One transaction. */
 dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first,
                            dbt_error *err) DBT_MUST_USE;
 /* Sets the final status, inside the caller's transaction. `message` may be NULL. */

@@ -298,6 +298,32 @@ static void test_resume__last_weights_that_are_shown_are_caught_up(void **state)
     close_store(store);
 }
 
+static void test_resume__evaluations_of_weights_that_change_go(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("evaluated.db");
+    dbt_fit_options options = small_options(2);
+    dbt_fit_result result;
+    dbt_error err = {0};
+    dbt_report report;
+    (void)stop_after(store, &options, 40);
+    (void)stop_after(store, &options, 40);
+    for (int i = 0; i < 4; i++) {
+        dbt_model *model =
+            open_model(store, i < 2 ? "1" : "2", i % 2 == 0 ? DBT_WEIGHTS_BEST : DBT_WEIGHTS_LAST);
+        assert_ok(dbt_evaluate(store, model, "test", 2, NULL, &report, &err), err);
+        dbt_report_release(&report);
+        dbt_model_close(model);
+    }
+    assert_int_equal(ask(store, "SELECT count(*) FROM evaluation"), 4);
+    finish(store, 2, 2, &result);
+    assert_answer(store, "SELECT group_concat(run_id) FROM evaluation", "1,1");
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction WHERE run_id = 2"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction WHERE run_id = 1"),
+                     2 * QUICKSTART_TEST);
+    close_store(store);
+}
+
 /* --- killed --- */
 
 /* A new run, or with options.resume one that goes on, in a child that kills itself. */
@@ -716,6 +742,7 @@ int main(void)
         cmocka_unit_test(test_resume__stopped_in_validation_it_validates),
         cmocka_unit_test(test_resume__checkpoints_do_not_change_the_bits),
         cmocka_unit_test(test_resume__last_weights_that_are_shown_are_caught_up),
+        cmocka_unit_test(test_resume__evaluations_of_weights_that_change_go),
         cmocka_unit_test(test_resume__killed_it_goes_on_from_its_last_checkpoint),
         cmocka_unit_test(test_resume__killed_again_and_again_it_ends_with_the_same_bits),
         cmocka_unit_test(test_resume__takes_the_newest_run_that_can_go_on),
