@@ -600,6 +600,8 @@ static void refuse_fractions(dbt_store *store)
         {offsetof(dbt_fit_options, validation_split), 0, "validation split must be between"},
         {offsetof(dbt_fit_options, validation_split), 1, "validation split must be between"},
         {offsetof(dbt_fit_options, validation_split), NAN, "validation split must be between"},
+        {offsetof(dbt_fit_options, checkpoint_every), -1, "seconds between checkpoints must be"},
+        {offsetof(dbt_fit_options, checkpoint_every), NAN, "seconds between checkpoints must be"},
         {offsetof(dbt_fit_options, network.dropout), 1, "dropout must be"},
         {offsetof(dbt_fit_options, network.l2), -1, "l2 must be"},
         {offsetof(dbt_fit_options, network.label_smoothing), 1, "label smoothing must be"},

@@ -498,7 +498,12 @@ static void test_resume__of_a_diverged_run_is_refused(void **state)
     dbt_error err;
     stopper s = {.steps = -1};
     options.network.learning_rate = 1e30;
+    options.checkpoint_every = 1e-9;
     assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EDIVERGED);
+    /* what it was before is kept */
+    assert_int_equal(ask(store, "SELECT step FROM checkpoint"), s.done);
+    assert_true(s.done > 0);
+    dbt_model_close(open_model(store, "1", DBT_WEIGHTS_LAST));
     options.resume = 1;
     assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EDIVERGED);
     assert_non_null(strstr(err.message, "run 1 diverged, and would again"));
