@@ -127,6 +127,8 @@ static dbt_status validate(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
     dbt_metrics metrics;
     dbt_status status =
         dbt__scan(fit->scanner, fit->validation_pages, NULL, NULL, fit->observer, &metrics, err);
+    if (status == DBT_EINTERRUPTED)
+        (void)dbt__context(err, "validation of epoch %lld", (long long)epoch->epoch);
     if (status < 0) return status;
     epoch->val_loss = metrics.loss / (double)metrics.n_rows + dbt_network_penalty(fit->network);
     epoch->val_acc = metrics.correct / (double)metrics.n_rows;

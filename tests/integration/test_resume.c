@@ -233,6 +233,7 @@ static void test_resume__stopped_in_validation_it_validates(void **state)
     dbt_error err = {0};
     observer.stop = stop_in_validation;
     assert_int_equal(dbt_fit(store, &options, &observer, &result, &err), DBT_EINTERRUPTED);
+    assert_string_equal(err.message, "validation of epoch 1: interrupted");
     assert_int_equal(ask(store, "SELECT count(*) FROM epoch WHERE run_id = 2"), 0);
     assert_int_equal(ask(store, "SELECT step FROM checkpoint WHERE run_id = 2"), 28);
     finish(store, 2, 2, &result);
