@@ -20,6 +20,7 @@ typedef struct fit_values {
     int optimizer;
     int verbose;
     bool json;
+    const char *resume; /* the run, when --resume names one */
 } fit_values;
 
 /* What the observer needs to print. */
@@ -38,13 +39,31 @@ static const char *const optimizers[] = {
 
 static const char *const verbosities[] = {"0", "1", "2", NULL};
 
+/* Takes options over, for the command line to change. */
+static void take_options(fit_values *v, const dbt_fit_options *options)
+{
+    v->options = *options;
+    v->ngrams.minimum = options->vectorizer.ngram_min;
+    v->ngrams.maximum = options->vectorizer.ngram_max;
+    v->optimizer = (int)options->network.optimizer;
+}
+
+/* The options as the library takes them. */
+static dbt_fit_options give_options(const fit_values *v)
+{
+    dbt_fit_options options = v->options;
+    options.vectorizer.ngram_min = v->ngrams.minimum;
+    options.vectorizer.ngram_max = v->ngrams.maximum;
+    options.network.optimizer = (dbt_optimizer)v->optimizer;
+    return options;
+}
+
 static void init_values(void *values)
 {
     fit_values *v = values;
-    dbt_fit_options_init(&v->options);
-    v->ngrams.minimum = v->options.vectorizer.ngram_min;
-    v->ngrams.maximum = v->options.vectorizer.ngram_max;
-    v->optimizer = (int)v->options.network.optimizer;
+    dbt_fit_options options;
+    dbt_fit_options_init(&options);
+    take_options(v, &options);
     v->verbose = VERBOSE_UNSET;
 }
 
@@ -225,6 +244,18 @@ static const cli_option fit_options[] = {
      .argument = "N",
      .minimum = 0,
      .help = "the same seed, data and settings give the same bits"},
+    {.kind = CLI_HEADING, .help = "Going on"},
+    {.name = "resume",
+     .kind = CLI_OPTIONAL,
+     .field = FIELD(resume),
+     .argument = "RUN",
+     .help = "go on with a run that was interrupted or killed; without RUN with the newest such",
+     .shown = "a new run"},
+    {.name = "checkpoint-every",
+     .kind = CLI_NUMBER,
+     .field = OPTION(checkpoint_every),
+     .argument = "SECONDS",
+     .help = "seconds of work that a kill or a power cut may at most cost; 0: an epoch"},
     {.kind = CLI_HEADING, .help = "Machine"},
     {.name = "threads",
      .kind = CLI_COUNT,
@@ -342,47 +373,65 @@ static dbt_status print_result(const fit_values *v, const dbt_fit_result *result
 }
 
 /* What a run that did not finish has left. */
-static void tell_what_is_kept(dbt_status status, const dbt_fit_result *result)
+static void tell_what_is_kept(const cli_input *input, dbt_status status,
+                              const dbt_fit_result *result)
 {
-    if (result->run_id == 0) return;
+    long long run = (long long)result->run_id;
+    if (run == 0) return;
     if (result->best_epoch > 0)
-        cli_note("run %lld is kept with the weights of its best epoch, %lld",
-                 (long long)result->run_id, (long long)result->best_epoch);
-    if (status == DBT_EINTERRUPTED)
-        cli_note("run %lld is kept with the weights it had when it was stopped",
-                 (long long)result->run_id);
+        cli_note("run %lld is kept with the weights of its best epoch, %lld", run,
+                 (long long)result->best_epoch);
+    if (status != DBT_EINTERRUPTED) return;
+    cli_note("run %lld is kept as it was when it was stopped", run);
+    cli_note("to go on with it: dbtrain fit %s --resume=%lld", input->argument[0], run);
+}
+
+/* The options of the run that is to go on, with what the command line says on top. */
+static dbt_status read_resumed_options(const cli_input *input, dbt_store *store, dbt_resume *resume,
+                                       dbt_error *err)
+{
+    fit_values *v = input->values;
+    dbt_status status = dbt_resume_find(store, v->resume, resume, err);
+    if (status < 0) return status;
+    take_options(v, &resume->options);
+    return cli_input_read_again(input, err);
+}
+
+static dbt_status train(const fit_values *v, dbt_store *store, dbt_fit_result *result,
+                        dbt_error *err)
+{
+    fit_printer printer = {.json = v->json, .verbose = v->verbose};
+    if (printer.verbose == VERBOSE_UNSET) printer.verbose = isatty(STDERR_FILENO) ? 1 : 2;
+    const dbt_observer observer = {print_note, show_step, print_epoch, cli_stop, &printer};
+    const dbt_fit_options options = give_options(v);
+    if (options.resume == 0) warn_of_test(v);
+    dbt_status status = dbt_fit(store, &options, &observer, result, err);
+    if (status == DBT_OK && printer.status < 0) {
+        *err = printer.err;
+        return printer.status;
+    }
+    return status;
 }
 
 static dbt_status run_fit(const cli_input *input, dbt_error *err)
 {
     const fit_values *v = input->values;
-    dbt_fit_options options = v->options;
-    options.vectorizer.ngram_min = v->ngrams.minimum;
-    options.vectorizer.ngram_max = v->ngrams.maximum;
-    options.network.optimizer = (dbt_optimizer)v->optimizer;
     if (cli_given(input, "validation") && cli_given(input, "validation-split"))
         return cli_fail(err, DBT_EUSAGE,
                         "--validation and --validation-split exclude each other: give one");
-    fit_printer printer = {.json = v->json, .verbose = v->verbose};
-    if (printer.verbose == VERBOSE_UNSET) printer.verbose = isatty(STDERR_FILENO) ? 1 : 2;
-    const dbt_observer observer = {print_note, show_step, print_epoch, cli_stop, &printer};
-
     dbt_store *store = NULL;
+    dbt_resume resume = {0};
     dbt_fit_result result = {0};
     dbt_status status = dbt_store_open(input->argument[0], DBT_STORE_WRITE, &store, err);
     if (status < 0) return status;
-    warn_of_test(v);
-    status = dbt_fit(store, &options, &observer, &result, err);
+    if (cli_given(input, "resume")) status = read_resumed_options(input, store, &resume, err);
+    if (status == DBT_OK) {
+        status = train(v, store, &result, err);
+        if (status < 0) tell_what_is_kept(input, status, &result);
+    }
+    dbt_resume_release(&resume);
     cli_store_close(store);
-    if (status < 0) {
-        tell_what_is_kept(status, &result);
-        return status;
-    }
-    if (printer.status < 0) {
-        *err = printer.err;
-        return printer.status;
-    }
-    return print_result(v, &result, err);
+    return status < 0 ? status : print_result(v, &result, err);
 }
 
 const cli_command cli_fit = {
@@ -394,10 +443,15 @@ const cli_command cli_fit = {
         "validates it after each epoch. The best and the last weights, the vocabulary and the "
         "history are stored in DATABASE as they come: the table `epoch` can be watched with any "
         "SQLite client while training runs.\n"
-        "Ctrl-C ends after the batch and keeps what was learnt.",
+        "Ctrl-C ends after the batch and keeps what was learnt. --resume goes on with a run that "
+        "was interrupted or killed, from its last checkpoint, and ends with the same bits as one "
+        "that never stopped. Options that are not given are then the run's; only --threads, "
+        "--memory, --checkpoint-every and those of the output may be others. Documents that were "
+        "added since are not the run's.",
     .examples = "  dbtrain fit imdb.db\n"
                 "  dbtrain fit imdb.db --validation-split 0.1 --units 32\n"
-                "  dbtrain fit news.db --train train --validation test --epochs 12\n",
+                "  dbtrain fit news.db --train train --validation test --epochs 12\n"
+                "  dbtrain fit imdb.db --resume --threads 8\n",
     .arguments = fit_arguments,
     .options = fit_options,
     .values_size = sizeof(fit_values),

@@ -23,7 +23,7 @@
 #include "output.h"
 
 /* X(name), in the order in which the help lists them: file cmd_NAME.c, object cli_NAME. */
-#define CLI_COMMAND_LIST(X) X(ingest) X(fit) X(evaluate) X(predict) X(vectorize) X(info)
+#define CLI_COMMAND_LIST(X) X(ingest) X(fit) X(evaluate) X(predict) X(vectorize) X(info) X(rm)
 
 typedef struct cli_command {
     const char *name;

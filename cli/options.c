@@ -313,14 +313,21 @@ static void store_truth(const cli_option *option, bool truth, void *field)
         *(bool *)field = truth;
 }
 
+static dbt_status store_optional(const cli_option *option, const char *value, void *field,
+                                 dbt_error *err)
+{
+    if (value == NULL) return DBT_OK;
+    if (*value == '\0') return cli_fail(err, DBT_EUSAGE, "--%s= must not be empty", option->name);
+    *(const char **)field = value;
+    return DBT_OK;
+}
+
 /* --- reading --- */
 
 /* What is still to be read. */
 typedef struct reading {
     cli_input *input;
-    char **word;
-    int n_words;
-    int next;
+    int next; /* word */
 } reading;
 
 static bool same_name(const char *name, const char *word, size_t length)
@@ -376,6 +383,7 @@ static dbt_status read_option(reading *r, const char *word, dbt_error *err)
     if (option == NULL) return refuse_option(command, word, length, err);
     void *field = (char *)r->input->values + option->field;
     r->input->given[option - command->options] = true;
+    if (option->kind == CLI_OPTIONAL) return store_optional(option, value, field, err);
     if (!takes_value(option)) {
         if (value != NULL)
             return cli_fail(err, DBT_EUSAGE, "--%.*s takes no value", (int)length, word);
@@ -383,10 +391,10 @@ static dbt_status read_option(reading *r, const char *word, dbt_error *err)
         return DBT_OK;
     }
     if (value == NULL) {
-        if (r->next == r->n_words || strncmp(r->word[r->next], "--", 2) == 0)
+        if (r->next == r->input->n_words || strncmp(r->input->word[r->next], "--", 2) == 0)
             return cli_fail(err, DBT_EUSAGE, "--%s needs a value: --%s=%s", option->name,
                             option->name, option->argument);
-        value = r->word[r->next++];
+        value = r->input->word[r->next++];
     }
     return store_value(option, value, field, err);
 }
@@ -395,8 +403,8 @@ static dbt_status read_words(reading *r, dbt_error *err)
 {
     dbt_status status = DBT_OK;
     bool options_ended = false;
-    while (status == DBT_OK && r->next < r->n_words) {
-        const char *word = r->word[r->next++];
+    while (status == DBT_OK && r->next < r->input->n_words) {
+        const char *word = r->input->word[r->next++];
         if (options_ended || word[0] != '-' || word[1] == '\0')
             r->input->argument[r->input->n_arguments++] = word;
         else if (strcmp(word, "--") == 0)
@@ -452,16 +460,24 @@ static size_t count_options(const cli_command *command)
 dbt_status cli_input_read(cli_input *input, const cli_command *command, int argc, char **argv,
                           dbt_error *err)
 {
-    *input = (cli_input){.command = command};
+    *input = (cli_input){.command = command, .n_words = argc, .word = argv};
     input->values = calloc(1, command->values_size + 1);
     input->argument = calloc((size_t)argc + 1, sizeof *input->argument);
     input->given = calloc(count_options(command) + 1, sizeof *input->given);
     if (input->values == NULL || input->argument == NULL || input->given == NULL)
         return cli_fail(err, DBT_ENOMEM, "out of memory for the command line");
     if (command->init != NULL) command->init(input->values);
-    reading r = {.input = input, .word = argv, .n_words = argc};
+    reading r = {.input = input};
     dbt_status status = read_words(&r, err);
     return status < 0 ? status : check_arguments(input, err);
+}
+
+dbt_status cli_input_read_again(const cli_input *input, dbt_error *err)
+{
+    cli_input again = *input;
+    again.n_arguments = 0;
+    reading r = {.input = &again};
+    return read_words(&r, err);
 }
 
 void cli_input_release(cli_input *input)
@@ -530,6 +546,8 @@ static void option_left(char *buffer, size_t bytes, const cli_option *option)
 {
     if (can_be_negated(option))
         snprintf(buffer, bytes, "--[no-]%s", option->name);
+    else if (option->kind == CLI_OPTIONAL)
+        snprintf(buffer, bytes, "--%s[=%s]", option->name, option->argument);
     else if (takes_value(option))
         snprintf(buffer, bytes, "--%s %s", option->name, option->argument);
     else

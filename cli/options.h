@@ -26,6 +26,7 @@ typedef enum cli_kind {
     CLI_FLAG,     /* bool: --name */
     CLI_SWITCH,   /* bool: --name and --no-name */
     CLI_TRISTATE, /* int: --name gives 1, --no-name gives 2, neither leaves 0 */
+    CLI_OPTIONAL, /* const char *, not empty: --name (which cli_given tells) or --name=value */
     CLI_INTEGER,  /* int64_t, or uint64_t with a minimum of at least 0 */
     CLI_COUNT,    /* size_t */
     CLI_SIZE,     /* size_t, bytes; K, M, G and T are powers of 1024 */
@@ -78,6 +79,8 @@ typedef struct cli_input {
     const char **argument; /* [n_arguments] */
     size_t n_arguments;
     bool *given; /* by position in the table: the option was on the command line */
+    int n_words; /* the words themselves, which stay the caller's */
+    char **word;
 } cli_input;
 
 /*
@@ -86,6 +89,9 @@ typedef struct cli_input {
  */
 dbt_status cli_input_read(cli_input *input, const struct cli_command *command, int argc,
                           char **argv, dbt_error *err) DBT_MUST_USE;
+/* Reads the options again, over values that have changed since: what is on the command line wins
+ * over other defaults than the command's. */
+dbt_status cli_input_read_again(const cli_input *input, dbt_error *err) DBT_MUST_USE;
 void cli_input_release(cli_input *input);
 /* The option was on the command line, whatever its value. */
 bool cli_given(const cli_input *input, const char *name);

@@ -11,6 +11,9 @@
  *     dbt_fit(store, &options, NULL, &result, &err);
  *     dbt_model_open(store, NULL, DBT_WEIGHTS_BEST, &model, &err);
  *     dbt_evaluate(store, model, "test", 2, NULL, &report, &err);
+ *
+ * A run that was interrupted or killed is gone on with by dbt_resume_find and dbt_fit, and ends
+ * with the same bits as one that was not.
  */
 #ifndef DBTRAIN_TRAIN_H
 #define DBTRAIN_TRAIN_H
@@ -75,6 +78,9 @@ typedef struct dbt_fit_options {
     size_t memory;     /* 512 MiB; at least 64 MiB; bounds the tables of counting and scoring, which
                           then take more passes; training takes what network and vocabulary need: see
                           dbt_fit_bytes */
+    double checkpoint_every; /* 60; seconds between checkpoints; 0: none but at an epoch's end (when
+                                a second has passed since the last), at the end, and when stopped */
+    int64_t resume;          /* 0: a new run; else goes on with that one: dbt_resume_find */
     dbt_vectorizer_options vectorizer; /* its memory is set by dbt_fit */
     dbt_network_options network;       /* its n_inputs, n_classes and seed are set by dbt_fit */
 } dbt_fit_options;
@@ -92,15 +98,59 @@ DBT_EXPORT void dbt_fit_options_init(dbt_fit_options *options);
 
 /*
  * Trains a run. `observer` may be NULL. The store must be writable. The best and the last weights
- * are stored; after DBT_EINTERRUPTED and DBT_EDIVERGED too (of a diverged run the best, if any).
- * DBT_EUSAGE (an option out of range, no such split, a label in class_weight that is unknown, a
- * name that is taken), DBT_EDATA (fewer than two labels, documents without a label, a validation
- * label that training lacks, an empty vocabulary), DBT_EDIVERGED, DBT_EINTERRUPTED, and the
- * store's.
+ * are stored; after DBT_EINTERRUPTED too, and of a run that diverged or failed the best, if any,
+ * and those of its last checkpoint. DBT_EUSAGE (an option out of range, no such split, a label in
+ * class_weight that is unknown, a name that is taken), DBT_EDATA (fewer than two labels, documents
+ * without a label, a validation label that training lacks, an empty vocabulary), DBT_EDIVERGED,
+ * DBT_EINTERRUPTED, and the store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options,
                                            const dbt_observer *observer, dbt_fit_result *result,
                                            dbt_error *err);
+
+/* A run that can be gone on with. */
+typedef struct dbt_resume {
+    int64_t run_id;
+    dbt_fit_options
+        options; /* those it was made with, and `resume` set to it; strings are the
+                    resume's; threads, memory and checkpoint_every have their defaults */
+    struct dbt__resume_memory *memory;
+} dbt_resume;
+
+/*
+ * The run that `run`, an id or a name, means; NULL is the newest that was interrupted, killed or
+ * failed, else the newest. Its options, changed in what does not change the result (threads,
+ * memory, checkpoint_every) and in nothing else, make dbt_fit go on with it, from its last
+ * checkpoint or, if there is none, from step 0; what was evaluated before goes.
+ *
+ * dbt_fit then also returns DBT_EUSAGE, listing the differences, when other options have changed,
+ * or the documents, labels or vocabulary are not those it began with (documents that were added to
+ * a split later are not its), and DBT_EDIVERGED of a run that diverged. Of one that has finished it
+ * only fills in the result. When the processor or a library is another the observer is told: the
+ * bits may differ then.
+ *
+ * Release in any case. DBT_EUSAGE (no such run: the message lists those that there are),
+ * DBT_EFORMAT, DBT_ENOMEM.
+ */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_resume_find(dbt_store *store, const char *run,
+                                                   dbt_resume *resume, dbt_error *err);
+DBT_EXPORT void dbt_resume_release(dbt_resume *resume);
+
+/* What went with a run. */
+typedef struct dbt_removed {
+    int64_t run_id;
+    int64_t bytes;   /* of its weights, predictions and checkpoint */
+    bool vocabulary; /* its vocabulary went too: no other run uses it */
+} dbt_removed;
+
+/*
+ * Deletes a run (an id or a name) with its history, weights, checkpoint, evaluations and
+ * predictions, and its vocabulary unless another run uses it, in one transaction. The file keeps
+ * its size: the space is used again. DBT_EUSAGE (no such run), DBT_EIO (opened read-only), and the
+ * store's.
+ */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_run_remove(dbt_store *store, const char *run,
+                                                  dbt_removed *removed, dbt_error *err);
 
 /* Which weights of a run: of the epoch with the lowest val_loss, or of the last step. */
 typedef enum dbt_weights { DBT_WEIGHTS_BEST, DBT_WEIGHTS_LAST } dbt_weights;

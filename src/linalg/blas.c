@@ -40,6 +40,7 @@ static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 static sgemm_function sgemm;
 static dbt_error load_error; /* status DBT_OK when sgemm is there */
 static bool take_turns;
+static const char *blas_name = "unknown";
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static size_t n_running, n_buffers; /* under `turn` */
 
@@ -95,6 +96,9 @@ static void load_library(void)
     int (*get_parallel)(void); /* 0: built without threads */
     if (find_function(library, "openblas_get_parallel", &get_parallel, sizeof get_parallel))
         take_turns = get_parallel() == 0;
+    char *(*get_config)(void); /* version, options, and the processor that it chose */
+    if (find_function(library, "openblas_get_config", &get_config, sizeof get_config))
+        blas_name = get_config();
 }
 
 dbt_status dbt__blas_load(dbt_error *err)
@@ -102,6 +106,11 @@ dbt_status dbt__blas_load(dbt_error *err)
     (void)pthread_once(&load_once, load_library);
     if (load_error.status == DBT_OK) return DBT_OK;
     return dbt__fail(err, load_error.status, "%s", load_error.message);
+}
+
+const char *dbt__blas_name(void)
+{
+    return blas_name;
 }
 
 /* A matrix that is stored with `rows` rows of `columns` floats, `distance` floats apart. */

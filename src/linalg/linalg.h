@@ -25,6 +25,9 @@
 
 /* Loads OpenBLAS, once in a process, from any thread. DBT_EINTERNAL, saying what to install. */
 dbt_status dbt__blas_load(dbt_error *err) DBT_MUST_USE;
+/* What the loaded library says of itself: version, how it was built, the processor that it chose
+ * its kernels for. Static. */
+const char *dbt__blas_name(void);
 
 typedef enum dbt__transpose { DBT__AS_IS, DBT__TRANSPOSED } dbt__transpose;
 

@@ -8,12 +8,14 @@
  * loss.c      losses, probabilities, and the gradient of the logits
  * train.c     a step: forward, backward, gradient, update
  * optimizer.c what a gradient, or its absence, does to weights
+ * state.c     what a resume needs, handed out and taken back
  *
  * A step makes its gradient as a value (dbt__gradient) before the optimizer sees it, so that
  * gradients of several machines could be summed in between.
  *
  * An exact resume needs, besides the options: every dbt__layer's weights and states as they are,
- * last_step (when not NULL), and optimizer.step. All else is scratch that a step fills anew.
+ * last_step (when not NULL), and optimizer.step: state.h. All else is scratch that a step fills
+ * anew.
  *
  * Threads. The work of a phase is cut into tasks that each own a part of the output; no task adds
  * to what another wrote. Kernels give an element the same bits however the rows around it are cut;

@@ -277,6 +277,11 @@ dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err)
     return dbt__sql_exec(sql, "BEGIN IMMEDIATE", err);
 }
 
+dbt_status dbt__sql_begin_read(dbt__sql *sql, dbt_error *err)
+{
+    return dbt__sql_exec(sql, "BEGIN", err);
+}
+
 dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err)
 {
     return dbt__sql_exec(sql, "COMMIT", err);

@@ -53,6 +53,9 @@ dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64
 /* BEGIN IMMEDIATE; COMMIT (when it fails, roll back); ROLLBACK (which cannot fail in a way that
  * matters, and does nothing outside of a transaction). */
 dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
+/* Begins a transaction that only reads: what is read in it is of one moment. End it with
+ * dbt__sql_rollback. */
+dbt_status dbt__sql_begin_read(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 void dbt__sql_rollback(dbt__sql *sql);
 /* True outside of any transaction, read or write. */

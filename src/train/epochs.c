@@ -3,7 +3,8 @@
  *
  * Each epoch ends with one transaction: its row of the history and, when it is the best so far, its
  * weights. So a shell that looks on sees whole epochs, and a killed training leaves its best
- * weights.
+ * weights. All that the loop knows is in fit->progress and the network, and a checkpoint stores
+ * both as they are, after any step: so the loop begins anywhere as if it had never stopped.
  */
 #include "fit_internal.h"
 
@@ -12,6 +13,9 @@
 
 #include "run.h"
 #include "weights.h"
+
+/* Seconds since the last checkpoint from which the end of an epoch makes one. */
+#define EPOCH_END_SECONDS 1.0
 
 static double now(void)
 {
@@ -42,9 +46,9 @@ static dbt_status label_page(dbt__fit *fit, const dbt_page *page, bool *weighted
     return DBT_OK;
 }
 
-static dbt_status train_step(dbt__fit *fit, dbt_position position, dbt_metrics *sums,
-                             dbt_error *err)
+static dbt_status train_step(dbt__fit *fit, dbt_error *err)
 {
+    dbt__progress *progress = &fit->progress;
     const dbt_page *page;
     const dbt_batch *batch;
     dbt_status status = dbt__loader_next(fit->loader, &page, &batch, err);
@@ -56,32 +60,64 @@ static dbt_status train_step(dbt__fit *fit, dbt_position position, dbt_metrics *
     /* The l2 penalty before the update is part of the loss of a step, as Keras reports it. */
     double penalty = dbt_network_penalty(fit->network);
     dbt_metrics metrics = {0};
+    dbt_position position = {progress->epoch, progress->step + 1};
     status = dbt_network_train(fit->network, batch, fit->label, weighted ? fit->weight : NULL,
                                position, &metrics, err);
     if (status < 0) return status;
-    sums->loss += metrics.loss + (double)metrics.n_rows * penalty;
-    sums->correct += metrics.correct;
-    sums->n_rows += metrics.n_rows;
+    progress->loss += metrics.loss + (double)metrics.n_rows * penalty;
+    progress->correct += metrics.correct;
+    progress->rows += (int64_t)metrics.n_rows;
+    progress->step++;
     return DBT_OK;
+}
+
+/* Brings the seconds of this epoch up to date. */
+static void count_seconds(dbt__fit *fit)
+{
+    double time = now();
+    fit->progress.seconds += time - fit->clock;
+    fit->clock = time;
+}
+
+dbt_status dbt__fit_save(dbt__fit *fit, dbt_error *err)
+{
+    count_seconds(fit);
+    return dbt__checkpoint_write(fit->sql, fit->result->run_id, fit->network, &fit->progress, err);
+}
+
+/* A checkpoint when it is time for one. */
+static dbt_status save_in_time(dbt__fit *fit, dbt_error *err)
+{
+    double every = fit->options.checkpoint_every;
+    if (every == 0 || now() - fit->checkpointed < every) return DBT_OK;
+    dbt_status status = dbt__sql_begin(fit->sql, err);
+    if (status < 0) return status;
+    status = dbt__fit_save(fit, err);
+    if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
+    if (status < 0) dbt__sql_rollback(fit->sql);
+    fit->checkpointed = now();
+    return status;
 }
 
 static dbt_status train_epoch(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
 {
-    dbt_metrics sums = {0};
-    for (int64_t i = 1; i <= fit->steps; i++) {
+    const dbt__progress *p = &fit->progress;
+    int64_t before = (p->epoch - 1) * fit->steps; /* steps of the epochs before */
+    while (p->step - before < fit->steps) {
         if (stop_wanted(fit))
             return dbt__fail(err, DBT_EINTERRUPTED, "interrupted in epoch %lld, step %lld of %lld",
-                             (long long)epoch->epoch, (long long)i, (long long)fit->steps);
-        dbt_position position = {epoch->epoch, (epoch->epoch - 1) * fit->steps + i};
-        dbt_status status = train_step(fit, position, &sums, err);
+                             (long long)p->epoch, (long long)(p->step - before + 1),
+                             (long long)fit->steps);
+        dbt_status status = train_step(fit, err);
+        if (status == DBT_OK) status = save_in_time(fit, err);
         if (status < 0) return status;
-        epoch->loss = sums.loss / (double)sums.n_rows;
-        epoch->acc = sums.correct / (double)sums.n_rows;
-        epoch->documents = (int64_t)sums.n_rows;
         if (fit->observer->step != NULL)
-            fit->observer->step(fit->observer->context, epoch->epoch, i, fit->steps, epoch->loss,
-                                epoch->acc);
+            fit->observer->step(fit->observer->context, p->epoch, p->step - before, fit->steps,
+                                p->loss / (double)p->rows, p->correct / (double)p->rows);
     }
+    epoch->loss = p->loss / (double)p->rows;
+    epoch->acc = p->correct / (double)p->rows;
+    epoch->documents = p->rows;
     dbt_network_settle(fit->network);
     return DBT_OK;
 }
@@ -91,6 +127,8 @@ static dbt_status validate(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
     dbt_metrics metrics;
     dbt_status status =
         dbt__scan(fit->scanner, fit->validation_pages, NULL, NULL, fit->observer, &metrics, err);
+    if (status == DBT_EINTERRUPTED)
+        (void)dbt__context(err, "validation of epoch %lld", (long long)epoch->epoch);
     if (status < 0) return status;
     epoch->val_loss = metrics.loss / (double)metrics.n_rows + dbt_network_penalty(fit->network);
     epoch->val_acc = metrics.correct / (double)metrics.n_rows;
@@ -100,57 +138,75 @@ static dbt_status validate(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
     return DBT_OK;
 }
 
+/* The next epoch is under way. */
+static void end_epoch(dbt__progress *progress, const dbt_epoch *epoch)
+{
+    if (epoch->best) {
+        progress->best_epoch = epoch->epoch;
+        progress->best_val_loss = epoch->val_loss;
+        progress->best_val_acc = epoch->val_acc;
+    }
+    progress->epoch++;
+    progress->loss = progress->correct = progress->seconds = 0;
+    progress->rows = 0;
+}
+
 static dbt_status store_epoch(dbt__fit *fit, const dbt_epoch *epoch, dbt_error *err)
 {
+    bool save = now() - fit->checkpointed >= EPOCH_END_SECONDS;
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
     status = dbt__run_add_epoch(fit->sql, epoch, err);
     if (status == DBT_OK && epoch->best)
         status = dbt__weights_write(fit->sql, epoch->run_id, DBT_WEIGHTS_BEST, fit->network, err);
+    if (status == DBT_OK && save) status = dbt__fit_save(fit, err);
     if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
     if (status < 0) dbt__sql_rollback(fit->sql);
+    if (save) fit->checkpointed = now();
     return status;
 }
 
-static dbt_status run_epoch(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
+static void keep_result(dbt_fit_result *result, const dbt_epoch *epoch)
 {
-    double begin = now();
-    dbt_status status = train_epoch(fit, epoch, err);
-    if (status == DBT_OK) status = validate(fit, epoch, err);
+    result->epochs = epoch->epoch;
+    if (!epoch->best) return;
+    result->best_epoch = epoch->epoch;
+    result->best_val_loss = epoch->val_loss;
+    result->best_val_acc = epoch->val_acc;
+}
+
+static dbt_status run_epoch(dbt__fit *fit, dbt_error *err)
+{
+    dbt__progress *progress = &fit->progress;
+    dbt_epoch epoch = {.run_id = fit->result->run_id,
+                       .epoch = progress->epoch,
+                       .epochs = fit->options.epochs,
+                       .steps = fit->steps,
+                       .learning_rate = dbt_network_get_options(fit->network)->learning_rate};
+    dbt_status status = train_epoch(fit, &epoch, err);
+    if (status == DBT_OK) status = validate(fit, &epoch, err);
     if (status < 0) return status;
-    epoch->seconds = now() - begin;
-    epoch->best = epoch->val_loss < fit->best_val_loss;
-    status = store_epoch(fit, epoch, err);
+    count_seconds(fit);
+    epoch.seconds = progress->seconds;
+    epoch.best = progress->best_epoch == 0 || epoch.val_loss < progress->best_val_loss;
+    end_epoch(progress, &epoch);
+    status = store_epoch(fit, &epoch, err);
     if (status < 0) return status;
-    fit->result->epochs = epoch->epoch;
-    fit->wait++;
-    if (epoch->best) {
-        fit->wait = 0;
-        fit->best_val_loss = epoch->val_loss;
-        fit->result->best_epoch = epoch->epoch;
-        fit->result->best_val_loss = epoch->val_loss;
-        fit->result->best_val_acc = epoch->val_acc;
-    }
-    if (fit->observer->epoch != NULL) fit->observer->epoch(fit->observer->context, epoch);
+    keep_result(fit->result, &epoch);
+    if (fit->observer->epoch != NULL) fit->observer->epoch(fit->observer->context, &epoch);
     return DBT_OK;
 }
 
 dbt_status dbt__fit_epochs(dbt__fit *fit, dbt_error *err)
 {
-    fit->best_val_loss = (double)INFINITY;
-    for (int64_t e = 1; e <= fit->options.epochs; e++) {
-        dbt_epoch epoch = {.run_id = fit->result->run_id,
-                           .epoch = e,
-                           .epochs = fit->options.epochs,
-                           .steps = fit->steps,
-                           .learning_rate = fit->options.network.learning_rate};
-        dbt_status status = run_epoch(fit, &epoch, err);
-        if (status < 0) return status;
-        /* Keras' EarlyStopping: after `patience` epochs in a row without a lower val_loss. */
-        if (!epoch.best && fit->wait >= fit->options.patience) {
-            fit->result->stopped_early = true;
-            return DBT_OK;
-        }
+    const dbt__progress *p = &fit->progress;
+    bool *stopped_early = &fit->result->stopped_early;
+    dbt_status status = DBT_OK;
+    fit->clock = fit->checkpointed = now();
+    while (status == DBT_OK) {
+        *stopped_early = dbt__patience_is_over(p->epoch - 1, p->best_epoch, fit->options.patience);
+        if (*stopped_early || p->epoch > fit->options.epochs) break;
+        status = run_epoch(fit, err);
     }
-    return DBT_OK;
+    return status;
 }

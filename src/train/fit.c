@@ -1,10 +1,11 @@
 /*
  * fit.c: from options to a trained run.
  *
- * In order: splits, threads, a survey of the training documents (labels and fingerprint), the
- * vocabulary (found or fitted), the network, the run's row, cursors; then the loop of epochs.c;
- * then the last weights and the run's status. What is checked is checked before the run's row is
- * made, so a mistake leaves no run.
+ * In order: splits, threads, a survey of their documents (labels and fingerprints), the vocabulary
+ * (found or fitted), the network, cursors, the run's row; then the loop of epochs.c; then the last
+ * checkpoint and the run's status. What is checked is checked before the run's row is made, so a
+ * mistake leaves no run. A run that goes on takes the same way; what it finds rather than makes is
+ * in resume.c.
  */
 #include "fit_internal.h"
 
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "class_weight.h"
+#include "environment.h"
 #include "run.h"
 #include "store_internal.h"
 #include "weights.h"
@@ -38,6 +40,7 @@ void dbt_fit_options_init(dbt_fit_options *options)
         .shuffle = true,
         .seed = 123,
         .memory = 512 * MIB,
+        .checkpoint_every = 60,
     };
     dbt_vectorizer_options_init(&options->vectorizer);
     dbt_network_options_init(&options->network);
@@ -65,6 +68,8 @@ static dbt_status check_options(const dbt_fit_options *options, dbt_error *err)
     if (options->validation == NULL &&
         !(options->validation_split > 0 && options->validation_split < 1))
         return dbt__fail(err, DBT_EUSAGE, "validation split must be between 0 and 1");
+    if (!(options->checkpoint_every >= 0 && isfinite(options->checkpoint_every)))
+        return dbt__fail(err, DBT_EUSAGE, "seconds between checkpoints must be 0 or more");
     if (options->seed > INT64_MAX) return dbt__fail(err, DBT_EUSAGE, "seed must be below 2^63");
     /* The network checks its options itself, but its size is asked for before it is made. */
     if (options->network.layers < 1 || options->network.layers > 64)
@@ -96,18 +101,17 @@ static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
 static dbt_status resolve_splits(dbt__fit *fit, dbt_error *err)
 {
     const dbt_fit_options *options = &fit->options;
-    dbt_status status;
-    if (options->validation == NULL) {
-        status = hold_out(fit, err);
-    } else {
-        status = dbt_store_find_split(fit->store, options->train, &fit->train_split, err);
-        if (status == DBT_OK)
-            status =
-                dbt_store_find_split(fit->store, options->validation, &fit->validation_split, err);
-        if (status == DBT_OK) status = copy_name(&fit->train, options->train, "", err);
-        if (status == DBT_OK) status = copy_name(&fit->validation, options->validation, "", err);
-    }
-    if (status < 0) return status;
+    if (options->validation == NULL) return hold_out(fit, err);
+    dbt_status status = dbt_store_find_split(fit->store, options->train, &fit->train_split, err);
+    if (status == DBT_OK)
+        status = dbt_store_find_split(fit->store, options->validation, &fit->validation_split, err);
+    if (status == DBT_OK) status = copy_name(&fit->train, options->train, "", err);
+    if (status == DBT_OK) status = copy_name(&fit->validation, options->validation, "", err);
+    return status;
+}
+
+static dbt_status check_splits(const dbt__fit *fit, dbt_error *err)
+{
     if (fit->train_split.documents == 0 || fit->validation_split.documents == 0)
         return dbt__fail(err, DBT_EDATA, "split '%s' has no documents",
                          fit->train_split.documents == 0 ? fit->train : fit->validation);
@@ -118,6 +122,15 @@ static dbt_status resolve_splits(dbt__fit *fit, dbt_error *err)
                       ? ": the same documents, so val_loss says nothing about new ones"
                       : "");
     return DBT_OK;
+}
+
+static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
+{
+    dbt_status status =
+        dbt__survey_split(fit->store, fit->train, fit->train_split.documents, &fit->survey, err);
+    if (status < 0) return status;
+    return dbt__survey_split(fit->store, fit->validation, fit->validation_split.documents,
+                             &fit->validation_survey, err);
 }
 
 static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
@@ -133,32 +146,18 @@ static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
 }
 
 /* Every document of the validation split needs a label that training knows. */
-static dbt_status check_validation_labels(dbt__fit *fit, dbt_error *err)
+static dbt_status check_validation_labels(const dbt__fit *fit, dbt_error *err)
 {
-    dbt__statement *select = NULL;
-    dbt_status status = dbt__prepare(
-        fit->sql,
-        "SELECT DISTINCT d.label_id, l.name FROM split_document s"
-        " JOIN document d ON d.id = s.document_id LEFT JOIN label l ON l.id = d.label_id"
-        " WHERE s.split_id = ? AND s.position < ?",
-        &select, err);
-    if (status < 0) return status;
-    dbt__bind_int(select, 1, fit->validation_split.id);
-    dbt__bind_int(select, 2, fit->validation_split.documents);
-    while ((status = dbt__step(select, err)) == DBT_OK) {
-        int32_t output = dbt__label_map_output(&fit->survey.labels, dbt__column_int(select, 0));
-        dbt_text name = dbt__column_text(select, 1);
-        if (output == DBT_NO_LABEL)
-            status = dbt__fail(err, DBT_EDATA, "split '%s' has documents without a label",
-                               fit->validation);
-        else if (output == DBT_UNKNOWN_LABEL)
-            status = dbt__fail(err, DBT_EDATA,
-                               "split '%s' has label '%.*s', which training split '%s' lacks",
-                               fit->validation, (int)name.bytes, name.data, fit->train);
-        if (status < 0) break;
-    }
-    dbt__finalize(select);
-    return status < 0 ? status : DBT_OK;
+    const dbt__label_map *labels = &fit->validation_survey.labels;
+    if (fit->validation_survey.unlabelled > 0)
+        return dbt__fail(err, DBT_EDATA, "split '%s' has documents without a label",
+                         fit->validation);
+    for (size_t i = 0; i < labels->n; i++)
+        if (dbt__label_map_output(&fit->survey.labels, labels->label[i].id) == DBT_UNKNOWN_LABEL)
+            return dbt__fail(err, DBT_EDATA,
+                             "split '%s' has label '%s', which training split '%s' lacks",
+                             fit->validation, labels->label[i].name, fit->train);
+    return DBT_OK;
 }
 
 static dbt_status weigh_classes(dbt__fit *fit, dbt_error *err)
@@ -212,13 +211,11 @@ static dbt_status budget_vectorizer(dbt__fit *fit, dbt_error *err)
 
 static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
 {
-    dbt_status status = budget_vectorizer(fit, err);
-    if (status < 0) return status;
     bool found = false;
     dbt_vectorizer_stats stats;
-    status = dbt__vocabulary_obtain(fit->store, fit->train, &fit->options.vectorizer, &fit->survey,
-                                    fit->pool, fit->observer, &fit->vectorizer, &fit->vectorizer_id,
-                                    &found, &stats, err);
+    dbt_status status = dbt__vocabulary_obtain(
+        fit->store, fit->train, &fit->options.vectorizer, &fit->survey, fit->pool, fit->observer,
+        &fit->vectorizer, &fit->vectorizer_id, &found, &stats, err);
     if (status < 0) return status;
     size_t n = dbt_vectorizer_features(fit->vectorizer);
     long long terms = (long long)dbt_vectorizer_terms(fit->vectorizer);
@@ -243,6 +240,12 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
     network->seed = fit->options.seed;
     dbt_status status = dbt_network_new(network, fit->pool, &fit->network, err);
     if (status < 0) return status;
+    if (dbt__checkpoint_bytes(fit->network) > DBT__CHECKPOINT_MAX_BYTES)
+        return dbt__fail(err, DBT_EUSAGE,
+                         "the state of this network is of %zu MB, and SQLite stores at most %zu in "
+                         "a value: take a smaller top-k, or fewer units",
+                         dbt__checkpoint_bytes(fit->network) / 1000000,
+                         DBT__CHECKPOINT_MAX_BYTES / 1000000);
     fit->label = dbt__alloc_array((size_t)fit->options.batch_size, sizeof *fit->label);
     fit->weight = dbt__alloc_array((size_t)fit->options.batch_size, sizeof *fit->weight);
     if (fit->label == NULL || fit->weight == NULL) return dbt__out_of_memory(err, "a batch");
@@ -305,12 +308,20 @@ static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
     fit->validation_pages = dbt_cursor_pages(fit->validation_cursor);
     if (options->validation_steps > 0 && options->validation_steps < fit->validation_pages)
         fit->validation_pages = options->validation_steps;
+    return DBT_OK;
+}
+
+/* From the step that the training is at. */
+static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
+{
     int64_t end;
-    if (__builtin_mul_overflow(fit->steps, options->epochs, &end)) end = INT64_MAX;
+    if (__builtin_mul_overflow(fit->steps, fit->options.epochs, &end)) end = INT64_MAX;
+    const size_t batch_size = (size_t)fit->options.batch_size;
     const dbt__feed train = {fit->train_cursor, fit->vectorizer, fit->train_rows, batch_size};
     const dbt__feed validation = {fit->validation_cursor, fit->vectorizer, fit->validation_rows,
                                   batch_size};
-    status = dbt__loader_new(&train, dbt_pool_threads(fit->pool), 0, end, &fit->loader, err);
+    dbt_status status = dbt__loader_new(&train, dbt_pool_threads(fit->pool), fit->progress.step,
+                                        end, &fit->loader, err);
     if (status < 0) return status;
     return dbt__scanner_new(&validation, fit->network, &fit->survey.labels, fit->pool,
                             &fit->scanner, err);
@@ -326,30 +337,58 @@ static dbt_status find_folder(dbt__fit *fit, dbt_error *err)
     return status;
 }
 
-static dbt_status prepare(dbt__fit *fit, dbt_error *err)
+static dbt_status create_run(dbt__fit *fit, dbt_error *err)
 {
-    size_t threads = fit->options.threads == 0 ? dbt_usable_cores() : fit->options.threads;
-    dbt_status status = check_options(&fit->options, err);
-    if (status == DBT_OK) status = find_folder(fit, err);
-    /* Told now rather than by dbt__run_create, after minutes of counting. */
-    if (status == DBT_OK) status = dbt__run_check_name(fit->sql, fit->options.name, err);
-    if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
-    if (status == DBT_OK) status = resolve_splits(fit, err);
-    if (status == DBT_OK)
-        status = dbt__survey_split(fit->store, fit->train, fit->train_split.documents, &fit->survey,
-                                   err);
+    char *environment = NULL;
+    dbt_status status = dbt__environment_write(fit->sql, fit->network, &environment, err);
+    if (status < 0) return status;
+    const dbt__run_row row = {
+        .vectorizer_id = fit->vectorizer_id,
+        .train_split_id = fit->train_split.id,
+        .validation_split_id = fit->validation_split.id,
+        .n_train = fit->train_split.documents,
+        .n_validation = fit->validation_split.documents,
+        .validation_fingerprint = fit->validation_survey.fingerprint,
+        .environment = environment,
+    };
+    status = dbt__run_create(fit->sql, &fit->options, &row, &fit->survey.labels,
+                             &fit->result->run_id, err);
+    dbt__free(environment);
+    return status;
+}
+
+/* Splits, and what a scan of their documents tells. */
+static dbt_status prepare_data(dbt__fit *fit, dbt_error *err)
+{
+    bool resumed = fit->options.resume != 0;
+    dbt_status status = resumed ? dbt__resume_splits(fit, err) : resolve_splits(fit, err);
+    if (status == DBT_OK) status = check_splits(fit, err);
+    if (status == DBT_OK) status = survey_splits(fit, err);
+    if (status == DBT_OK && resumed) status = dbt__resume_check_data(fit, err);
     if (status == DBT_OK) status = check_survey(fit, err);
     if (status == DBT_OK) status = check_validation_labels(fit, err);
     if (status == DBT_OK) status = weigh_classes(fit, err);
-    if (status == DBT_OK) status = obtain_vocabulary(fit, err);
+    return status;
+}
+
+static dbt_status prepare(dbt__fit *fit, dbt_error *err)
+{
+    bool resumed = fit->options.resume != 0;
+    size_t threads = fit->options.threads == 0 ? dbt_usable_cores() : fit->options.threads;
+    fit->progress = (dbt__progress){.seed = fit->options.seed, .epoch = 1};
+    /* Told now rather than by dbt__run_create, after minutes of counting. */
+    dbt_status status = resumed ? DBT_OK : dbt__run_check_name(fit->sql, fit->options.name, err);
+    if (status == DBT_OK) status = find_folder(fit, err);
+    if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
+    if (status == DBT_OK) status = prepare_data(fit, err);
+    if (status == DBT_OK) status = budget_vectorizer(fit, err);
+    if (status == DBT_OK)
+        status = resumed ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);
     if (status == DBT_OK) status = make_network(fit, err);
     if (status == DBT_OK) status = open_cursors(fit, err);
-    if (status < 0) return status;
-    const dbt__run_row row = {fit->vectorizer_id, fit->train_split.id, fit->validation_split.id,
-                              fit->train_split.documents, fit->validation_split.documents};
-    return dbt__run_create(fit->sql, &fit->options, &row, &fit->survey.labels, &fit->result->run_id,
-                           err);
+    if (status == DBT_OK) status = resumed ? dbt__resume_state(fit, err) : create_run(fit, err);
+    return status;
 }
 
 static const char *run_status_of(dbt_status status)
@@ -366,23 +405,35 @@ static const char *run_status_of(dbt_status status)
     }
 }
 
-/* Last weights and status in one transaction. A diverged network's last weights are not kept: they
- * are of no use. */
-static dbt_status finish(dbt__fit *fit, dbt_status outcome, const dbt_error *cause, dbt_error *err)
+/* Status, and a last checkpoint of what can be used or gone on with, in one transaction. Of what
+ * diverged or failed the checkpoint before is kept. */
+static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause,
+                            dbt_error *err)
 {
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
-    int64_t run_id = fit->result->run_id;
-    if (outcome == DBT_OK || outcome == DBT_EINTERRUPTED) {
-        dbt_network_settle(fit->network);
-        status = dbt__weights_write(fit->sql, run_id, DBT_WEIGHTS_LAST, fit->network, err);
-    }
+    if (outcome == DBT_OK || outcome == DBT_EINTERRUPTED) status = dbt__fit_save(fit, err);
     if (status == DBT_OK)
-        status = dbt__run_set_status(fit->sql, run_id, run_status_of(outcome),
+        status = dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome),
                                      outcome == DBT_OK ? NULL : cause->message, err);
     if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
     if (status < 0) dbt__sql_rollback(fit->sql);
     return status;
+}
+
+/* Epochs, and how they ended. */
+static dbt_status train_run(dbt__fit *fit, dbt_error *err)
+{
+    dbt_status status = start_feeds(fit, err);
+    if (status == DBT_OK) status = dbt__fit_epochs(fit, err);
+    dbt_error late = {0};
+    dbt_status closed = close_run(fit, status, err, &late);
+    if (closed == DBT_OK || (status != DBT_OK && status != DBT_EINTERRUPTED)) return status;
+    /* The last checkpoint could not be made: that is how it ended. */
+    dbt_error ignored = {0};
+    (void)close_run(fit, closed, &late, &ignored);
+    *err = late;
+    return closed;
 }
 
 static void release(dbt__fit *fit)
@@ -396,6 +447,7 @@ static void release(dbt__fit *fit)
     dbt_network_free(fit->network);
     dbt_vectorizer_free(fit->vectorizer);
     dbt__label_map_release(&fit->survey.labels);
+    dbt__label_map_release(&fit->validation_survey.labels);
     dbt_pool_free(fit->pool);
     dbt__free(fit->class_weight);
     dbt__free(fit->label);
@@ -417,16 +469,14 @@ dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options, const dbt_o
                     .options = *options,
                     .observer = observer == NULL ? &nobody : observer,
                     .result = result};
+    bool finished = false;
     dbt_error cause = {0};
-    dbt_status status = prepare(&fit, &cause);
-    if (status == DBT_OK) {
-        status = dbt__fit_epochs(&fit, &cause);
-        dbt_error late = {0};
-        dbt_status finished = finish(&fit, status, &cause, &late);
-        if (status == DBT_OK && finished < 0) {
-            status = finished;
-            cause = late;
-        }
+    dbt_status status = check_options(&fit.options, &cause);
+    if (status == DBT_OK && fit.options.resume != 0)
+        status = dbt__resume_begin(&fit, &finished, &cause);
+    if (status == DBT_OK && !finished) {
+        status = prepare(&fit, &cause);
+        if (status == DBT_OK) status = train_run(&fit, &cause);
     }
     release(&fit);
     if (status < 0 && err != NULL && err->status == DBT_OK) *err = cause;

@@ -1,4 +1,6 @@
-/* fit_internal.h: a training under way, shared by its preparation (fit.c) and its loop (epochs.c).
+/*
+ * fit_internal.h: a training under way, shared by its preparation (fit.c; resume.c for one that
+ * goes on) and its loop (epochs.c).
  */
 #ifndef DBT_FIT_INTERNAL_H
 #define DBT_FIT_INTERNAL_H
@@ -10,6 +12,7 @@
 #include <dbtrain/vectorizer.h>
 
 #include "base.h"
+#include "checkpoint.h"
 #include "labels.h"
 #include "loader.h"
 #include "row_cache.h"
@@ -32,6 +35,7 @@ typedef struct dbt__fit {
 
     dbt_pool *pool;
     dbt__survey survey; /* of the training split; its labels are the outputs */
+    dbt__survey validation_survey;
     int64_t vectorizer_id;
     dbt_vectorizer *vectorizer;
     dbt_network *network;
@@ -48,14 +52,42 @@ typedef struct dbt__fit {
 
     int32_t *label; /* [batch_size], scratch */
     float *weight;  /* [batch_size], scratch */
-    double best_val_loss;
-    int64_t wait; /* epochs since the best */
+
+    dbt__progress progress;
+    double clock;        /* up to when progress.seconds counts */
+    double checkpointed; /* when the last checkpoint was made, or else training began */
 } dbt__fit;
 
 void dbt__fit_note(const dbt__fit *fit, const char *format, ...) DBT_PRINTF(2, 3);
 
+/* Keras' EarlyStopping: `patience` epochs in a row, but at least one, without a lower val_loss than
+ * the best's. */
+static inline bool dbt__patience_is_over(int64_t epochs, int64_t best_epoch, int64_t patience)
+{
+    int64_t waited = best_epoch == 0 ? 0 : epochs - best_epoch;
+    return waited > 0 && waited >= patience;
+}
+
+/* --- epochs.c --- */
+
 /* Epochs until one of the reasons to stop, everything stored as it happens; fit->result is kept
  * current. */
 dbt_status dbt__fit_epochs(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Writes a checkpoint, inside the caller's transaction. */
+dbt_status dbt__fit_save(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+
+/* --- resume.c: what a run that goes on does in place of the steps of fit.c --- */
+
+/* Compares the options with the run's. *finished: it has, and fit->result is filled in. DBT_EUSAGE
+ * lists the differences; DBT_EDIVERGED. */
+dbt_status dbt__resume_begin(dbt__fit *fit, bool *finished, dbt_error *err) DBT_MUST_USE;
+/* The splits that it was trained on, as long as they were. DBT_EUSAGE. */
+dbt_status dbt__resume_splits(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Once the splits are surveyed: its documents, labels and vocabulary are those it began with.
+ * DBT_EUSAGE lists what is not. */
+dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+dbt_status dbt__resume_vocabulary(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Network and progress as they were, and the run's row says that it is running. */
+dbt_status dbt__resume_state(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 
 #endif

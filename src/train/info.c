@@ -11,6 +11,7 @@
 #include <dbtrain/train.h>
 
 #include "base.h"
+#include "run.h"
 #include "sql.h"
 #include "store_internal.h"
 
@@ -181,11 +182,7 @@ static const char runs_query[] =
     " CASE WHEN r.status = 'running' AND NOT ?1 THEN 'interrupted' ELSE r.status END, (SELECT "
     "count(*) FROM epoch e WHERE e.run_id = r.id),"
     " coalesce(r.best_epoch, 0), b.val_loss, b.val_acc,"
-    " (SELECT coalesce(sum(length(value)), 0) FROM parameter p WHERE p.run_id = r.id)"
-    " + (SELECT coalesce(sum(length(state)), 0) FROM checkpoint c WHERE c.run_id = r.id)"
-    /* A prediction's key, value and cell take about 40 bytes. */
-    " + 40 * (SELECT count(*) FROM prediction d WHERE d.run_id = r.id),"
-    " t.name, v.name, r.started_at"
+    " " DBT__RUN_BYTES ", t.name, v.name, r.started_at"
     " FROM run r LEFT JOIN epoch b ON b.run_id = r.id AND b.epoch = r.best_epoch"
     " LEFT JOIN split t ON t.id = r.train_split_id"
     " LEFT JOIN split v ON v.id = r.validation_split_id ORDER BY r.id";

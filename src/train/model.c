@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "checkpoint.h"
 #include "run.h"
 #include "settings.h"
 #include "store_internal.h"
@@ -65,6 +66,21 @@ static dbt_status choose_weights(dbt_model *model, dbt__sql *sql, dbt_error *err
     return status;
 }
 
+/* Last weights are stored as they were: what lagged of them is caught up now. A run without a
+ * checkpoint has none that lag. */
+static dbt_status read_weights(dbt_model *model, dbt__sql *sql, dbt_error *err)
+{
+    dbt__progress progress;
+    bool found = false;
+    dbt_status status = DBT_OK;
+    if (model->weights == DBT_WEIGHTS_LAST)
+        status = dbt__checkpoint_read(sql, model->run_id, model->network, &progress, &found, err);
+    if (status < 0) return status;
+    if (!found) return dbt__weights_read(sql, model->run_id, model->weights, model->network, err);
+    dbt_network_settle(model->network);
+    return dbt_network_check(model->network, err);
+}
+
 static dbt_status read_network(dbt_model *model, dbt__sql *sql, const dbt_fit_options *options,
                                dbt_error *err)
 {
@@ -79,7 +95,23 @@ static dbt_status read_network(dbt_model *model, dbt__sql *sql, const dbt_fit_op
     if (status == DBT_EUSAGE) status = DBT_EFORMAT;
     if (status < 0)
         return dbt__fail(err, status, "run %lld: %s", (long long)model->run_id, cause.message);
-    return dbt__weights_read(sql, model->run_id, model->weights, model->network, err);
+    return read_weights(model, sql, err);
+}
+
+/* Inside a transaction, so that what belongs together is read together while a training writes. */
+static dbt_status read_model(dbt_model *model, dbt__sql *sql, const char *run, dbt_error *err)
+{
+    dbt_fit_options options;
+    dbt_fit_options_init(&options);
+    int64_t vectorizer_id = 0;
+    dbt_status status = dbt__run_find(sql, run, &model->run_id, err);
+    if (status == DBT_OK) status = choose_weights(model, sql, err);
+    if (status == DBT_OK) status = read_run(model, sql, &options, &vectorizer_id, err);
+    if (status == DBT_OK) status = dbt__label_map_read(&model->labels, sql, model->run_id, err);
+    if (status == DBT_OK)
+        status = dbt__vocabulary_load(sql, vectorizer_id, NULL, &model->vectorizer, err);
+    if (status == DBT_OK) status = read_network(model, sql, &options, err);
+    return status;
 }
 
 dbt_status dbt_model_open(dbt_store *store, const char *run, dbt_weights weights, dbt_model **model,
@@ -87,19 +119,12 @@ dbt_status dbt_model_open(dbt_store *store, const char *run, dbt_weights weights
 {
     *model = NULL;
     dbt__sql *sql = dbt__store_sql(store);
-    dbt_fit_options options;
-    dbt_fit_options_init(&options);
-    int64_t vectorizer_id = 0;
     dbt_model *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "a model");
     made->weights = weights;
-    dbt_status status = dbt__run_find(sql, run, &made->run_id, err);
-    if (status == DBT_OK) status = choose_weights(made, sql, err);
-    if (status == DBT_OK) status = read_run(made, sql, &options, &vectorizer_id, err);
-    if (status == DBT_OK) status = dbt__label_map_read(&made->labels, sql, made->run_id, err);
-    if (status == DBT_OK)
-        status = dbt__vocabulary_load(sql, vectorizer_id, NULL, &made->vectorizer, err);
-    if (status == DBT_OK) status = read_network(made, sql, &options, err);
+    dbt_status status = dbt__sql_begin_read(sql, err);
+    if (status == DBT_OK) status = read_model(made, sql, run, err);
+    dbt__sql_rollback(sql);
     if (status < 0) {
         dbt_model_close(made);
         return status;

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "settings.h"
+#include "weights.h"
 
-/* The stored settings are the options and how many documents the run has of each split. */
+/* The stored settings are the options, how many documents the run has of each split, and what a
+ * resume compares. */
 static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
                              const char *settings, int64_t *run_id, dbt_error *err)
 {
@@ -13,10 +15,13 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
     dbt_status status = dbt__prepare(
         sql,
         "INSERT INTO run (name, vectorizer_id, status, seed, train_split_id, validation_split_id,"
-        " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_set(?6, '$.train_documents', ?7,"
-        " '$.validation_documents', ?8))",
+        " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_patch(json_set(?6,"
+        " '$.train_documents', ?7, '$.validation_documents', ?8, '$.validation_fingerprint', ?9),"
+        " ?10))",
         &insert, err);
     if (status < 0) return status;
+    char fingerprint[DBT__DIGEST_CHARS];
+    dbt__digest_text(row->validation_fingerprint, fingerprint);
     dbt__bind_string(insert, 1, options->name);
     dbt__bind_int(insert, 2, row->vectorizer_id);
     dbt__bind_int(insert, 3, (int64_t)options->seed);
@@ -25,6 +30,8 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
     dbt__bind_string(insert, 6, settings);
     dbt__bind_int(insert, 7, row->n_train);
     dbt__bind_int(insert, 8, row->n_validation);
+    dbt__bind_string(insert, 9, fingerprint);
+    dbt__bind_string(insert, 10, row->environment);
     status = dbt__run(insert, err);
     *run_id = dbt__sql_last_id(sql);
     dbt__finalize(insert);
@@ -117,6 +124,45 @@ dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_st
     dbt__bind_int(update, 3, run_id);
     status = dbt__run(update, err);
     dbt__finalize(update);
+    return status;
+}
+
+static dbt_status reopen_run(dbt__sql *sql, int64_t run_id, int64_t first, dbt_error *err)
+{
+    static const struct {
+        const char *text;
+        bool has_first;
+    } changes[] = {
+        {"DELETE FROM prediction WHERE run_id = ?1", false},
+        {"DELETE FROM evaluation WHERE run_id = ?1", false},
+        {"DELETE FROM parameter WHERE run_id = ?1 AND kind = 'best'"
+         " AND (SELECT best_epoch FROM run WHERE id = ?1) >= ?2",
+         true},
+        {"DELETE FROM epoch WHERE run_id = ?1 AND epoch >= ?2", true},
+        {"UPDATE run SET status = 'running', message = NULL, finished_at = NULL,"
+         " best_epoch = iif(best_epoch >= ?2, NULL, best_epoch) WHERE id = ?1",
+         true},
+    };
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < sizeof changes / sizeof *changes; i++) {
+        dbt__statement *change = NULL;
+        status = dbt__prepare(sql, changes[i].text, &change, err);
+        if (status < 0) break;
+        dbt__bind_int(change, 1, run_id);
+        if (changes[i].has_first) dbt__bind_int(change, 2, first);
+        status = dbt__run(change, err);
+        dbt__finalize(change);
+    }
+    return status;
+}
+
+dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first, dbt_error *err)
+{
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    status = reopen_run(sql, run_id, first, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
     return status;
 }
 

@@ -11,6 +11,13 @@
 #include "labels.h"
 #include "sql.h"
 
+/* Bytes of the weights, predictions and checkpoint of run r, in SQL. A prediction's key, value and
+ * cell take about 40. */
+#define DBT__RUN_BYTES                                                                             \
+    "((SELECT coalesce(sum(length(value)), 0) FROM parameter WHERE run_id = r.id)"                 \
+    " + (SELECT coalesce(sum(length(state)), 0) FROM checkpoint WHERE run_id = r.id)"              \
+    " + 40 * (SELECT count(*) FROM prediction WHERE run_id = r.id))"
+
 typedef struct dbt__run_row {
     int64_t vectorizer_id;
     int64_t train_split_id;
@@ -18,6 +25,8 @@ typedef struct dbt__run_row {
     int64_t
         n_train; /* documents that the run trains and validates on: rows added later are not its */
     int64_t n_validation;
+    uint64_t validation_fingerprint; /* of the documents that it validates on */
+    const char *environment;         /* JSON: what its bits depend on beside settings and data */
 } dbt__run_row;
 
 /* DBT_EUSAGE when a run may not be called so (NULL: no name): it is taken, or could be an id. */
@@ -29,6 +38,11 @@ dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const 
                            dbt_error *err) DBT_MUST_USE;
 /* Inserts an epoch, inside the caller's transaction; raises best_epoch when it is the best. */
 dbt_status dbt__run_add_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *err) DBT_MUST_USE;
+/* The run goes on: it is 'running' again. Evaluations and predictions of weights that will change
+ * go; epoch `first` and those after it (INT64_MAX: none) are taken back, with the best weights if
+ * they are of one of them. One transaction. */
+dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first,
+                           dbt_error *err) DBT_MUST_USE;
 /* Sets the final status, inside the caller's transaction. `message` may be NULL. */
 dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_status,
                                const char *message, dbt_error *err) DBT_MUST_USE;

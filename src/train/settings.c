@@ -36,9 +36,11 @@ const dbt__field dbt__vectorizer_fields[] = {
 };
 
 #define FIT(field) offsetof(dbt_fit_options, field)
-/* What cannot change the bits of a run (threads, memory) is left out; its seed and splits are
+/* What cannot change the bits of a run (threads, memory) is left out; its seed and name are
  * columns. */
 const dbt__field dbt__fit_fields[] = {
+    {"train", DBT__FIELD_STRING, FIT(train), NULL},
+    {"validation", DBT__FIELD_STRING, FIT(validation), NULL},
     {"validation_split", DBT__FIELD_DOUBLE, FIT(validation_split), NULL},
     {"batch_size", DBT__FIELD_INT64, FIT(batch_size), NULL},
     {"epochs", DBT__FIELD_INT64, FIT(epochs), NULL},
@@ -286,5 +288,28 @@ dbt_status dbt__settings_read(dbt__sql *sql, const dbt__field *fields, void *opt
         dbt__reset(statement);
     }
     dbt__finalize(statement);
+    return status;
+}
+
+dbt_status dbt__settings_compare(dbt__sql *sql, const char *stored, const char *given,
+                                 char **differences, dbt_error *err)
+{
+    *differences = NULL;
+    dbt__statement *select = NULL;
+    dbt_status status = check_json(sql, stored, err);
+    /* Members are compared as JSON text: SQLite's own numbers would lose digits. */
+    if (status == DBT_OK)
+        status = dbt__prepare(
+            sql,
+            "SELECT group_concat(key || ' is ' || (?1 -> fullkey) || ', not ' || (?2 -> fullkey),"
+            " '; ') FROM json_each(?2) WHERE json_type(?1, fullkey) IS NOT NULL"
+            " AND (?1 -> fullkey) <> (?2 -> fullkey)",
+            &select, err);
+    if (status < 0) return status;
+    dbt__bind_string(select, 1, stored);
+    dbt__bind_string(select, 2, given);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 0, differences, err);
+    dbt__finalize(select);
     return status;
 }

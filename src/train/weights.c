@@ -45,9 +45,12 @@ dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind, d
     dbt_status status = dbt_network_check(network, err);
     if (status == DBT_OK)
         status = dbt__prepare(sql,
-                              "REPLACE INTO parameter"
+                              "INSERT INTO parameter"
                               " (run_id, kind, layer, name, rows, columns, value, digest)"
-                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                              " ON CONFLICT (run_id, kind, layer, name) DO UPDATE SET"
+                              " rows = excluded.rows, columns = excluded.columns,"
+                              " value = excluded.value, digest = excluded.digest",
                               &insert, err);
     for (size_t i = 0; status == DBT_OK && i < dbt_network_parameters(network); i++) {
         dbt_parameter parameter = dbt_network_parameter(network, i);

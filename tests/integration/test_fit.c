@@ -6,27 +6,6 @@
 
 #include "quickstart.h"
 
-/* Everything that must be the same bit by bit: vocabulary, weights, history. To be freed. */
-static char *bits_of_run(dbt_store *store, int64_t run_id)
-{
-    char query[1200];
-    (void)snprintf(
-        query, sizeof query,
-        "SELECT v.digest || (SELECT group_concat(digest) FROM (SELECT digest FROM vocabulary"
-        "   WHERE vectorizer_id = v.id ORDER BY part))"
-        " || (SELECT group_concat(kind || layer || name || digest) FROM (SELECT * FROM parameter"
-        "   WHERE run_id = r.id ORDER BY kind, layer, name))"
-        " || (SELECT group_concat(printf('%%d %%!.17g %%!.17g %%!.17g %%!.17g', documents, loss,"
-        "   acc, val_loss, val_acc)) FROM (SELECT * FROM epoch WHERE run_id = r.id"
-        "   ORDER BY epoch))"
-        " FROM run r JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = %lld",
-        (long long)run_id);
-    char *bits = ask_text(store, query);
-    assert_non_null(bits);
-    assert_true(strlen(bits) > 200);
-    return bits;
-}
-
 static void test_fit__learns_the_quickstart_corpus(void **state)
 {
     (void)state;
@@ -621,6 +600,8 @@ static void refuse_fractions(dbt_store *store)
         {offsetof(dbt_fit_options, validation_split), 0, "validation split must be between"},
         {offsetof(dbt_fit_options, validation_split), 1, "validation split must be between"},
         {offsetof(dbt_fit_options, validation_split), NAN, "validation split must be between"},
+        {offsetof(dbt_fit_options, checkpoint_every), -1, "seconds between checkpoints must be"},
+        {offsetof(dbt_fit_options, checkpoint_every), NAN, "seconds between checkpoints must be"},
         {offsetof(dbt_fit_options, network.dropout), 1, "dropout must be"},
         {offsetof(dbt_fit_options, network.l2), -1, "l2 must be"},
         {offsetof(dbt_fit_options, network.label_smoothing), 1, "label smoothing must be"},

@@ -17,6 +17,7 @@ typedef struct values {
     double closed; /* [0, 1] */
     double rate;   /* > 0 */
     const char *string;
+    const char *optional;
     cli_list list;
     int choice;
     int custom;
@@ -68,6 +69,7 @@ static const cli_option options[] = {
      .argument = "F",
      .bound = CLI_ABOVE_LOW},
     {.name = "string", .kind = CLI_STRING, .field = FIELD(string), .argument = "TEXT"},
+    {.name = "optional", .kind = CLI_OPTIONAL, .field = FIELD(optional), .argument = "TEXT"},
     {.name = "list", .kind = CLI_LIST, .field = FIELD(list), .argument = "NAME,..."},
     {.name = "choice",
      .kind = CLI_CHOICE,
@@ -121,6 +123,60 @@ static void test_options__store_what_was_given_and_keep_the_defaults(void **stat
     assert_string_equal(input.argument[1], "b");
     assert_true(cli_given(&input, "open"));
     assert_false(cli_given(&input, "closed"));
+    cli_input_release(&input);
+}
+
+/* A value only behind '=': the next word is what it would be anyway. */
+static void test_options__a_value_may_be_left_out_of_an_optional_one(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[8];
+        bool given;
+        const char *value;
+    } cases[] = {{{"a.db"}, false, NULL},
+                 {{"--optional", "a.db"}, true, NULL},
+                 {{"--optional=3", "a.db"}, true, "3"},
+                 {{"a.db", "--optional"}, true, NULL},
+                 {{"--optional=x", "a.db", "--optional"}, true, "x"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cli_input input;
+        dbt_error err = {0};
+        assert_int_equal(read_line(&input, cases[i].words, &err), DBT_OK);
+        const values *v = input.values;
+        assert_int_equal(cli_given(&input, "optional"), cases[i].given);
+        assert_int_equal(v->optional == NULL, cases[i].value == NULL);
+        if (cases[i].value != NULL) assert_string_equal(v->optional, cases[i].value);
+        assert_int_equal(input.n_arguments, 1);
+        assert_string_equal(input.argument[0], "a.db");
+        cli_input_release(&input);
+    }
+    static const char *const empty[8] = {"--optional=", "a.db"};
+    cli_input input;
+    dbt_error err = {0};
+    assert_int_equal(read_line(&input, empty, &err), DBT_EUSAGE);
+    assert_string_equal(err.message, "--optional= must not be empty");
+    cli_input_release(&input);
+}
+
+static void test_options__read_again_change_what_was_given_alone(void **state)
+{
+    (void)state;
+    static const char *const words[8] = {"a.db", "--open=0.5", "--list=a,b", "b", "--no-on"};
+    cli_input input;
+    dbt_error err = {0};
+    assert_int_equal(read_line(&input, words, &err), DBT_OK);
+    values *v = input.values;
+    v->open = 0.75;
+    v->integer = 9;
+    v->on = true;
+    assert_int_equal(cli_input_read_again(&input, &err), DBT_OK);
+    assert_true(v->open == 0.5);
+    assert_int_equal(v->integer, 9);
+    assert_false(v->on);
+    assert_int_equal(v->list.n, 2);
+    assert_int_equal(input.n_arguments, 2);
+    assert_string_equal(input.argument[1], "b");
     cli_input_release(&input);
 }
 
@@ -289,6 +345,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options__store_what_was_given_and_keep_the_defaults),
+        cmocka_unit_test(test_options__a_value_may_be_left_out_of_an_optional_one),
+        cmocka_unit_test(test_options__read_again_change_what_was_given_alone),
         cmocka_unit_test(test_options__the_last_of_a_repeated_one_counts),
         cmocka_unit_test(test_options__two_dashes_end_them_and_one_is_an_argument),
         cmocka_unit_test(test_options__read_each_kind),

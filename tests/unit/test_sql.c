@@ -247,6 +247,26 @@ static void test_sql__transactions_begin_immediately(void **state)
     dbt__sql_close(two);
 }
 
+static void test_sql__what_is_read_in_a_transaction_is_of_one_moment(void **state)
+{
+    (void)state;
+    const char *path = path_of("moment.db");
+    make_database(path);
+    dbt_error err = {0};
+    dbt__sql *reader, *writer;
+    assert_ok(dbt__sql_open(path, DBT__SQL_READ, &reader, &err), err);
+    assert_ok(dbt__sql_open(path, DBT__SQL_WRITE, &writer, &err), err);
+    assert_ok(dbt__sql_begin_read(reader, &err), err);
+    assert_int_equal(ask(reader, "SELECT count(*) FROM t"), 1);
+    assert_ok(dbt__sql_exec(writer, "INSERT INTO t VALUES (2, 'two')", &err), err);
+    assert_int_equal(ask(reader, "SELECT count(*) FROM t"), 1);
+    dbt__sql_rollback(reader);
+    assert_true(dbt__sql_idle(reader));
+    assert_int_equal(ask(reader, "SELECT count(*) FROM t"), 2);
+    dbt__sql_close(reader);
+    dbt__sql_close(writer);
+}
+
 static void test_sql__int_tells_missing_from_zero(void **state)
 {
     (void)state;
@@ -411,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_sql__does_not_read_past_a_log_it_cannot_use),
         cmocka_unit_test(test_sql__checkpoint_empties_the_log),
         cmocka_unit_test(test_sql__transactions_begin_immediately),
+        cmocka_unit_test(test_sql__what_is_read_in_a_transaction_is_of_one_moment),
         cmocka_unit_test(test_sql__int_tells_missing_from_zero),
         cmocka_unit_test(test_sql__statements_carry_values_both_ways),
         cmocka_unit_test(test_sql__a_failed_bind_is_reported_by_the_step),

@@ -341,6 +341,35 @@ static void test_settings__fit_options_come_back_as_they_were(void **state)
     close_store(store);
 }
 
+static void test_settings__differences_are_those_of_what_both_have(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *stored, *given, *differences;
+    } cases[] = {
+        {"{\"a\":1,\"b\":\"x\"}", "{\"a\":1,\"b\":\"x\"}", NULL},
+        {"{\"b\":\"x\",\"a\":1,\"old\":7}", "{\"a\":1,\"b\":\"x\",\"new\":8}", NULL},
+        {"{\"a\":1,\"b\":\"x\"}", "{\"a\":2,\"b\":\"y\"}", "a is 1, not 2; b is \"x\", not \"y\""},
+        {"{\"a\":null}", "{\"a\":\"x\"}", "a is null, not \"x\""},
+        {"{\"a\":\"x\"}", "{\"a\":null}", "a is \"x\", not null"},
+        {"{\"a\":null}", "{\"a\":null}", NULL},
+        {"{\"a\":0.1}", "{\"a\":0.10000000000000002}", "a is 0.1, not 0.10000000000000002"},
+    };
+    dbt_store *store = create_store("compare.db");
+    dbt__sql *sql = dbt__store_sql(store);
+    char *differences;
+    dbt_error err = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_ok(dbt__settings_compare(sql, cases[i].stored, cases[i].given, &differences, &err),
+                  err);
+        assert_int_equal(differences == NULL, cases[i].differences == NULL);
+        if (differences != NULL) assert_string_equal(differences, cases[i].differences);
+        dbt__free(differences);
+    }
+    assert_int_equal(dbt__settings_compare(sql, "[", "{}", &differences, &err), DBT_EFORMAT);
+    close_store(store);
+}
+
 static void test_settings__the_same_options_give_the_same_text(void **state)
 {
     (void)state;
@@ -501,7 +530,7 @@ static void test_run__takes_no_name_that_is_taken_or_could_be_an_id(void **state
     int64_t id = 0;
     run_sql(store, "INSERT INTO vectorizer (id, settings, fingerprint, documents, terms, digest)"
                    " VALUES (5, '{}', '', 1, 1, '')");
-    const dbt__run_row row = {5, 1, 2, 30, 8};
+    const dbt__run_row row = {5, 1, 2, 30, 8, 0xabc, "{\"kernels\": \"plain\"}"};
     count_labels(&map);
     assert_ok(dbt__label_map_finish(&map, sql, &err), err);
     dbt_fit_options_init(&options);
@@ -512,6 +541,10 @@ static void test_run__takes_no_name_that_is_taken_or_could_be_an_id(void **state
                   "first running 123");
     assert_int_equal(ask(store, "SELECT settings ->> 'train_documents' FROM run"), 30);
     assert_int_equal(ask(store, "SELECT settings ->> 'validation_documents' FROM run"), 8);
+    assert_answer(store,
+                  "SELECT (settings ->> 'validation_fingerprint') || ' ' ||"
+                  " (settings ->> 'kernels') || ' ' || (settings ->> 'units') FROM run",
+                  "0000000000000abc plain 64");
     assert_int_equal(ask(store, "SELECT count(*) FROM run_label"), 5);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         err = (dbt_error){0};
@@ -1219,6 +1252,7 @@ int main(void)
         cmocka_unit_test(test_class_weights__refuse_what_they_cannot_mean),
         cmocka_unit_test(test_settings__vectorizer_options_come_back_as_they_were),
         cmocka_unit_test(test_settings__fit_options_come_back_as_they_were),
+        cmocka_unit_test(test_settings__differences_are_those_of_what_both_have),
         cmocka_unit_test(test_settings__the_same_options_give_the_same_text),
         cmocka_unit_test(test_settings__fields_that_are_not_there_keep_their_value),
         cmocka_unit_test(test_settings__damage_is_told),

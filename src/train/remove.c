@@ -1,0 +1,62 @@
+/* remove.c: a run deleted, with all that is stored of it. */
+#include "run.h"
+#include "store_internal.h"
+
+static dbt_status measure_run(dbt__sql *sql, dbt_removed *removed, int64_t *vectorizer_id,
+                              dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        sql,
+        "SELECT " DBT__RUN_BYTES ", r.vectorizer_id, NOT EXISTS (SELECT 1 FROM run o"
+        " WHERE o.vectorizer_id = r.vectorizer_id AND o.id <> r.id) FROM run r WHERE r.id = ?",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, removed->run_id);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) {
+        removed->bytes = dbt__column_int(select, 0);
+        *vectorizer_id = dbt__column_int(select, 1);
+        removed->vocabulary = *vectorizer_id != 0 && dbt__column_int(select, 2) != 0;
+    }
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
+static dbt_status delete_row(dbt__sql *sql, const char *statement, int64_t id, dbt_error *err)
+{
+    dbt__statement *delete = NULL;
+    dbt_status status = dbt__prepare(sql, statement, &delete, err);
+    if (status < 0) return status;
+    dbt__bind_int(delete, 1, id);
+    status = dbt__run(delete, err);
+    dbt__finalize(delete);
+    return status;
+}
+
+/* What refers to the rows goes with them: the schema's ON DELETE CASCADE. */
+static dbt_status remove_run(dbt__sql *sql, const char *run, dbt_removed *removed, dbt_error *err)
+{
+    int64_t vectorizer_id = 0;
+    dbt_status status = dbt__run_find(sql, run, &removed->run_id, err);
+    if (status == DBT_OK) status = measure_run(sql, removed, &vectorizer_id, err);
+    if (status == DBT_OK)
+        status = delete_row(sql, "DELETE FROM run WHERE id = ?", removed->run_id, err);
+    if (status == DBT_OK && removed->vocabulary)
+        status = delete_row(sql, "DELETE FROM vectorizer WHERE id = ?", vectorizer_id, err);
+    return status;
+}
+
+dbt_status dbt_run_remove(dbt_store *store, const char *run, dbt_removed *removed, dbt_error *err)
+{
+    *removed = (dbt_removed){0};
+    if (!dbt_store_writable(store))
+        return dbt__fail(err, DBT_EIO, "'%s' was opened read-only", dbt_store_path(store));
+    dbt__sql *sql = dbt__store_sql(store);
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    status = remove_run(sql, run, removed, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
+}
