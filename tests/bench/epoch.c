@@ -16,6 +16,11 @@
 #include "network_internal.h"
 
 typedef enum part {
+    FIT_FIRST, /* epochs 1 and 2 of dbt_fit, all threads */
+    FIT_SECOND,
+    WAITING,
+    STEPS_THREADS, /* all but page and vectorize, all threads */
+    STEPS,         /* the same, one thread */
     PAGE,
     VECTORIZE,
     TRANSPOSE,
@@ -23,27 +28,22 @@ typedef enum part {
     FORWARD,
     BACKWARD,
     UPDATE,
-    STEPS,         /* all but page and vectorize, one thread */
-    STEPS_THREADS, /* the same, all threads */
-    FIT_FIRST,     /* epochs 1 and 2 of dbt_fit, all threads */
-    FIT_SECOND,
-    WAITING,
     N_PARTS
 } part;
 
 static const char *const part_names[N_PARTS] = {
-    [PAGE] = "page: cursor, shuffled",
-    [VECTORIZE] = "vectorize",
-    [TRANSPOSE] = "dropout and transpose",
-    [CATCH_UP] = "optimizer: catching up",
-    [FORWARD] = "forward",
-    [BACKWARD] = "backward",
-    [UPDATE] = "optimizer: update",
-    [STEPS] = "steps, batches ready, 1 thread",
-    [STEPS_THREADS] = "steps, batches ready, all threads",
     [FIT_FIRST] = "epoch 1 of dbt_fit, all threads",
     [FIT_SECOND] = "epoch 2 of dbt_fit, all threads",
     [WAITING] = "waiting for batches, epoch 1",
+    [STEPS_THREADS] = "steps, batches ready, all threads",
+    [STEPS] = "steps, batches ready, 1 thread",
+    [PAGE] = "page: cursor, shuffled",
+    [VECTORIZE] = "vectorize",
+    [TRANSPOSE] = "forward: dropout, transpose",
+    [CATCH_UP] = "optimizer: catching up",
+    [FORWARD] = "forward: layers",
+    [BACKWARD] = "backward",
+    [UPDATE] = "optimizer: update",
 };
 
 typedef struct contest {

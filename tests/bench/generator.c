@@ -259,8 +259,8 @@ static void append_random_word(generator *g, uint64_t random)
 }
 
 /*
- * A pair of the class, or half of the time of a random one; one in eight is a topic word instead,
- * of the class in a third of the cases.
+ * A pair of the class, or in a third of the cases of a random one; one in eight is a topic word
+ * instead, of the class in a third of the cases.
  *
  * Words of pairs are in groups of as many as there are classes. In a group any a is as frequent as
  * any other; after a number `row` comes b number row + class, so each b is, too.
@@ -269,7 +269,7 @@ static void append_hint(generator *g, uint32_t class)
 {
     uint32_t classes = (uint32_t)g->options.classes;
     bool topic = draw_below(g, 8) == 0;
-    if (!draw_chance(g, topic ? 1.0 / 3 : 0.5)) class = draw_below(g, classes);
+    if (!draw_chance(g, topic ? 1.0 / 3 : 2.0 / 3)) class = draw_below(g, classes);
     uint32_t low = draw_below(g, PAIR_GROUPS), high = draw_below(g, PAIR_GROUPS);
     uint32_t first = (low < high ? low : high) * classes; /* earlier groups are more frequent */
     uint32_t row = draw_below(g, classes);
@@ -306,7 +306,7 @@ generated generator_next(generator *g, int64_t k)
     if (!reserve_text(g, words)) return (generated){0};
     for (size_t i = 0; i < words; i++) {
         uint64_t random = draw(g);
-        if ((random >> 16 & 0xff) < 256 / 12)
+        if ((random >> 16 & 7) == 0)
             append_hint(g, class);
         else
             append_random_word(g, random);

@@ -6,12 +6,12 @@
  * they do in natural text. Lengths of documents are log-normal (sigma 0.6). There are sentences,
  * commas and capitals.
  *
- * The class is carried by word pairs: about one word in twelve begins a pair (a, b). Which words
- * occur in pairs, and how often, is the same for every class; which b follows an a is not: half of
- * the pairs are those of the document's class, the others of a random one. So a bag of single words
- * sees nothing of it; it has one weak hint besides, a topic word now and then. Pairs and topic
- * words belong to the language, not to the seed: corpora of different seeds are train and test of
- * one another.
+ * The class is carried by word pairs: one word in eight begins a pair (a, b). Which words
+ * occur in pairs, and how often, is the same for every class; which b follows an a is not: two
+ * thirds of the pairs are those of the document's class, the others of a random one. So a bag of
+ * single words sees nothing of it; it has one weak hint besides, a topic word now and then. Pairs
+ * and topic words belong to the language, not to the seed: corpora of different seeds are train and
+ * test of one another.
  *
  * Document i is a function of (seed, i), and which document comes k-th one of (seed, k): the same
  * options give the same bytes, and a sorted corpus has the rows of the unsorted one. (Lengths go

@@ -15,9 +15,9 @@ typedef struct contest {
 
 static void report(const contest *c, bench_usage usage, double *value)
 {
-    value[0] = usage.seconds;
-    value[1] = usage.cpu;
-    value[2] = usage.seconds / (double)c->documents * 1e6;
+    value[0] = usage.seconds / (double)c->documents * 1e6;
+    value[1] = usage.seconds;
+    value[2] = usage.cpu;
     value[3] = usage.peak / 0x1.0p20;
 }
 
@@ -54,13 +54,14 @@ static void run_fit(void *context, size_t run, double *value)
     report(c, bench_process(c->options, argv, NULL, NULL), value);
 }
 
-static void measure_size(const bench_options *options, int64_t documents)
+/* Of one size; the files are made. */
+static contest make_contest(const bench_options *options, int64_t documents)
 {
-    contest c = {.options = options,
-                 .database = bench_path(options, "growth.db"),
-                 .train = bench_path(options, "train.csv"),
-                 .test = bench_path(options, "test.csv"),
-                 .documents = documents};
+    contest c = {.options = options, .documents = documents};
+    /* The base names decide the splits. */
+    c.database = bench_path(options, "growth-%lld.db", (long long)documents);
+    c.train = bench_path(options, "%lld-train.csv", (long long)documents);
+    c.test = bench_path(options, "%lld-test.csv", (long long)documents);
     generator_options corpus;
     generator_options_init(&corpus);
     corpus.documents = documents;
@@ -68,20 +69,19 @@ static void measure_size(const bench_options *options, int64_t documents)
     corpus.documents = TEST_DOCUMENTS;
     corpus.seed = 2;
     bench_write_csv(&corpus, c.test);
-    contest tight = c;
-    tight.memory = "150M";
-    char title[64];
-    (void)snprintf(title, sizeof title, "%lld documents", (long long)documents);
-    const bench_contestant contestants[] = {{"ingest", run_ingest, &c},
-                                            {"fit --epochs 1", run_fit, &c},
-                                            {"fit --epochs 1 --memory 150M", run_fit, &tight}};
+    return c;
+}
+
+static void measure(const bench_options *options, const char *title, size_t n,
+                    const bench_contestant *contestants)
+{
     bench_measure(options,
                   &(bench_table){
                       .section = "growth",
                       .title = title,
                       .n_metrics = 4,
-                      .metric = {{"seconds", 2}, {"CPU s", 2}, {"us/document", 1}, {"peak MiB", 1}},
-                      .n_contestants = 3,
+                      .metric = {{"us/document", 1}, {"seconds", 2}, {"CPU s", 2}, {"peak MiB", 1}},
+                      .n_contestants = n,
                       .contestant = contestants,
                   });
 }
@@ -91,7 +91,23 @@ void bench_section_growth(const bench_options *options)
     static const int64_t usual[] = {25000, 250000, 2500000, 10000000};
     const int64_t *size = options->n_sizes > 0 ? options->size : usual;
     size_t n = options->n_sizes > 0 ? options->n_sizes : options->large ? 4 : 3;
+    contest contests[2][BENCH_MAXIMUM_SIZES];
+    bench_contestant ingests[BENCH_MAXIMUM_SIZES], fits[2 * BENCH_MAXIMUM_SIZES];
+    char names[3][BENCH_MAXIMUM_SIZES][64];
+    for (size_t i = 0; i < n; i++) {
+        long long documents = size[i];
+        contests[0][i] = contests[1][i] = make_contest(options, documents);
+        contests[1][i].memory = "150M";
+        (void)snprintf(names[0][i], sizeof names[0][i], "%lld documents", documents);
+        (void)snprintf(names[1][i], sizeof names[1][i], "%lld documents, default memory",
+                       documents);
+        (void)snprintf(names[2][i], sizeof names[2][i], "%lld documents, --memory 150M", documents);
+        ingests[i] = (bench_contestant){names[0][i], run_ingest, &contests[0][i]};
+        fits[i] = (bench_contestant){names[1][i], run_fit, &contests[0][i]};
+        fits[n + i] = (bench_contestant){names[2][i], run_fit, &contests[1][i]};
+    }
+    measure(options, "dbtrain ingest", n, ingests);
+    measure(options, "dbtrain fit --epochs 1", 2 * n, fits);
     for (size_t i = 0; i < n; i++)
-        measure_size(options, size[i]);
-    bench_remove_database(bench_path(options, "growth.db"));
+        bench_remove_database(contests[0][i].database);
 }
