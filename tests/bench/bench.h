@@ -86,6 +86,9 @@ void *bench_allocate(size_t n, size_t size);
 
 /* A path in the section's folder; valid as long as the section runs. */
 const char *bench_path(const bench_options *options, const char *format, ...) DBT_PRINTF(2, 3);
+/* "1,000,000"; valid as long as the section runs. */
+const char *bench_grouped(int64_t n);
+/* With the files that SQLite and dbtrain put beside it. */
 void bench_remove_database(const char *path);
 
 /* --- process.c --- */

@@ -64,7 +64,7 @@ void bench_section_count(const bench_options *options)
     corpus.documents = bench_size(options, 250000);
     bench_documents documents = bench_generate(&corpus);
     char title[64];
-    (void)snprintf(title, sizeof title, "%lld generated documents", (long long)corpus.documents);
+    (void)snprintf(title, sizeof title, "%s generated documents", bench_grouped(corpus.documents));
     measure_corpus(options, &documents, title);
     bench_release(&documents);
 

@@ -281,8 +281,8 @@ void bench_section_epoch(const bench_options *options)
         corpus.documents = bench_size(options, 100000);
         paths[0] = bench_path(options, "train.csv");
         bench_write_csv(&corpus, paths[0]);
-        (void)snprintf(title, sizeof title, "%lld generated documents",
-                       (long long)corpus.documents);
+        (void)snprintf(title, sizeof title, "%s generated documents",
+                       bench_grouped(corpus.documents));
     }
     bench_ingest(c.database, paths, 1);
     prepare(&c);

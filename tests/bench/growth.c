@@ -95,13 +95,12 @@ void bench_section_growth(const bench_options *options)
     bench_contestant ingests[BENCH_MAXIMUM_SIZES], fits[2 * BENCH_MAXIMUM_SIZES];
     char names[3][BENCH_MAXIMUM_SIZES][64];
     for (size_t i = 0; i < n; i++) {
-        long long documents = size[i];
-        contests[0][i] = contests[1][i] = make_contest(options, documents);
+        const char *documents = bench_grouped(size[i]);
+        contests[0][i] = contests[1][i] = make_contest(options, size[i]);
         contests[1][i].memory = "150M";
-        (void)snprintf(names[0][i], sizeof names[0][i], "%lld documents", documents);
-        (void)snprintf(names[1][i], sizeof names[1][i], "%lld documents, default memory",
-                       documents);
-        (void)snprintf(names[2][i], sizeof names[2][i], "%lld documents, --memory 150M", documents);
+        (void)snprintf(names[0][i], sizeof names[0][i], "%s documents", documents);
+        (void)snprintf(names[1][i], sizeof names[1][i], "%s documents, default memory", documents);
+        (void)snprintf(names[2][i], sizeof names[2][i], "%s documents, --memory 150M", documents);
         ingests[i] = (bench_contestant){names[0][i], run_ingest, &contests[0][i]};
         fits[i] = (bench_contestant){names[1][i], run_fit, &contests[0][i]};
         fits[n + i] = (bench_contestant){names[2][i], run_fit, &contests[1][i]};

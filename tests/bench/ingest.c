@@ -137,8 +137,8 @@ void bench_section_ingest(const bench_options *options)
     bench_write_csv(&corpus, c.paths[0]);
     c.documents = bench_generate(&corpus);
     char title[128];
-    (void)snprintf(title, sizeof title, "%lld generated documents, %.0f MB",
-                   (long long)corpus.documents, (double)c.documents.bytes / 1e6);
+    (void)snprintf(title, sizeof title, "%s generated documents, %.0f MB",
+                   bench_grouped(corpus.documents), (double)c.documents.bytes / 1e6);
     run_contest(&c, title);
     bench_release(&c.documents);
 

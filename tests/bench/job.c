@@ -3,14 +3,15 @@
  * by a pipeline of scikit-learn and torch.
  *
  * fastText reads a file that is made for it here, in its authors' way (lower case, punctuation
- * apart, a document a line), and not counted. It tests that it can write its model when it starts,
- * and writes 400 MB of it when it is trained: so the first byte of the model says when training
- * ended.
+ * apart, a document a line, in random order), and not counted. It tests that it can write its model
+ * when it starts, and writes 400 MB of it when it is trained: so the first byte of the model says
+ * when training ended.
  */
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "bench.h"
 
 typedef struct job {
@@ -111,13 +112,18 @@ static void write_line(FILE *file, dbt_text text, int64_t label)
     (void)fputc('\n', file);
 }
 
+/* In random order: fastText reads its file from front to end. */
 static void write_split(const job *j, const char *split, const char *path)
 {
     bench_documents documents = bench_load(j->database, split);
     FILE *file = fopen(path, "wb");
     if (file == NULL) bench_fail("cannot write '%s'", path);
-    for (size_t i = 0; i < documents.n; i++)
-        write_line(file, documents.text[i], documents.label_id[i]);
+    for (size_t i = documents.n; i > 0; i--) {
+        size_t chosen = dbt__random_below(1, i, i);
+        write_line(file, documents.text[chosen], documents.label_id[chosen]);
+        documents.text[chosen] = documents.text[i - 1];
+        documents.label_id[chosen] = documents.label_id[i - 1];
+    }
     if (fclose(file) != 0) bench_fail("cannot write '%s'", path);
     bench_release(&documents);
 }

@@ -59,6 +59,17 @@ const char *bench_path(const bench_options *options, const char *format, ...)
     return path;
 }
 
+const char *bench_grouped(int64_t n)
+{
+    char digits[24], *grouped = bench_allocate(sizeof digits * 2, 1), *end = grouped;
+    (void)snprintf(digits, sizeof digits, "%lld", (long long)n);
+    for (size_t left = strlen(digits), i = 0; left > 0; left--, i++) {
+        if (i > 0 && left % 3 == 0) *end++ = ',';
+        *end++ = digits[i];
+    }
+    return grouped;
+}
+
 void bench_remove_database(const char *path)
 {
     static const char *const endings[] = {"", "-wal", "-shm", "-writer"};
@@ -69,6 +80,16 @@ void bench_remove_database(const char *path)
     }
 }
 
+static void print_json_text(const char *name, const char *text)
+{
+    (void)printf("\"%s\": \"", name);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\') (void)putchar('\\');
+        (void)putchar(*text);
+    }
+    (void)putchar('"');
+}
+
 void bench_skip(const bench_options *options, const char *section, const char *format, ...)
 {
     char cause[PATH_BYTES];
@@ -76,10 +97,13 @@ void bench_skip(const bench_options *options, const char *section, const char *f
     va_start(arguments, format);
     (void)vsnprintf(cause, sizeof cause, format, arguments);
     va_end(arguments);
-    if (options->json)
-        (void)printf("{\"section\": \"%s\", \"skipped\": \"%s\"}\n", section, cause);
-    else
+    if (options->json) {
+        (void)printf("{\"section\": \"%s\", ", section);
+        print_json_text("skipped", cause);
+        (void)printf("}\n");
+    } else {
         (void)printf("\n%s: skipped: %s\n", section, cause);
+    }
     (void)fflush(stdout);
 }
 
@@ -149,11 +173,11 @@ static void print_table(const bench_table *table, const summary *s)
 static void print_json(const bench_options *options, const bench_table *table, const summary *s)
 {
     for (size_t c = 0; c < table->n_contestants; c++) {
-        (void)printf(
-            "{\"section\": \"%s\", \"title\": \"%s\", \"contestant\": \"%s\", \"runs\": %zu, "
-            "\"threads\": %zu",
-            table->section, table->title, table->contestant[c].name, options->runs,
-            options->threads);
+        (void)printf("{\"section\": \"%s\", ", table->section);
+        print_json_text("title", table->title);
+        (void)printf(", ");
+        print_json_text("contestant", table->contestant[c].name);
+        (void)printf(", \"runs\": %zu, \"threads\": %zu", options->runs, options->threads);
         for (size_t m = 0; m < table->n_metrics; m++) {
             const summary *value = &s[c * table->n_metrics + m];
             if (!isnan(value->median))

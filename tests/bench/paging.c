@@ -154,13 +154,13 @@ static void measure_database(const bench_options *options, const char *database,
                         {database, "contiguous", true, ALL_PAGES, 0},
                         {database, "scattered", true, ALL_PAGES, 0}};
     char title[128];
-    (void)snprintf(title, sizeof title, "%lld documents", (long long)documents);
+    (void)snprintf(title, sizeof title, "%s documents", bench_grouped(documents));
     measure_readings(options, title, "pages of 128; literal OFFSET: ten pages spread evenly", 4,
                      (bench_contestant[]){{"raw scan of document", run_scan, &in_order},
                                           {"cursor, in order", run_cursor, &in_order},
                                           {"cursor, shuffled", run_cursor, &shuffled},
                                           {"literal LIMIT OFFSET", run_cursor, &literal}});
-    (void)snprintf(title, sizeof title, "%lld documents, near and far", (long long)documents);
+    (void)snprintf(title, sizeof title, "%s documents, near and far", bench_grouped(documents));
     measure_readings(
         options, title,
         "each from a cursor just opened; shuffled, rows are read a window of some 128 pages at a "
@@ -172,8 +172,8 @@ static void measure_database(const bench_options *options, const char *database,
                              {"shuffled, last 100 pages", run_cursor, &near_pages[3]},
                              {"literal OFFSET, first 10 pages", run_cursor, &near_pages[4]},
                              {"literal OFFSET, last 10 pages", run_cursor, &near_pages[5]}});
-    (void)snprintf(title, sizeof title, "splits of a twentieth of %lld documents",
-                   (long long)documents);
+    (void)snprintf(title, sizeof title, "splits of a twentieth of %s documents",
+                   bench_grouped(documents));
     measure_readings(options, title, NULL, 4,
                      (bench_contestant[]){{"contiguous, in order", run_cursor, &splits[0]},
                                           {"scattered, in order", run_cursor, &splits[1]},

@@ -44,7 +44,7 @@ def read_archive(path):
 
 def vectorize(train_texts, train_labels, test_texts):
     vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2), dtype=np.float32, strip_accents="unicode", decode_error="replace",
+        ngram_range=(1, 2), strip_accents="unicode", decode_error="replace",
         analyzer="word", min_df=2)
     train = vectorizer.fit_transform(train_texts)
     test = vectorizer.transform(test_texts)

@@ -1,8 +1,9 @@
 /*
  * process.c: programs as contestants.
  *
- * A child's maximum resident set, as the kernel counts it, begins with that of the process it was
- * forked from. Sections that report the peak of a program therefore hold little memory themselves.
+ * A child's maximum resident set, as the kernel counts it, begins with what the process that it was
+ * forked from holds. So memory that was freed is given back before a program is started, and
+ * sections that report peaks hold little meanwhile.
  */
 #define _DEFAULT_SOURCE
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "bench.h"
 
 enum { POLL_NANOSECONDS = 2000000, REPORT_BYTES = 4096 };
@@ -40,6 +42,7 @@ static const char *messages_path(const bench_options *options)
 static pid_t start(const char *const *argv, const char *output, const char *messages)
 {
     (void)fflush(stdout);
+    dbt__trim_memory();
     pid_t child = fork();
     if (child < 0) bench_fail("cannot start '%s': %s", argv[0], strerror(errno));
     if (child > 0) return child;
