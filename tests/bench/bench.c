@@ -83,22 +83,24 @@ static void parse_sizes(const char *text, bench_options *options)
     if (*text != '\0') bench_fail("not a list of at most %d sizes", BENCH_MAXIMUM_SIZES);
 }
 
+enum { FOLDER = 1, RUNS, THREADS, SIZES, LARGE, DATA, DBTRAIN, PYTHON, JSON, HELP };
+
+static const struct option option_names[] = {{"folder", required_argument, NULL, FOLDER},
+                                             {"runs", required_argument, NULL, RUNS},
+                                             {"threads", required_argument, NULL, THREADS},
+                                             {"size", required_argument, NULL, SIZES},
+                                             {"large", no_argument, NULL, LARGE},
+                                             {"data", required_argument, NULL, DATA},
+                                             {"dbtrain", required_argument, NULL, DBTRAIN},
+                                             {"python", required_argument, NULL, PYTHON},
+                                             {"json", no_argument, NULL, JSON},
+                                             {"help", no_argument, NULL, HELP},
+                                             {0}};
+
 static void parse_options(int argc, char **argv, bench_options *options)
 {
-    enum { FOLDER = 1, RUNS, THREADS, SIZES, LARGE, DATA, DBTRAIN, PYTHON, JSON, HELP };
-    static const struct option names[] = {{"folder", required_argument, NULL, FOLDER},
-                                          {"runs", required_argument, NULL, RUNS},
-                                          {"threads", required_argument, NULL, THREADS},
-                                          {"size", required_argument, NULL, SIZES},
-                                          {"large", no_argument, NULL, LARGE},
-                                          {"data", required_argument, NULL, DATA},
-                                          {"dbtrain", required_argument, NULL, DBTRAIN},
-                                          {"python", required_argument, NULL, PYTHON},
-                                          {"json", no_argument, NULL, JSON},
-                                          {"help", no_argument, NULL, HELP},
-                                          {0}};
     int name;
-    while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
+    while ((name = getopt_long(argc, argv, "", option_names, NULL)) != -1) {
         switch (name) {
         case FOLDER:
             options->folder = optarg;

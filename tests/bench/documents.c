@@ -31,8 +31,8 @@ static void collect(collector *c, const char *text, size_t bytes, int64_t label_
         d->text = grow(d->text, c->row_capacity, sizeof *d->text);
         d->label_id = grow(d->label_id, c->row_capacity, sizeof *d->label_id);
     }
-    if (d->bytes + bytes > c->byte_capacity) {
-        c->byte_capacity = 2 * (d->bytes + bytes);
+    if (d->memory == NULL || d->bytes + bytes > c->byte_capacity) {
+        c->byte_capacity = 2 * (d->bytes + bytes) + 1;
         d->memory = grow(d->memory, c->byte_capacity, 1);
     }
     memcpy(d->memory + d->bytes, text, bytes);
