@@ -140,7 +140,8 @@ void bench_write_csv(const generator_options *options, const char *path);
 void bench_ingest(const char *database, const char *const *paths, size_t n_paths);
 /* A writable store, or one to read. */
 dbt_store *bench_open(const char *database, dbt_store_mode mode);
-/* Runs SQL, with foreign keys on. */
+/* Runs SQL, with foreign keys on and a function draw(n): random in [0, 1), the same for the same n.
+ */
 void bench_execute(const char *database, const char *script);
 /* train.csv and test.csv of IMDb; false: they are not there. */
 bool bench_find_imdb(const bench_options *options, const char *paths[2]);

@@ -8,6 +8,7 @@
 
 #include <dbtrain/ingest.h>
 
+#include "base.h"
 #include "bench.h"
 
 /* Text goes into one block, as offsets while it grows; `finish` makes them pointers. */
@@ -170,14 +171,24 @@ dbt_store *bench_open(const char *database, dbt_store_mode mode)
     return store;
 }
 
+/* draw(n): a number in [0, 1), the same for the same n. */
+static void draw(sqlite3_context *context, int n, sqlite3_value **argument)
+{
+    (void)n;
+    sqlite3_result_double(context,
+                          dbt__random_double(1, (uint64_t)sqlite3_value_int64(argument[0])));
+}
+
 void bench_execute(const char *database, const char *script)
 {
     sqlite3 *connection;
     char *message = NULL;
     if (sqlite3_open(database, &connection) != SQLITE_OK ||
+        sqlite3_create_function(connection, "draw", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                draw, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(connection, "PRAGMA foreign_keys = ON", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(connection, script, NULL, NULL, &message) != SQLITE_OK)
-        bench_fail("'%s': %s", database, message == NULL ? "cannot be opened" : message);
+        bench_fail("'%s': %s", database, message == NULL ? sqlite3_errmsg(connection) : message);
     (void)sqlite3_close(connection);
 }
 

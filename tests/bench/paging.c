@@ -113,8 +113,7 @@ static void make_splits(const char *database)
         "INSERT INTO split (name) VALUES ('scattered'), ('contiguous');"
         "INSERT INTO split_document SELECT (SELECT id FROM split WHERE name = 'scattered'),"
         " row_number() OVER (ORDER BY id) - 1, id FROM document"
-        /* the high bits of a product: Fibonacci hashing */
-        " WHERE (((id * 2654435769) & 4294967295) * 40503 >> 16 & 65535) < 3277;"
+        " WHERE draw(id) < 0.05;"
         "INSERT INTO split_document SELECT (SELECT id FROM split WHERE name = 'contiguous'),"
         " row_number() OVER (ORDER BY id) - 1, id FROM document WHERE id > (SELECT max(id) / 2 FROM"
         " document) ORDER BY id LIMIT (SELECT count(*) FROM split_document WHERE split_id ="
