@@ -157,6 +157,7 @@ int64_t bench_size(const bench_options *options, int64_t usual);
     X(vectorize, "texts to tf-idf rows on one core, in three scripts")                             \
     X(count, "counting and selecting the vocabulary")                                              \
     X(epoch, "one training epoch and its parts")                                                   \
+    X(threads, "a whole fit by one thread and by all")                                             \
     X(dense, "products of a wide network against OpenBLAS")                                        \
     X(shuffle, "accuracy after one epoch on a corpus sorted by class")                             \
     X(growth, "time and memory as documents grow")                                                 \
