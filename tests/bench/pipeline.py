@@ -5,8 +5,9 @@
 
 The features and the network are those of Google's text classification guide: n-gram tf-idf, the 20,000
 best by f_classif, dropout, 64 relu units, dropout, one output a class (two classes: one output); Adam,
-batches of 128 that are made dense one by one, at most --epochs, until val_loss has not fallen for two epochs;
-validation is the test split. It prints one JSON object: accuracy at the best epoch, seconds of each part.
+batches of 128, at most --epochs, until val_loss has not fallen for two epochs; validation is the test split.
+Batches stay sparse, with dropout on their non-zeros: the same numbers as dense ones, several times faster.
+It prints one JSON object: accuracy at the best epoch, seconds of each part.
 """
 import argparse
 import copy
@@ -52,15 +53,21 @@ def vectorize(train_texts, train_labels, test_texts):
     return selector.transform(train).astype("float32"), selector.transform(test).astype("float32")
 
 
-def make_network(inputs, outputs):
-    network = torch.nn.Sequential(
-        torch.nn.Dropout(0.2), torch.nn.Linear(inputs, 64), torch.nn.ReLU(),
-        torch.nn.Dropout(0.2), torch.nn.Linear(64, outputs))
-    for layer in network:
-        if isinstance(layer, torch.nn.Linear):
-            torch.nn.init.xavier_uniform_(layer.weight)
-            torch.nn.init.zeros_(layer.bias)
-    return network
+class Network(torch.nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(inputs, 64))
+        self.bias = torch.nn.Parameter(torch.zeros(64))
+        self.rest = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(64, outputs))
+        torch.nn.init.xavier_uniform_(self.weight)
+        torch.nn.init.xavier_uniform_(self.rest[2].weight)
+        torch.nn.init.zeros_(self.rest[2].bias)
+
+    def forward(self, rows):
+        rows = rows.tocoo()
+        place = torch.from_numpy(np.vstack([rows.row, rows.col]).astype("int64"))
+        value = torch.nn.functional.dropout(torch.from_numpy(rows.data), 0.2, self.training)
+        return self.rest(torch.sparse.mm(torch.sparse_coo_tensor(place, value, rows.shape), self.weight) + self.bias)
 
 
 class Task:
@@ -81,7 +88,7 @@ class Task:
 def batches(features, labels, order):
     for start in range(0, len(order), BATCH):
         rows = order[start:start + BATCH]
-        yield torch.from_numpy(features[rows].toarray()), labels[rows]
+        yield features[rows], labels[rows]
 
 
 def validate(network, task, features, labels):
@@ -140,7 +147,7 @@ def main():
     train, test = vectorize(train_texts, train_labels.numpy(), test_texts)
     vectorized = time.monotonic()
     task = Task(len(names))
-    network = make_network(train.shape[1], task.outputs)
+    network = Network(train.shape[1], task.outputs)
     accuracy, epochs = fit(network, task, (train, train_labels), (test, test_labels), options.epochs, options.seed)
     print(json.dumps({"accuracy": accuracy, "epochs": epochs, "load": loaded - begin,
                       "vectorize": vectorized - loaded, "train": time.monotonic() - vectorized}))
