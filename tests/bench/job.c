@@ -16,7 +16,6 @@
 
 typedef struct job {
     const bench_options *options;
-    const char *name;       /* as pipeline.py knows it */
     const char *sources[2]; /* for ingest, and for the pipeline */
     const char *epochs;     /* NULL: early stopping alone ends */
     const char *fasttext_epochs;
@@ -104,7 +103,7 @@ static void write_line(FILE *file, dbt_text text, int64_t label)
         char c = text.data[i];
         if (c >= 'A' && c <= 'Z') c = (char)(c + 32);
         if (c == '\n' || c == '\r' || c == '\0') c = ' ';
-        if (strchr(".!?,'\"/()", c) != NULL && c != '\0')
+        if (strchr(".!?,'\"/()", c) != NULL)
             (void)fprintf(file, " %c ", c);
         else
             (void)fputc(c, file);
@@ -184,7 +183,6 @@ static void run_job(job *j, const char *title)
 static job make_job(const bench_options *options, const char *name)
 {
     job j = {.options = options,
-             .name = name,
              .database = bench_path(options, "%s.db", name),
              .report = bench_path(options, "report"),
              .train_text = bench_path(options, "fasttext-train.txt"),

@@ -9,9 +9,10 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$root/build}
 
 sh "$root/cli/install-packages.sh" tests >&2
-if [ ! -e "$build/CMakeCache.txt" ]; then
-    cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DDBT_TESTS=ON >/dev/null
-fi
+generator=''
+if [ ! -e "$build/CMakeCache.txt" ]; then generator='-G Ninja'; fi
+# shellcheck disable=SC2086 # an option and its value, or nothing
+cmake -S "$root" -B "$build" $generator -DCMAKE_BUILD_TYPE=Release -DDBT_TESTS=ON -DDBT_SANITIZE= >/dev/null
 cmake --build "$build" --target bench >&2
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/dbtrain-bench-XXXXXX")
