@@ -253,8 +253,8 @@ static dbt_status read_field(dbt__statement *statement, const dbt__field *field,
     }
 }
 
-/* Not by json_valid: short of memory, that calls any text invalid. json_type fails on invalid text, and
- * then says which of the two it was. */
+/* Not by json_valid: short of memory, that calls any text invalid. json_type fails on invalid text,
+ * and then says which of the two it was. */
 static dbt_status check_json(dbt__sql *sql, const char *json, dbt_error *err)
 {
     dbt__statement *statement = NULL;

@@ -33,8 +33,7 @@ static const char *const prepared[SCENARIOS] = {
 const char *scenario_name(scenario_kind kind)
 {
     static const char *const names[SCENARIOS] = {
-        "ingest",   "ingest after a crash", "fit",  "fit on a log",
-        "evaluate", "predict",              "info",
+        "ingest", "ingest after a crash", "fit", "fit on a log", "evaluate", "predict", "info",
     };
     return names[kind];
 }
@@ -235,7 +234,8 @@ static int64_t ask_number(sqlite3 *handle, const char *query)
 /* Everything that a command is to leave, without times and ids, as a hash. */
 static const char *const contents[SCENARIOS] = {
     [SCENARIO_INGEST] =
-        "SELECT (SELECT group_concat(x, char(10)) FROM (SELECT s.name || s.documents || '|' || p.position"
+        "SELECT (SELECT group_concat(x, char(10)) FROM (SELECT s.name || s.documents || '|' || "
+        "p.position"
         " || '|' || l.name || '|' || d.weight || '|' || d.text || '|' || o.name || d.source_line"
         " AS x FROM split_document p JOIN split s ON s.id = p.split_id JOIN document d ON d.id ="
         " p.document_id JOIN label l ON l.id = d.label_id JOIN source o ON o.id = d.source_id"
@@ -253,7 +253,8 @@ static const char *const contents[SCENARIOS] = {
         " || (SELECT group_concat(name || documents) FROM (SELECT * FROM split ORDER BY name))"
         " FROM run r JOIN vectorizer v ON v.id = r.vectorizer_id ORDER BY r.id DESC LIMIT 1",
     [SCENARIO_EVALUATE] =
-        "SELECT (SELECT group_concat(documents || printf('%!.17g %!.17g', loss, acc)) FROM evaluation)"
+        "SELECT (SELECT group_concat(documents || printf('%!.17g %!.17g', loss, acc)) FROM "
+        "evaluation)"
         " || (SELECT"
         " group_concat(x) FROM (SELECT document_id || '|' || label_id || '|' || "
         " printf('%!.17g', probability) AS x FROM prediction ORDER BY document_id))",
@@ -289,7 +290,8 @@ static const char *check_sound(sqlite3 *handle)
     return NULL;
 }
 
-/* Rows: what was acknowledged is there, each source is whole or not there at all, counts are right. */
+/* Rows: what was acknowledged is there, each source is whole or not there at all, counts are right.
+ */
 static const char *check_documents(sqlite3 *handle, const scenario_outcome *outcome)
 {
     if (ask_number(handle, "SELECT count(*) FROM sqlite_schema WHERE name = 'document'") != 1)
@@ -298,7 +300,8 @@ static const char *check_documents(sqlite3 *handle, const scenario_outcome *outc
     if (n < outcome->documents)
         return complain("%lld documents, but %lld were acknowledged", (long long)n,
                         (long long)outcome->documents);
-    if (n % SOURCE_ROWS != 0) return complain("%lld documents: a source is there in part", (long long)n);
+    if (n % SOURCE_ROWS != 0)
+        return complain("%lld documents: a source is there in part", (long long)n);
     int64_t wrong = ask_number(
         handle, "SELECT (SELECT count(*) FROM split s WHERE documents <> (SELECT count(*) FROM"
                 " split_document WHERE split_id = s.id) OR documents <> (SELECT coalesce(max("
@@ -311,10 +314,11 @@ static const char *check_documents(sqlite3 *handle, const scenario_outcome *outc
 /* A run: every acknowledged epoch, and whole best weights as soon as there is one. */
 static const char *check_run(sqlite3 *handle, const scenario_outcome *outcome)
 {
-    int64_t epochs = ask_number(
-        handle, "SELECT count(*) FROM epoch WHERE run_id = (SELECT max(id) FROM run)");
-    int64_t best = ask_number(handle, "SELECT count(*) FROM parameter WHERE kind = 'best' AND run_id"
-                                      " = (SELECT max(id) FROM run)");
+    int64_t epochs =
+        ask_number(handle, "SELECT count(*) FROM epoch WHERE run_id = (SELECT max(id) FROM run)");
+    int64_t best =
+        ask_number(handle, "SELECT count(*) FROM parameter WHERE kind = 'best' AND run_id"
+                           " = (SELECT max(id) FROM run)");
     if (epochs < outcome->epochs)
         return complain("%lld epochs, but %lld were acknowledged", (long long)epochs,
                         (long long)outcome->epochs);
@@ -348,8 +352,9 @@ static const char *check_file(scenario_kind kind, const scenario_outcome *outcom
                    ? NULL
                    : complain("the file is gone");
     int code = sqlite3_open_v2(scenario_path(), &handle, SQLITE_OPEN_READWRITE, "unix");
-    const char *wrong = code == SQLITE_OK ? check_state(kind, outcome, handle)
-                                          : complain("cannot be opened: %s", sqlite3_errmsg(handle));
+    const char *wrong = code == SQLITE_OK
+                            ? check_state(kind, outcome, handle)
+                            : complain("cannot be opened: %s", sqlite3_errmsg(handle));
     (void)sqlite3_close(handle);
     return wrong;
 }
@@ -379,8 +384,8 @@ static bool leave_log(const char *name, const char *script)
 {
     sqlite3 *handle = NULL;
     copy_database("ingested.db", "killed.db");
-    int code = sqlite3_open_v2(path_in_folder("killed.db", ""), &handle, SQLITE_OPEN_READWRITE,
-                               "unix");
+    int code =
+        sqlite3_open_v2(path_in_folder("killed.db", ""), &handle, SQLITE_OPEN_READWRITE, "unix");
     if (code == SQLITE_OK) code = sqlite3_exec(handle, script, NULL, NULL, NULL);
     copy_database("killed.db", name);
     (void)sqlite3_close(handle);
@@ -412,10 +417,12 @@ bool scenario_prepare(const char *where)
         (void)snprintf(source[i], sizeof source[i], "%s/%d.csv", folder, i);
         if (!write_source(i)) return false;
     }
-    bool ok = run_undisturbed(SCENARIO_INGEST, "ingested.db") &&
-              leave_log("logged.db", "UPDATE document SET weight = weight; UPDATE label SET name = name") &&
-              run_undisturbed(SCENARIO_FIT, "fitted.db") &&
-              leave_log("crashed.db", "UPDATE source SET status = 'loading', digest = NULL WHERE id = 2");
+    bool ok =
+        run_undisturbed(SCENARIO_INGEST, "ingested.db") &&
+        leave_log("logged.db",
+                  "UPDATE document SET weight = weight; UPDATE label SET name = name") &&
+        run_undisturbed(SCENARIO_FIT, "fitted.db") &&
+        leave_log("crashed.db", "UPDATE source SET status = 'loading', digest = NULL WHERE id = 2");
     for (int kind = 0; ok && kind < SCENARIOS; kind++)
         ok = run_undisturbed((scenario_kind)kind, NULL);
     return ok;

@@ -1,14 +1,15 @@
 /*
- * scenario.h: what the fault tests do to the library, and what must hold afterwards, whatever failed.
+ * scenario.h: what the fault tests do to the library, and what must hold afterwards, whatever
+ * failed.
  *
- * A scenario is one command on a small file, through the public interface, in one thread so that the
- * same point fails in every run: three sources are ingested (empty, again after a crash), a run is
- * fitted, evaluated, predicted with, the file is looked at. It begins from a prepared file, a copy of
- * which is laid out for each run.
+ * A scenario is one command on a small file, through the public interface, in one thread so that
+ * the same point fails in every run: three sources are ingested (empty, again after a crash), a run
+ * is fitted, evaluated, predicted with, the file is looked at. It begins from a prepared file, a
+ * copy of which is laid out for each run.
  *
- * scenario_check then looks at the file with SQLite's own file system (FAULTS I1 to I5): it is sound,
- * what was acknowledged is there, nothing is there in part, and the same command repeated without a
- * fault succeeds and leaves what an undisturbed run leaves.
+ * scenario_check then looks at the file with SQLite's own file system (FAULTS I1 to I5): it is
+ * sound, what was acknowledged is there, nothing is there in part, and the same command repeated
+ * without a fault succeeds and leaves what an undisturbed run leaves.
  */
 #ifndef DBT_TEST_SCENARIO_H
 #define DBT_TEST_SCENARIO_H
@@ -40,8 +41,8 @@ typedef struct scenario_outcome {
 } scenario_outcome;
 
 const char *scenario_name(scenario_kind kind);
-/* Makes the sources, the prepared files and, from undisturbed runs, what is expected; false when that
- * fails. `folder` is the test's own. */
+/* Makes the sources, the prepared files and, from undisturbed runs, what is expected; false when
+ * that fails. `folder` is the test's own. */
 bool scenario_prepare(const char *folder);
 /* Lays the prepared file out as `folder`/work.db, without any trace of an earlier run. */
 void scenario_reset(scenario_kind kind);

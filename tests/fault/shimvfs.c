@@ -19,10 +19,10 @@ static shim_hook ask;
 int shim_error(shim_operation operation)
 {
     static const int errors[SHIM_OPERATIONS] = {
-        [SHIM_OPEN] = SQLITE_CANTOPEN,           [SHIM_READ] = SQLITE_IOERR_READ,
-        [SHIM_WRITE] = SQLITE_IOERR_WRITE,       [SHIM_TRUNCATE] = SQLITE_IOERR_TRUNCATE,
-        [SHIM_SYNC] = SQLITE_IOERR_FSYNC,        [SHIM_SIZE] = SQLITE_IOERR_FSTAT,
-        [SHIM_DELETE] = SQLITE_IOERR_DELETE,     [SHIM_ACCESS] = SQLITE_IOERR_ACCESS,
+        [SHIM_OPEN] = SQLITE_CANTOPEN,       [SHIM_READ] = SQLITE_IOERR_READ,
+        [SHIM_WRITE] = SQLITE_IOERR_WRITE,   [SHIM_TRUNCATE] = SQLITE_IOERR_TRUNCATE,
+        [SHIM_SYNC] = SQLITE_IOERR_FSYNC,    [SHIM_SIZE] = SQLITE_IOERR_FSTAT,
+        [SHIM_DELETE] = SQLITE_IOERR_DELETE, [SHIM_ACCESS] = SQLITE_IOERR_ACCESS,
         [SHIM_MAP] = SQLITE_IOERR_SHMMAP,
     };
     return errors[operation];
@@ -160,8 +160,7 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     *opened = (shim_file){.name = name, .below = (sqlite3_file *)(opened + 1)};
     const shim_call call = {.operation = SHIM_OPEN, .name = name};
     int code = ask(&call);
-    if (code == SQLITE_OK)
-        code = unix_vfs->xOpen(unix_vfs, name, opened->below, flags, flags_out);
+    if (code == SQLITE_OK) code = unix_vfs->xOpen(unix_vfs, name, opened->below, flags, flags_out);
     if (code == SQLITE_OK) opened->base.pMethods = &methods;
     return code;
 }

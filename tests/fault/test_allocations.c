@@ -1,8 +1,8 @@
 /*
  * test_allocations.c: every allocation fails once, and from then on (FAULTS C1, A8).
  *
- * For n = 1, 2, 3, ... a scenario runs with its n-th allocation failing, dbtrain's own or SQLite's, until
- * there is no n-th. It must end with DBT_ENOMEM or complete success, and the file must be as
+ * For n = 1, 2, 3, ... a scenario runs with its n-th allocation failing, dbtrain's own or SQLite's,
+ * until there is no n-th. It must end with DBT_ENOMEM or complete success, and the file must be as
  * scenario_check says; under AddressSanitizer nothing may have leaked either, at any point.
  *
  * The commit amount takes every 17th point, from another first one for each sweep.

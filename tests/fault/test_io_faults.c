@@ -1,8 +1,9 @@
 /*
  * test_io_faults.c: every call to the file system fails once, and from then on (FAULTS A5, A6, A8).
  *
- * For n = 1, 2, 3, ... a scenario runs with its n-th call failing, until there is no n-th call. Every
- * run must end with a clear error or complete success, and the file must be as scenario_check says.
+ * For n = 1, 2, 3, ... a scenario runs with its n-th call failing, until there is no n-th call.
+ * Every run must end with a clear error or complete success, and the file must be as scenario_check
+ * says.
  */
 #include "testing.h"
 
@@ -70,9 +71,8 @@ static bool run_with_fault(scenario_kind scenario, fault_kind kind, bool from_th
     scenario_outcome outcome = scenario_run(scenario);
     fault.armed = false;
     bool hit = fault.calls >= n;
-    const char *wrong = is_clear(kind, outcome.status)
-                            ? scenario_check(scenario, &outcome, true)
-                            : "the status is none of an I/O error";
+    const char *wrong = is_clear(kind, outcome.status) ? scenario_check(scenario, &outcome, true)
+                                                       : "the status is none of an I/O error";
     if (wrong != NULL)
         fail_msg("%s, %s%s, call %ld: %s (status %d: %s)", scenario_name(scenario),
                  fault_name[kind], from_then_on ? " from then on" : "", n, wrong, outcome.status,
