@@ -281,15 +281,29 @@ dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64
     return status < 0 ? status : DBT_OK;
 }
 
+/* The file that is open may have lost its name: what is written into it then is lost, and somebody
+ * else's file may bear the name. */
+static dbt_status check_name(const dbt__sql *sql, dbt_error *err)
+{
+    int moved = 0;
+    (void)sqlite3_file_control(sql->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (!moved) return DBT_OK;
+    return dbt__fail(err, DBT_EFORMAT, "'%s' was moved, deleted or replaced while it was in use",
+                     sql->path);
+}
+
 dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err)
 {
+    dbt_status status = check_name(sql, err);
+    if (status < 0) return status;
     /* A deferred transaction that turns into a writing one fails at once instead of waiting. */
     return dbt__sql_exec(sql, "BEGIN IMMEDIATE", err);
 }
 
 dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err)
 {
-    return dbt__sql_exec(sql, "COMMIT", err);
+    dbt_status status = check_name(sql, err);
+    return status < 0 ? status : dbt__sql_exec(sql, "COMMIT", err);
 }
 
 void dbt__sql_rollback(dbt__sql *sql)
