@@ -217,9 +217,10 @@ static void ask(sqlite3 *handle, const char *query, char *answer, size_t bytes)
     if (code == SQLITE_ROW) {
         const unsigned char *text = sqlite3_column_text(statement, 0);
         (void)snprintf(answer, bytes, "%s", text == NULL ? "" : (const char *)text);
+    } else if (code == SQLITE_DONE) {
+        answer[0] = '\0';
     } else {
-        (void)snprintf(answer, bytes, code == SQLITE_DONE ? "" : "error: %s",
-                       sqlite3_errmsg(handle));
+        (void)snprintf(answer, bytes, "error: %s", sqlite3_errmsg(handle));
     }
     (void)sqlite3_finalize(statement);
 }

@@ -275,6 +275,61 @@ static void test_kill__fit_ends_by_the_signal(void **state)
     kill_fit_with(SIGTERM, wanted_kills() / 10);
 }
 
+/* --- resume --- */
+
+static bool knows_resume(void)
+{
+    static const char *const words[] = {"fit", "--help", NULL};
+    program child;
+    program_start(&child, false, words);
+    (void)program_wait(&child);
+    bool knows = strstr(child.text, "--resume") != NULL;
+    program_release(&child);
+    return knows;
+}
+
+/* Kills a run and resumes it until it gets through; kills within the chain. */
+static long follow_chain(void)
+{
+    const char *words[sizeof fit_words / sizeof *fit_words + 2] = {0};
+    static const char *const resume[] = {"fit",  work, "--resume=1", "--checkpoint-every",
+                                         "0.01", NULL};
+    long kills = 0;
+    bool started = false, through = false;
+    memcpy(words, fit_words, sizeof fit_words);
+    words[sizeof fit_words / sizeof *fit_words - 1] = "--checkpoint-every";
+    words[sizeof fit_words / sizeof *fit_words] = "0.01";
+    copy_database(ingested, work);
+    while (!through) {
+        program child;
+        through = kill_some_time(&child, started ? resume : words, false, fit_bytes, SIGKILL);
+        program_release(&child);
+        started = count_runs() > 0;
+        kills += !through;
+    }
+    return kills;
+}
+
+static void test_kill__a_resumed_run_ends_with_the_same_weights(void **state)
+{
+    (void)state;
+    if (!knows_resume()) {
+        print_message("skipped: this dbtrain cannot resume\n");
+        skip();
+    }
+    long chains = is_nightly() ? 200 : 20, kills = 0;
+    for (long i = 0; i < chains; i++) {
+        kills += follow_chain();
+        check_fitted(0, 1, SIGKILL);
+        sqlite3 *handle = open_database(work, SQLITE_OPEN_READWRITE);
+        assert_string_equal(ask_text(handle, "SELECT group_concat(status) FROM run"), "finished");
+        (void)sqlite3_close(handle);
+    }
+    print_message("%ld chains of %ld kills, DBT_SEED=%llu\n", chains, kills,
+                  (unsigned long long)seed);
+    assert_true(kills > 0);
+}
+
 /* --- preparation --- */
 
 static void learn_contents(const char *query, char *text, size_t bytes)
@@ -323,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_kill__ingest_ends_by_the_signal),
         cmocka_unit_test(test_kill__fit_keeps_what_it_showed),
         cmocka_unit_test(test_kill__fit_ends_by_the_signal),
+        cmocka_unit_test(test_kill__a_resumed_run_ends_with_the_same_weights),
     };
     return cmocka_run_group_tests(tests, prepare, remove_folder);
 }
