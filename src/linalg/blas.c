@@ -131,6 +131,7 @@ static void make_first_buffer(void)
     enum { N = 128 };
     float *zeros = has_room_for(1) ? dbt__alloc_aligned(2 * N * N, sizeof *zeros) : NULL;
     if (zeros == NULL) {
+        sgemm = NULL;
         (void)dbt__out_of_memory(&load_error, "OpenBLAS, which needs 128 MiB of address space");
         return;
     }
