@@ -196,8 +196,7 @@ dbt_status dbt__gemm(dbt__transpose transpose_a, dbt__transpose transpose_b, siz
 {
     dbt_status status = check_product(transpose_a, transpose_b, m, n, k, lda, ldb, ldc, err);
     if (status < 0) return status;
-    if (products.n_buffers == 0)
-        return dbt__fail(err, DBT_EINTERNAL, "gemm: OpenBLAS is not loaded");
+    if (sgemm == NULL) return dbt__fail(err, DBT_EINTERNAL, "gemm: OpenBLAS is not loaded");
     bool makes;
     begin_product(&makes);
     sgemm(CblasRowMajor, transpose_a == DBT__AS_IS ? CblasNoTrans : CblasTrans,
