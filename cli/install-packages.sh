@@ -1,6 +1,7 @@
 #!/bin/sh
-# cli/install-packages.sh [tests] [sanitizers] [format]: sees to it that what a build needs is there; the words
-# add what the tests, a build under clang's sanitizers, and the format check need.
+# cli/install-packages.sh [tests] [sanitizers] [valgrind] [coverage] [format]: sees to it that what a build needs is
+# there; the words add what the tests, a build under clang's sanitizers, valgrind, a measurement of coverage, and the
+# format check need.
 #
 # Nothing happens when nothing is missing. Otherwise apt-get installs it, as root or through sudo; where there is
 # no apt-get it says what is missing, by the names that the build looks for, and ends with 1.
@@ -48,6 +49,12 @@ for word in "$@"; do
     sanitizers)
         need clang 'clang' has_command clang
         need libclang-rt-14-dev 'clang'"'"'s sanitizers' has_sanitizers
+        ;;
+    valgrind)
+        need valgrind 'valgrind' has_command valgrind
+        ;;
+    coverage)
+        need gcovr 'gcovr' has_command gcovr
         ;;
     format)
         need clang-format-14 'clang-format 14' has_command clang-format-14

@@ -37,12 +37,12 @@ typedef enum dbt_format {
 
 typedef enum dbt_header { DBT_HEADER_DETECT, DBT_HEADER_YES, DBT_HEADER_NO } dbt_header;
 
-/* Where the rows of a command stand; the numbers are those of the running source. */
+/* Where a command stands. */
 typedef struct dbt_ingest_progress {
     const char *source;
-    int64_t documents; /* committed */
+    int64_t documents; /* of all its sources so far, committed */
     int64_t rejected;
-    int64_t bytes; /* read, as stored on disk (compressed) */
+    int64_t bytes; /* of this source, read, as stored on disk (compressed) */
 } dbt_ingest_progress;
 
 typedef struct dbt_ingest_options {

@@ -10,18 +10,19 @@
  *
  * Loading late has a second use: programs that ingest or page never pay for it.
  *
- * There are builds of OpenBLAS without any threads (Debian's libopenblas0-serial), whose buffers
- * have no locks either: with one of those, products take turns.
- *
- * A product needs a buffer, which OpenBLAS takes when more products run at once than ever before,
- * and keeps. Where it gets none it tries again for ever. So there must be room before it is asked,
- * and such a product runs alone, so that the next one finds the room as it is then.
+ * Every product that is under way has a buffer of 128 MiB of address space, which OpenBLAS keeps
+ * for later ones; when it cannot get one it tries for ever. So no more products run at once than
+ * there is room for buffers: the first is made when the library is loaded, and where there is none
+ * for another the products take turns. They also do with builds of OpenBLAS without any threads
+ * (Debian's libopenblas0-serial), whose buffers have no locks.
  */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cblas.h>
 
@@ -38,13 +39,52 @@ static const char *const library_names[] = {"libopenblas.so.0", "libopenblas.so"
 
 static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 static sgemm_function sgemm;
-static dbt_error load_error; /* status DBT_OK when sgemm is there */
-static bool take_turns;
 static const char *blas_name = "unknown";
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static size_t n_running, n_buffers; /* under `turn` */
+static dbt_error load_error; /* status DBT_OK when sgemm is there */
 
-enum { BUFFER_BYTES = 130 << 20 }; /* 128 MiB on x86-64, and what the allocator adds */
+/* The products under way. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool may_grow; /* there may be room for another buffer */
+    size_t n_buffers;
+    size_t n_running; /* at most n_buffers */
+    size_t n_making;  /* of those, how many are making their buffer */
+} products = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+
+#define BUFFER_BYTES (((size_t)128 << 20) + ((size_t)1 << 16)) /* with what aligns it */
+
+static bool has_room_for(size_t n_buffers)
+{
+    void *room = mmap(NULL, n_buffers * BUFFER_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return room != MAP_FAILED && munmap(room, n_buffers * BUFFER_BYTES) == 0;
+}
+
+/* Waits for a buffer, or for room to make one: *makes. */
+static void begin_product(bool *makes)
+{
+    (void)pthread_mutex_lock(&products.lock);
+    while (products.n_running == products.n_buffers) {
+        if (products.may_grow) products.may_grow = has_room_for(products.n_making + 1);
+        if (products.may_grow) break;
+        (void)pthread_cond_wait(&products.ended, &products.lock);
+    }
+    *makes = products.n_running == products.n_buffers;
+    products.n_buffers += *makes;
+    products.n_making += *makes;
+    products.n_running++;
+    (void)pthread_mutex_unlock(&products.lock);
+}
+
+static void end_product(bool makes)
+{
+    (void)pthread_mutex_lock(&products.lock);
+    products.n_making -= makes;
+    products.n_running--;
+    (void)pthread_cond_signal(&products.ended);
+    (void)pthread_mutex_unlock(&products.lock);
+}
 
 static void *open_library(dbt_error *err)
 {
@@ -53,6 +93,9 @@ static void *open_library(dbt_error *err)
         library = dlopen(library_names[i], RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         const char *cause = dlerror();
+        if (cause != NULL && (strstr(cause, "failed to map") != NULL ||
+                              strstr(cause, "annot allocate memory") != NULL))
+            (void)dbt__fail(err, DBT_ENOMEM, "out of memory for OpenBLAS: %s", cause);
         (void)dbt__fail(err, DBT_EINTERNAL, "cannot load OpenBLAS: %s; " INSTALL_HINT,
                         cause == NULL ? "unknown cause" : cause);
     }
@@ -83,6 +126,22 @@ static bool find_function(void *library, const char *name, void *function, size_
     return true;
 }
 
+/* A product that is too large to do without a buffer. */
+static void make_first_buffer(void)
+{
+    enum { N = 128 };
+    float *zeros = has_room_for(1) ? dbt__alloc_aligned(2 * N * N, sizeof *zeros) : NULL;
+    if (zeros == NULL) {
+        sgemm = NULL;
+        (void)dbt__out_of_memory(&load_error, "OpenBLAS, which needs 128 MiB of address space");
+        return;
+    }
+    sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1, zeros, N, zeros, N, 0,
+          zeros + N * N, N);
+    products.n_buffers = 1;
+    dbt__free(zeros);
+}
+
 /* The library stays open until the process ends. */
 static void load_library(void)
 {
@@ -94,11 +153,13 @@ static void load_library(void)
         return;
     }
     int (*get_parallel)(void); /* 0: built without threads */
-    if (find_function(library, "openblas_get_parallel", &get_parallel, sizeof get_parallel))
-        take_turns = get_parallel() == 0;
+    products.may_grow =
+        !find_function(library, "openblas_get_parallel", &get_parallel, sizeof get_parallel) ||
+        get_parallel() != 0;
     char *(*get_config)(void); /* version, options, and the processor that it chose */
     if (find_function(library, "openblas_get_config", &get_config, sizeof get_config))
         blas_name = get_config();
+    make_first_buffer();
 }
 
 dbt_status dbt__blas_load(dbt_error *err)
@@ -138,34 +199,6 @@ static dbt_status check_product(dbt__transpose transpose_a, dbt__transpose trans
     return status;
 }
 
-/* *alone: the others wait until end_product. */
-static dbt_status begin_product(bool *alone, dbt_error *err)
-{
-    *alone = false;
-    (void)pthread_mutex_lock(&turn);
-    bool grows = n_running == n_buffers;
-    if (grows) {
-        void *room = dbt__alloc_array(BUFFER_BYTES, 1);
-        if (room == NULL) {
-            (void)pthread_mutex_unlock(&turn);
-            return dbt__out_of_memory(err, "a buffer of OpenBLAS");
-        }
-        dbt__free(room);
-        n_buffers++;
-    }
-    n_running++;
-    *alone = grows || take_turns;
-    if (!*alone) (void)pthread_mutex_unlock(&turn);
-    return DBT_OK;
-}
-
-static void end_product(bool alone)
-{
-    if (!alone) (void)pthread_mutex_lock(&turn);
-    n_running--;
-    (void)pthread_mutex_unlock(&turn);
-}
-
 dbt_status dbt__gemm(dbt__transpose transpose_a, dbt__transpose transpose_b, size_t m, size_t n,
                      size_t k, float alpha, const float *a, size_t lda, const float *b, size_t ldb,
                      float beta, float *c, size_t ldc, dbt_error *err)
@@ -173,13 +206,12 @@ dbt_status dbt__gemm(dbt__transpose transpose_a, dbt__transpose transpose_b, siz
     dbt_status status = check_product(transpose_a, transpose_b, m, n, k, lda, ldb, ldc, err);
     if (status < 0) return status;
     if (sgemm == NULL) return dbt__fail(err, DBT_EINTERNAL, "gemm: OpenBLAS is not loaded");
-    bool alone;
-    status = begin_product(&alone, err);
-    if (status < 0) return status;
+    bool makes;
+    begin_product(&makes);
     sgemm(CblasRowMajor, transpose_a == DBT__AS_IS ? CblasNoTrans : CblasTrans,
           transpose_b == DBT__AS_IS ? CblasNoTrans : CblasTrans, (int)m, (int)n, (int)k, alpha, a,
           (int)lda, b, (int)ldb, beta, c, (int)ldc);
-    end_product(alone);
+    end_product(makes);
     return DBT_OK;
 }
 

@@ -28,7 +28,8 @@
 
 struct dbt__sql {
     sqlite3 *handle;
-    char *path; /* as the caller gave it, for messages */
+    sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
+    char *path;             /* as the caller gave it, for messages */
 };
 
 struct dbt__statement {
@@ -224,6 +225,13 @@ static dbt_status open_writer(dbt__sql *sql, dbt__sql_mode mode, dbt_error *err)
     return status;
 }
 
+static dbt_status prepare_rollback(dbt__sql *sql, dbt_error *err)
+{
+    int code = sqlite3_prepare_v3(sql->handle, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
+                                  &sql->rollback, NULL);
+    return code == SQLITE_OK ? DBT_OK : fail_sql(sql, SQLITE_OK, err);
+}
+
 dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql, dbt_error *err)
 {
     *sql = NULL;
@@ -235,6 +243,7 @@ dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql, d
         status = dbt__out_of_memory(err, "a connection");
     else
         status = mode == DBT__SQL_READ ? open_reader(made, err) : open_writer(made, mode, err);
+    if (status == DBT_OK) status = prepare_rollback(made, err);
     if (status < 0) {
         dbt__sql_close(made);
         return status;
@@ -246,6 +255,7 @@ dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql, d
 void dbt__sql_close(dbt__sql *sql)
 {
     if (sql == NULL) return;
+    (void)sqlite3_finalize(sql->rollback);
     (void)sqlite3_close_v2(sql->handle);
     dbt__free(sql->path);
     dbt__free(sql);
@@ -271,8 +281,21 @@ dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64
     return status < 0 ? status : DBT_OK;
 }
 
+/* The file that is open may have lost its name: what is written into it then is lost, and somebody
+ * else's file may bear the name. */
+static dbt_status check_name(const dbt__sql *sql, dbt_error *err)
+{
+    int moved = 0;
+    (void)sqlite3_file_control(sql->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (!moved) return DBT_OK;
+    return dbt__fail(err, DBT_EFORMAT, "'%s' was moved, deleted or replaced while it was in use",
+                     sql->path);
+}
+
 dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err)
 {
+    dbt_status status = check_name(sql, err);
+    if (status < 0) return status;
     /* A deferred transaction that turns into a writing one fails at once instead of waiting. */
     return dbt__sql_exec(sql, "BEGIN IMMEDIATE", err);
 }
@@ -284,14 +307,16 @@ dbt_status dbt__sql_begin_read(dbt__sql *sql, dbt_error *err)
 
 dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err)
 {
-    return dbt__sql_exec(sql, "COMMIT", err);
+    dbt_status status = check_name(sql, err);
+    return status < 0 ? status : dbt__sql_exec(sql, "COMMIT", err);
 }
 
 void dbt__sql_rollback(dbt__sql *sql)
 {
     /* After some errors SQLite has rolled back already. */
-    if (!sqlite3_get_autocommit(sql->handle))
-        (void)sqlite3_exec(sql->handle, "ROLLBACK", NULL, NULL, NULL);
+    if (sqlite3_get_autocommit(sql->handle)) return;
+    (void)sqlite3_step(sql->rollback);
+    (void)sqlite3_reset(sql->rollback);
 }
 
 bool dbt__sql_idle(dbt__sql *sql)

@@ -51,7 +51,8 @@ dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64
                         dbt_error *err) DBT_MUST_USE;
 
 /* BEGIN IMMEDIATE; COMMIT (when it fails, roll back); ROLLBACK (which cannot fail in a way that
- * matters, and does nothing outside of a transaction). */
+ * matters, and does nothing outside of a transaction). The first two give DBT_EFORMAT when the file
+ * was moved, deleted or replaced since it was opened. */
 dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 /* Begins a transaction that only reads: what is read in it is of one moment. End it with
  * dbt__sql_rollback. */

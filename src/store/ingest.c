@@ -93,9 +93,10 @@ static void report_progress(const ingestion *in, const char *name)
 {
     if (in->options->progress == NULL) return;
     const dbt__written *source = dbt__writer_source(in->writer);
+    /* `result` counts the sources that are complete. */
     dbt_ingest_progress progress = {.source = name,
-                                    .documents = source->documents,
-                                    .rejected = source->rejected,
+                                    .documents = in->result->documents + source->documents,
+                                    .rejected = in->result->rejected,
                                     .bytes = dbt__catalog_bytes_read(in->catalog)};
     in->options->progress(in->options->context, &progress);
 }

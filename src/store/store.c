@@ -132,7 +132,8 @@ static dbt_status check_file(dbt_store *store, dbt_store_mode mode, dbt_error *e
     if (status == DBT_OK) status = check_facts(store->path, mode, &facts, err);
     /* The mode stays with the file. It cannot be changed inside a transaction. */
     if (status == DBT_OK && is_blank(&facts))
-        status = dbt__sql_exec(store->sql, "PRAGMA journal_mode = WAL", err);
+        status =
+            dbt__sql_exec(store->sql, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL", err);
     while (status == DBT_OK && facts.version < LATEST_VERSION)
         status = migrate_once(store->sql, store->path, &facts.version, err);
     return status;

@@ -624,6 +624,26 @@ static void test_20_newsgroups__has_the_splits_of_bydate(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_store, close_store)
 
+static int64_t told; /* documents of the last progress */
+
+static void check_progress(void *context, const dbt_ingest_progress *progress)
+{
+    (void)context;
+    told = progress->documents;
+    assert_true(dbt__sql_idle(dbt__store_sql(store)));
+    assert_int_equal(count("SELECT count(*) FROM document"), told);
+}
+
+static void test_ingest__progress_tells_what_is_committed(void **state)
+{
+    (void)state;
+    const char *const paths[] = {write_text("one.csv", "pos,a good one\nneg,a bad one\n"),
+                                 write_text("two.csv", "pos,another\n")};
+    options.progress = check_progress;
+    assert_ok(dbt_ingest(store, paths, 2, &options, &result, &err), err);
+    assert_int_equal(told, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -639,6 +659,7 @@ int main(void)
         TEST(test_errors__name_the_source),
         TEST(test_recognition__by_split_name_size_and_content),
         TEST(test_dedup__within_split_and_label),
+        TEST(test_ingest__progress_tells_what_is_committed),
         TEST(test_interrupted__is_taken_out_by_the_next),
         TEST(test_clean_up__that_was_killed_is_finished_by_the_next),
         TEST(test_labels__are_kept_byte_for_byte),

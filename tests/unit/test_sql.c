@@ -420,6 +420,27 @@ static void test_sql__damage_is_a_format_error(void **state)
     dbt__sql_close(sql);
 }
 
+static void test_sql__a_file_that_was_replaced_is_not_written_into(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__sql *sql;
+    make_database(path_of("here.db"));
+    make_database(path_of("other.db"));
+    assert_ok(dbt__sql_open(path_of("here.db"), DBT__SQL_WRITE, &sql, &err), err);
+    assert_ok(dbt__sql_begin(sql, &err), err);
+    assert_ok(dbt__sql_exec(sql, "INSERT INTO t VALUES (2, 'two')", &err), err);
+    assert_int_equal(rename(path_of("here.db"), path_of("moved.db")), 0);
+    assert_int_equal(rename(path_of("other.db"), path_of("here.db")), 0);
+    assert_int_equal(dbt__sql_commit(sql, &err), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "was moved, deleted or replaced"));
+    dbt__sql_rollback(sql);
+    assert_true(dbt__sql_idle(sql));
+    err = (dbt_error){0};
+    assert_int_equal(dbt__sql_begin(sql, &err), DBT_EFORMAT);
+    dbt__sql_close(sql);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_sql__a_failed_bind_is_reported_by_the_step),
         cmocka_unit_test(test_sql__a_query_is_one_reading_statement),
         cmocka_unit_test(test_sql__damage_is_a_format_error),
+        cmocka_unit_test(test_sql__a_file_that_was_replaced_is_not_written_into),
     };
     return cmocka_run_group_tests_name("sql", tests, make_folder, remove_folder);
 }

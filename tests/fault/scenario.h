@@ -1,0 +1,56 @@
+/*
+ * scenario.h: what the fault tests do to the library, and what must hold afterwards, whatever
+ * failed.
+ *
+ * A scenario is one command on a small file, through the public interface, in one thread so that
+ * the same point fails in every run: three sources are ingested (empty, again after a crash), a run
+ * is fitted, evaluated, predicted with, the file is looked at. It begins from a prepared file, a
+ * copy of which is laid out for each run.
+ *
+ * scenario_check then looks at the file with SQLite's own file system (FAULTS I1 to I5): it is
+ * sound, what was acknowledged is there, nothing is there in part, and the same command repeated
+ * without a fault succeeds and leaves what an undisturbed run leaves.
+ */
+#ifndef DBT_TEST_SCENARIO_H
+#define DBT_TEST_SCENARIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <dbtrain/status.h>
+
+typedef enum scenario_kind {
+    SCENARIO_INGEST,
+    SCENARIO_INGEST_LOG, /* after a crash: the log holds a half-loaded source */
+    SCENARIO_FIT,
+    SCENARIO_FIT_LOG, /* the documents are in the log */
+    SCENARIO_EVALUATE,
+    SCENARIO_PREDICT,
+    SCENARIO_INFO,
+    SCENARIOS
+} scenario_kind;
+
+/* How a run of a scenario went. */
+typedef struct scenario_outcome {
+    dbt_status status;
+    dbt_status closed; /* of dbt_store_close */
+    dbt_error err;
+    int64_t documents; /* that were acknowledged */
+    int64_t epochs;
+    double answer; /* of the scenarios that only read */
+} scenario_outcome;
+
+const char *scenario_name(scenario_kind kind);
+/* Makes the sources, the prepared files and, from undisturbed runs, what is expected; false when
+ * that fails. `folder` is the test's own. */
+bool scenario_prepare(const char *folder);
+/* Lays the prepared file out as `folder`/work.db, without any trace of an earlier run. */
+void scenario_reset(scenario_kind kind);
+const char *scenario_path(void);
+/* Runs the command on it. */
+scenario_outcome scenario_run(scenario_kind kind);
+/* NULL: all is as it must be after that outcome; else what is not, in static memory. `repeat`: the
+ * command is run again, too, and its result compared. */
+const char *scenario_check(scenario_kind kind, const scenario_outcome *outcome, bool repeat);
+
+#endif

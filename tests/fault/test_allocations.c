@@ -1,0 +1,123 @@
+/*
+ * test_allocations.c: every allocation fails once, and from then on (FAULTS C1, A8).
+ *
+ * For n = 1, 2, 3, ... a scenario runs with its n-th allocation failing, dbtrain's own or SQLite's,
+ * until there is no n-th. It must end with DBT_ENOMEM or complete success, and the file must be as
+ * scenario_check says; under AddressSanitizer nothing may have leaked either, at any point.
+ *
+ * The commit amount takes every 17th point of an ingest and a fit and every 85th of SQLite's in the
+ * others, from another first one for each sweep.
+ */
+#include "testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../scratch.h"
+#include "allocations.h"
+#include "amount.h"
+#include "scenario.h"
+#include "shimvfs.h"
+
+#include <sqlite3.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_LEAK_CHECK 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_LEAK_CHECK 1
+#endif
+#endif
+
+#ifdef HAS_LEAK_CHECK
+#include <sanitizer/lsan_interface.h>
+#else
+static int __lsan_do_recoverable_leak_check(void)
+{
+    return 0;
+}
+#endif
+
+static const char *const door_name[DOORS] = {"dbtrain's", "SQLite's"};
+
+/* False: there was no n-th allocation. */
+static bool run_with_fault(scenario_kind scenario, allocation_door door, bool from_then_on, long n,
+                           long *failed)
+{
+    scenario_reset(scenario);
+    allocations_arm(door, n, from_then_on);
+    scenario_outcome outcome = scenario_run(scenario);
+    bool hit = allocations_disarm() >= n;
+    const char *wrong = outcome.status == DBT_OK || outcome.status == DBT_ENOMEM
+                            ? scenario_check(scenario, &outcome, true)
+                            : "the status is neither success nor out of memory";
+    if (wrong == NULL && __lsan_do_recoverable_leak_check() != 0) wrong = "memory leaked";
+    if (wrong != NULL)
+        fail_msg("%s, %s allocation %ld%s: %s (status %d: %s)", scenario_name(scenario),
+                 door_name[door], n, from_then_on ? " and all later ones" : "", wrong,
+                 outcome.status, outcome.err.message);
+    if (!hit) assert_int_equal(outcome.status, DBT_OK);
+    *failed += outcome.status < 0;
+    return hit;
+}
+
+static void sweep(scenario_kind scenario)
+{
+    bool is_main = scenario == SCENARIO_INGEST || scenario == SCENARIO_FIT;
+    for (int door = 0; door < DOORS; door++) {
+        long points = 0, failed = 0;
+        long step = is_nightly() ? 1 : is_main || door == DOOR_OWN ? 17 : 85;
+        for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
+            long n = 1 + (2 * (long)scenario + 5 * door + 9 * from_then_on) % step;
+            for (; run_with_fault(scenario, (allocation_door)door, from_then_on != 0, n, &failed);
+                 n += step)
+                points++;
+        }
+        print_message("%s, %s: %ld points, %ld with an error, %ld absorbed\n",
+                      scenario_name(scenario), door_name[door], points, failed, points - failed);
+        assert_true(failed > 0);
+    }
+}
+
+#define SWEEP(name, scenario)                                                                      \
+    static void test_allocations__##name(void **state)                                             \
+    {                                                                                              \
+        (void)state;                                                                               \
+        sweep(scenario);                                                                           \
+    }
+
+SWEEP(ingest, SCENARIO_INGEST)
+SWEEP(ingest_after_a_crash, SCENARIO_INGEST_LOG)
+SWEEP(fit, SCENARIO_FIT)
+SWEEP(fit_on_a_log, SCENARIO_FIT_LOG)
+SWEEP(evaluate, SCENARIO_EVALUATE)
+SWEEP(predict, SCENARIO_PREDICT)
+SWEEP(info, SCENARIO_INFO)
+
+/* The shim is here for its speed alone: it waits for no disk. */
+static int let_through(const shim_call *call)
+{
+    (void)call;
+    return SQLITE_OK;
+}
+
+static int prepare(void **state)
+{
+    allocations_install();
+    shim_register(let_through);
+    return make_folder(state) == 0 && scenario_prepare(folder) ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_allocations__ingest),
+        cmocka_unit_test(test_allocations__ingest_after_a_crash),
+        cmocka_unit_test(test_allocations__fit),
+        cmocka_unit_test(test_allocations__fit_on_a_log),
+        cmocka_unit_test(test_allocations__evaluate),
+        cmocka_unit_test(test_allocations__predict),
+        cmocka_unit_test(test_allocations__info),
+    };
+    return cmocka_run_group_tests(tests, prepare, remove_folder);
+}

@@ -1,0 +1,136 @@
+/*
+ * test_io_faults.c: every call to the file system fails once, and from then on (FAULTS A5, A6, A8).
+ *
+ * For n = 1, 2, 3, ... a scenario runs with its n-th call failing, until there is no n-th call.
+ * Every run must end with a clear error or complete success, and the file must be as scenario_check
+ * says.
+ */
+#include "testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "../scratch.h"
+#include "amount.h"
+#include "scenario.h"
+#include "shimvfs.h"
+
+/* What fails, and how. */
+typedef enum fault_kind {
+    FAIL_ANY,   /* any call, with its own error */
+    FAIL_FULL,  /* a write: the disk is full */
+    FAIL_SHORT, /* a read: the file is shorter than it was */
+    FAULT_KINDS
+} fault_kind;
+
+static const char *const fault_name[FAULT_KINDS] = {"any call fails", "the disk is full",
+                                                    "reads are short"};
+
+static struct {
+    bool armed;
+    fault_kind kind;
+    bool from_then_on;
+    long at;    /* the call that fails, from 1 */
+    long calls; /* so far, of those that can fail this way */
+} fault;
+
+static int fail_nth(const shim_call *call)
+{
+    if (!fault.armed) return SQLITE_OK;
+    if (fault.kind == FAIL_FULL && call->operation != SHIM_WRITE) return SQLITE_OK;
+    if (fault.kind == FAIL_SHORT && call->operation != SHIM_READ) return SQLITE_OK;
+    fault.calls++;
+    if (fault.calls < fault.at || (fault.calls > fault.at && !fault.from_then_on)) return SQLITE_OK;
+    switch (fault.kind) {
+    case FAIL_FULL:
+        return SQLITE_FULL;
+    case FAIL_SHORT:
+        return SQLITE_IOERR_SHORT_READ;
+    default:
+        return shim_error(call->operation);
+    }
+}
+
+/* A short read looks like a damaged file. */
+static bool is_clear(fault_kind kind, dbt_status status)
+{
+    return status == DBT_OK || status == DBT_EIO || (kind == FAIL_SHORT && status == DBT_EFORMAT);
+}
+
+/* False: there was no n-th call. */
+static bool run_with_fault(scenario_kind scenario, fault_kind kind, bool from_then_on, long n,
+                           long *failed)
+{
+    scenario_reset(scenario);
+    fault.armed = true;
+    fault.kind = kind;
+    fault.from_then_on = from_then_on;
+    fault.at = n;
+    fault.calls = 0;
+    scenario_outcome outcome = scenario_run(scenario);
+    fault.armed = false;
+    bool hit = fault.calls >= n;
+    const char *wrong = is_clear(kind, outcome.status) ? scenario_check(scenario, &outcome, true)
+                                                       : "the status is none of an I/O error";
+    if (wrong != NULL)
+        fail_msg("%s, %s%s, call %ld: %s (status %d: %s)", scenario_name(scenario),
+                 fault_name[kind], from_then_on ? " from then on" : "", n, wrong, outcome.status,
+                 outcome.err.message);
+    if (!hit) assert_int_equal(outcome.status, DBT_OK);
+    *failed += outcome.status < 0;
+    return hit;
+}
+
+static void sweep(scenario_kind scenario)
+{
+    long points = 0, failed = 0;
+    bool is_main = scenario == SCENARIO_INGEST || scenario == SCENARIO_FIT;
+    long step = is_nightly() || is_main ? 1 : 5;
+    for (int kind = 0; kind < FAULT_KINDS; kind++)
+        for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
+            long n = 1;
+            for (; run_with_fault(scenario, (fault_kind)kind, from_then_on != 0, n, &failed);
+                 n += step)
+                points++;
+        }
+    print_message("%s: %ld points, %ld with an error, %ld absorbed\n", scenario_name(scenario),
+                  points, failed, points - failed);
+    assert_true(points > 20 && failed > 10);
+}
+
+#define SWEEP(name, scenario)                                                                      \
+    static void test_io_faults__##name(void **state)                                               \
+    {                                                                                              \
+        (void)state;                                                                               \
+        sweep(scenario);                                                                           \
+    }
+
+SWEEP(ingest, SCENARIO_INGEST)
+SWEEP(ingest_after_a_crash, SCENARIO_INGEST_LOG)
+SWEEP(fit, SCENARIO_FIT)
+SWEEP(fit_on_a_log, SCENARIO_FIT_LOG)
+SWEEP(evaluate, SCENARIO_EVALUATE)
+SWEEP(predict, SCENARIO_PREDICT)
+SWEEP(info, SCENARIO_INFO)
+
+static int prepare(void **state)
+{
+    shim_register(fail_nth);
+    return make_folder(state) == 0 && scenario_prepare(folder) ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_io_faults__ingest),
+        cmocka_unit_test(test_io_faults__ingest_after_a_crash),
+        cmocka_unit_test(test_io_faults__fit),
+        cmocka_unit_test(test_io_faults__fit_on_a_log),
+        cmocka_unit_test(test_io_faults__evaluate),
+        cmocka_unit_test(test_io_faults__predict),
+        cmocka_unit_test(test_io_faults__info),
+    };
+    return cmocka_run_group_tests(tests, prepare, remove_folder);
+}

@@ -1,0 +1,109 @@
+/*
+ * test_power_loss.c: the power fails at every change of the disk (FAULTS A3, A4).
+ *
+ * A scenario runs until the n-th write, truncation, sync or deletion, and the files are left in one
+ * of the states in which the disk may be then, several for each n. Then the file must be as
+ * scenario_check says: sound, nothing lost that was acknowledged, and the command repeated
+ * completes it. Every second time the power fails again while that state is recovered and worked
+ * on.
+ */
+#include "testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../scratch.h"
+#include "amount.h"
+#include "base.h"
+#include "crashvfs.h"
+#include "scenario.h"
+
+enum { COMMIT_STATES = 4, NIGHTLY_STATES = 100 };
+
+static void lose_index(void)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s-shm", scenario_path());
+    (void)unlink(path);
+}
+
+/* Runs the scenario with a loss of power at the n-th change. False: it ended before. */
+static bool run_with_crash(scenario_kind scenario, long n, uint64_t seed, scenario_outcome *outcome)
+{
+    crash_begin(n);
+    *outcome = scenario_run(scenario);
+    bool crashed = crash_happened();
+    crash_leave(seed);
+    lose_index();
+    return crashed;
+}
+
+/* False: there was no n-th change. */
+static bool lose_power(scenario_kind scenario, long n, uint64_t seed, long *losses)
+{
+    scenario_outcome outcome, second;
+    scenario_reset(scenario);
+    if (!run_with_crash(scenario, n, seed, &outcome)) return false;
+    ++*losses;
+    if (seed % 2 == 0 && outcome.status != DBT_OK) {
+        long m = 1 + (long)dbt__random_below(seed, 1, (uint64_t)n + 20);
+        if (run_with_crash(scenario, m, seed + 1, &second)) ++*losses;
+        int64_t documents = outcome.documents;
+        outcome = second;
+        if (outcome.documents < documents) outcome.documents = documents;
+    }
+    const char *wrong = scenario_check(scenario, &outcome, true);
+    if (wrong != NULL)
+        fail_msg("%s, power lost at change %ld, DBT_SEED=%llu: %s (status %d: %s)",
+                 scenario_name(scenario), n, (unsigned long long)seed, wrong, outcome.status,
+                 outcome.err.message);
+    return true;
+}
+
+static void sweep(scenario_kind scenario)
+{
+    long losses = 0;
+    uint64_t states = is_nightly() ? NIGHTLY_STATES : COMMIT_STATES;
+    for (uint64_t state = 0; state < states; state++) {
+        long n = 1;
+        while (lose_power(scenario, n, dbt__random(chosen_seed(), state * 10000 + (uint64_t)n),
+                          &losses))
+            n++;
+    }
+    print_message("%s: %ld losses of power, DBT_SEED=%llu\n", scenario_name(scenario), losses,
+                  (unsigned long long)chosen_seed());
+    assert_true(losses > 10 * (long)states);
+}
+
+#define SWEEP(name, scenario)                                                                      \
+    static void test_power_loss__##name(void **state)                                              \
+    {                                                                                              \
+        (void)state;                                                                               \
+        sweep(scenario);                                                                           \
+    }
+
+SWEEP(ingest, SCENARIO_INGEST)
+SWEEP(ingest_after_a_crash, SCENARIO_INGEST_LOG)
+SWEEP(fit, SCENARIO_FIT)
+SWEEP(fit_on_a_log, SCENARIO_FIT_LOG)
+SWEEP(evaluate, SCENARIO_EVALUATE)
+
+static int prepare(void **state)
+{
+    crash_begin(0);
+    shim_register(crash_hook);
+    return make_folder(state) == 0 && scenario_prepare(folder) ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_power_loss__ingest),
+        cmocka_unit_test(test_power_loss__ingest_after_a_crash),
+        cmocka_unit_test(test_power_loss__fit),
+        cmocka_unit_test(test_power_loss__fit_on_a_log),
+        cmocka_unit_test(test_power_loss__evaluate),
+    };
+    return cmocka_run_group_tests(tests, prepare, remove_folder);
+}
