@@ -33,11 +33,12 @@ void dbt__order_init(dbt__order *order, int64_t n_rows, uint64_t seed, int64_t e
 {
     *order = (dbt__order){.n_rows = n_rows};
     order->key = dbt__random(seed ^ ORDER_STREAM, (uint64_t)epoch);
-    order->full_blocks = n_rows / DBT__BLOCK_ROWS;
-    order->short_rows = n_rows % DBT__BLOCK_ROWS;
+    order->block_rows = n_rows <= DBT__SMALL_SPLIT_ROWS ? DBT__SMALL_BLOCK_ROWS : DBT__BLOCK_ROWS;
+    order->full_blocks = n_rows / order->block_rows;
+    order->short_rows = n_rows % order->block_rows;
     order->n_blocks = order->full_blocks + (order->short_rows != 0);
-    order->n_windows =
-        order->n_blocks / DBT__WINDOW_BLOCKS + (order->n_blocks % DBT__WINDOW_BLOCKS != 0);
+    int64_t window_blocks = DBT__WINDOW_ROWS / order->block_rows;
+    order->n_windows = order->n_blocks / window_blocks + (order->n_blocks % window_blocks != 0);
     order->short_place = order->n_blocks;
     if (order->short_rows != 0)
         order->short_place =
@@ -73,7 +74,7 @@ static int64_t block_at(const dbt__order *order, int64_t place)
         block = permute_block(order, place);
     else if (place > order->short_place)
         block = permute_block(order, place - 1);
-    return block * DBT__BLOCK_ROWS;
+    return block * order->block_rows;
 }
 
 /* The place of a window's first block. The first n_blocks % n_windows windows have one block more.
@@ -88,8 +89,8 @@ static int64_t window_place(const dbt__order *order, int64_t window)
 int64_t dbt__order_window_start(const dbt__order *order, int64_t window)
 {
     int64_t place = window_place(order, window);
-    int64_t lacking = place > order->short_place ? DBT__BLOCK_ROWS - order->short_rows : 0;
-    return place * DBT__BLOCK_ROWS - lacking;
+    int64_t lacking = place > order->short_place ? order->block_rows - order->short_rows : 0;
+    return place * order->block_rows - lacking;
 }
 
 int64_t dbt__order_window_of(const dbt__order *order, int64_t row)
@@ -114,6 +115,7 @@ static int compare_blocks(const void *a, const void *b)
 void dbt__order_fill(const dbt__order *order, int64_t window, dbt__order_window *filled)
 {
     int64_t place = window_place(order, window);
+    filled->block_rows = (size_t)order->block_rows;
     filled->n_blocks = (size_t)(window_place(order, window + 1) - place);
     filled->n_rows = (size_t)(dbt__order_window_start(order, window + 1) -
                               dbt__order_window_start(order, window));

@@ -3,9 +3,11 @@
  *
  * Rows are cut into blocks of neighbours, because SQLite reads 32 neighbours about as fast as 3
  * rows that are scattered. The blocks are permuted; runs of the permuted blocks form windows, of
- * equal size but for one block; the rows of a window are shuffled. A page of a window of 256 blocks
- * holds rows from all over the split, so a corpus that is sorted by class comes out mixed, and a
- * split that fits into one window comes out in a uniformly random order.
+ * equal size but for one block; the rows of a window are shuffled. A page of a window of so many
+ * blocks holds rows from all over the split, so a corpus that is sorted by class comes out mixed,
+ * and a split that fits into one window comes out in a uniformly random order. A split of a few
+ * windows has smaller blocks: where an epoch is short, a window with more blocks of one class than
+ * of another would be felt at its end.
  *
  * Nothing is kept but a few numbers: the permutation of the blocks is computed, not stored.
  */
@@ -15,23 +17,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DBT__BLOCK_ROWS = 128, DBT__WINDOW_BLOCKS = 128 };
-#define DBT__WINDOW_ROWS (DBT__BLOCK_ROWS * DBT__WINDOW_BLOCKS)
+enum {
+    DBT__WINDOW_ROWS = 16384,
+    DBT__BLOCK_ROWS = 128,
+    DBT__SMALL_BLOCK_ROWS = 16, /* of splits of at most DBT__SMALL_SPLIT_ROWS rows */
+    DBT__SMALL_SPLIT_ROWS = 8 * DBT__WINDOW_ROWS,
+    DBT__WINDOW_BLOCKS = DBT__WINDOW_ROWS / DBT__SMALL_BLOCK_ROWS /* the most there can be */
+};
 
 typedef struct dbt__order {
     uint64_t key;
     int64_t n_rows;
+    int64_t block_rows;
     int64_t n_blocks;
     int64_t n_windows;
-    int64_t full_blocks; /* of DBT__BLOCK_ROWS rows */
+    int64_t full_blocks; /* of block_rows rows */
     int64_t short_rows;  /* rows of the last block of the split if it is not full, else 0 */
     int64_t short_place; /* where among the permuted blocks that one is put */
     int half_bits;       /* of the permutation's domain, 2^(2 * half_bits) >= full_blocks */
 } dbt__order;
 
 /* Which rows a window has, and in which order. Row i of the window is at position
- * block[shuffled[i] / DBT__BLOCK_ROWS] + shuffled[i] % DBT__BLOCK_ROWS of the split. */
+ * block[shuffled[i] / block_rows] + shuffled[i] % block_rows of the split. */
 typedef struct dbt__order_window {
+    size_t block_rows;
     size_t n_blocks;
     size_t n_rows;
     int64_t block[DBT__WINDOW_BLOCKS];   /* first positions, ascending: all blocks but the last are

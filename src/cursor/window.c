@@ -86,7 +86,7 @@ static dbt_status load_blocks(dbt__window *window, dbt__split_reader *reader, db
     if (status == DBT_OK) status = dbt__split_begin(reader, err);
     for (size_t i = 0; status == DBT_OK && i < plan->n_blocks; i++) {
         size_t left = plan->n_rows - window->n_held;
-        int64_t n = left < DBT__BLOCK_ROWS ? (int64_t)left : DBT__BLOCK_ROWS;
+        int64_t n = (int64_t)(left < plan->block_rows ? left : plan->block_rows);
         status = dbt__split_read(reader, plan->block[i], n, hold_row, window, err);
     }
     dbt__split_end(reader);
@@ -113,7 +113,8 @@ static size_t plan_window(dbt__window *window, const dbt__order *order, int64_t 
 static int64_t position_of(const dbt__window *window, size_t place)
 {
     size_t row = window->plan.shuffled[place];
-    return window->plan.block[row / DBT__BLOCK_ROWS] + (int64_t)(row % DBT__BLOCK_ROWS);
+    const dbt__order_window *plan = &window->plan;
+    return plan->block[row / plan->block_rows] + (int64_t)(row % plan->block_rows);
 }
 
 /* The texts of the planned window. */

@@ -293,10 +293,21 @@ static void test_cursor__mixes_a_corpus_that_is_sorted_by_class(void **state)
 }
 
 /* The order alone, at sizes around those of blocks and windows. */
+/* Where in the split row `i` of a window is. */
+static int64_t position_in(const dbt__order_window *window, size_t i)
+{
+    size_t row = window->shuffled[i];
+    return window->block[row / window->block_rows] + (int64_t)(row % window->block_rows);
+}
+
 static void test_order__is_a_permutation_at_every_size(void **state)
 {
     (void)state;
-    enum { BLOCK = DBT__BLOCK_ROWS, WINDOW = DBT__WINDOW_ROWS };
+    enum {
+        BLOCK = DBT__SMALL_BLOCK_ROWS,
+        WINDOW = DBT__WINDOW_ROWS,
+        SMALL = DBT__SMALL_SPLIT_ROWS
+    };
     static const int64_t sizes[] = {1,
                                     2,
                                     BLOCK - 1,
@@ -319,7 +330,11 @@ static void test_order__is_a_permutation_at_every_size(void **state)
                                     65537,
                                     99999,
                                     100000,
-                                    100001};
+                                    100001,
+                                    SMALL - 1,
+                                    SMALL,
+                                    SMALL + 1,
+                                    SMALL + WINDOW + DBT__BLOCK_ROWS - 1};
     static dbt__order_window window;
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         char *met = calloc((size_t)sizes[s], 1);
@@ -333,9 +348,7 @@ static void test_order__is_a_permutation_at_every_size(void **state)
             assert_true(window.n_blocks <= DBT__WINDOW_BLOCKS);
             for (size_t i = 0; i < window.n_rows; i++, row++) {
                 assert_int_equal(dbt__order_window_of(&order, row), w);
-                size_t place = window.shuffled[i];
-                int64_t position =
-                    window.block[place / DBT__BLOCK_ROWS] + (int64_t)(place % DBT__BLOCK_ROWS);
+                int64_t position = position_in(&window, i);
                 assert_true(position >= 0 && position < sizes[s]);
                 assert_int_equal(met[position]++, 0);
             }
@@ -373,10 +386,8 @@ static void test_order__small_splits_are_shuffled_uniformly(void **state)
         dbt__order order;
         dbt__order_init(&order, N, 123, epoch);
         dbt__order_fill(&order, 0, &window);
-        for (int i = 0; i < N; i++) {
-            int place = window.shuffled[i];
-            counts[i][(int)window.block[place / DBT__BLOCK_ROWS] + place % DBT__BLOCK_ROWS]++;
-        }
+        for (size_t i = 0; i < N; i++)
+            counts[i][position_in(&window, i)]++;
     }
     double expected = (double)EPOCHS / N, chi = 0;
     for (int i = 0; i < N; i++)
@@ -397,14 +408,11 @@ static void test_order__stays_what_it_was(void **state)
         dbt__order_init(&order, n, 123, 2);
         for (int64_t w = 0; w < order.n_windows; w++) {
             dbt__order_fill(&order, w, &window);
-            for (size_t i = 0; i < window.n_rows; i++) {
-                size_t place = window.shuffled[i];
-                digest = dbt__random(digest, (uint64_t)window.block[place / DBT__BLOCK_ROWS] +
-                                                 place % DBT__BLOCK_ROWS);
-            }
+            for (size_t i = 0; i < window.n_rows; i++)
+                digest = dbt__random(digest, (uint64_t)position_in(&window, i));
         }
     }
-    assert_true(digest == UINT64_C(0xf4bc7b79ea02991d));
+    assert_true(digest == UINT64_C(0xb565f95d1d973ecd));
 }
 
 static void test_cursor__order_is_the_split_s_own(void **state)
