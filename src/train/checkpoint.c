@@ -170,7 +170,7 @@ static dbt_status take_state(dbt__statement *select, dbt_network *network, dbt__
     char digest[DBT__DIGEST_CHARS];
     dbt__digest_text(dbt__hash(state, n_bytes, 0), digest);
     if (stored.bytes != 16 || memcmp(stored.data, digest, 16) != 0)
-        return dbt__fail(err, DBT_EFORMAT, "is damaged: its digest does not match");
+        return dbt__fail(err, DBT_EFORMAT, "damaged: its digest does not match");
     dbt_status status = dbt__checkpoint_decode(state, n_bytes, network, progress, err);
     if (status == DBT_OK && (progress->epoch != dbt__column_int(select, 2) ||
                              progress->step != dbt__column_int(select, 3)))

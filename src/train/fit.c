@@ -90,11 +90,21 @@ static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
 {
     const dbt_fit_options *options = &fit->options;
     bool reused = false;
-    dbt_status status =
+    dbt_split before = {0};
+    dbt_error absent = {0};
+    dbt_status status = copy_name(&fit->train, options->train, "/train", err);
+    if (status == DBT_OK) status = copy_name(&fit->validation, options->train, "/validation", err);
+    if (status < 0) return status;
+    bool existed = dbt_store_find_split(fit->store, fit->validation, &before, &absent) == DBT_OK;
+    status =
         dbt_store_hold_out(fit->store, options->train, options->validation_split, options->seed,
                            &fit->train_split, &fit->validation_split, &reused, err);
-    if (status == DBT_OK) status = copy_name(&fit->train, options->train, "/train", err);
-    if (status == DBT_OK) status = copy_name(&fit->validation, options->train, "/validation", err);
+    if (status == DBT_OK && existed && !reused)
+        dbt__fit_note(
+            fit,
+            "'%s' and '%s' are made anew, of other documents, with another share or seed: "
+            "earlier runs knew others by these names",
+            fit->train, fit->validation);
     return status;
 }
 

@@ -340,7 +340,7 @@ static dbt_status load_head(dbt__sql *sql, int64_t id, const dbt_vectorizer_opti
     if (status < 0) return status;
     dbt__bind_int(select, 1, id);
     status = dbt__step(select, err);
-    if (status == DBT_DONE) status = dbt__fail(err, DBT_EFORMAT, "is missing");
+    if (status == DBT_DONE) status = dbt__fail(err, DBT_EFORMAT, "missing");
     if (status < 0) goto out;
     dbt_vectorizer_options options;
     dbt_vectorizer_options_init(&options);

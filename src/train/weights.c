@@ -71,16 +71,16 @@ static dbt_status take_parameter(dbt__statement *select, const dbt_parameter *pa
     if (dbt__column_int(select, 0) != (int64_t)parameter->rows ||
         dbt__column_int(select, 1) != (int64_t)parameter->columns ||
         bytes != parameter->rows * parameter->columns * sizeof(float))
-        return dbt__fail(err, DBT_EFORMAT, "is not of the run's shape, %zu x %zu", parameter->rows,
+        return dbt__fail(err, DBT_EFORMAT, "not of the run's shape, %zu x %zu", parameter->rows,
                          parameter->columns);
     char digest[DBT__DIGEST_CHARS];
     dbt__digest_text(dbt__hash(value, bytes, 0), digest);
     if (stored.bytes != 16 || memcmp(stored.data, digest, 16) != 0)
-        return dbt__fail(err, DBT_EFORMAT, "is damaged: its digest does not match");
+        return dbt__fail(err, DBT_EFORMAT, "damaged: its digest does not match");
     memcpy(parameter->value, value, bytes);
     for (size_t i = 0; i < parameter->rows * parameter->columns; i++)
         if (!isfinite(parameter->value[i]))
-            return dbt__fail(err, DBT_EFORMAT, "holds a number that is not finite");
+            return dbt__fail(err, DBT_EFORMAT, "a number in it is not finite");
     return DBT_OK;
 }
 
@@ -100,7 +100,7 @@ dbt_status dbt__weights_read(dbt__sql *sql, int64_t run_id, dbt_weights kind, db
         dbt__bind_string(select, 4, parameter.name);
         status = dbt__step(select, err);
         if (status == DBT_DONE)
-            status = dbt__fail(err, DBT_EFORMAT, "is missing");
+            status = dbt__fail(err, DBT_EFORMAT, "missing");
         else if (status == DBT_OK)
             status = take_parameter(select, &parameter, err);
         if (status < 0)

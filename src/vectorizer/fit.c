@@ -333,10 +333,15 @@ static dbt_status fail_empty(const fit_state *fit, dbt_error *err)
                          "empty vocabulary: none of the %lld documents has a term; check the text "
                          "column and the analyzer",
                          n);
+    if (fit->options->max_df < 1)
+        return dbt__fail(err, DBT_EDATA,
+                         "empty vocabulary: no term is in at least %lld and at most %g of the %lld "
+                         "documents; lower min-df, raise max-df or add documents",
+                         (long long)fit->options->min_df, fit->options->max_df * (double)n, n);
     return dbt__fail(err, DBT_EDATA,
-                     "empty vocabulary: no term is in at least %lld and at most %g of the %lld "
-                     "documents; lower min-df, raise max-df or add documents",
-                     (long long)fit->options->min_df, fit->options->max_df * (double)n, n);
+                     "empty vocabulary: no term is in at least %lld of the %lld documents; lower "
+                     "min-df or add documents",
+                     (long long)fit->options->min_df, n);
 }
 
 static dbt_status run_fit(fit_state *fit, uint64_t hash_mask, dbt_vectorizer_stats *stats,

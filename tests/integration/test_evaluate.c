@@ -229,7 +229,8 @@ static void test_model__damage_is_told(void **state)
         const char *change, *part;
     } cases[] = {
         {"UPDATE parameter SET value = zeroblob(length(value)) WHERE layer = 1", "digest"},
-        {"DELETE FROM parameter WHERE layer = 1 AND name = 'bias'", "is missing"},
+        {"DELETE FROM parameter WHERE layer = 1 AND name = 'bias'",
+         "best bias of layer 1: missing"},
         {"UPDATE run SET settings = json_set(settings, '$.units', 63)", "shape"},
         {"UPDATE run SET settings = json_set(settings, '$.units', 0)", "units must be 1 to 65536"},
         {"UPDATE run SET settings = json_set(settings, '$.classes', 4)", "labels"},

@@ -661,7 +661,7 @@ static void test_resume__a_damaged_checkpoint_is_told(void **state)
         {"UPDATE run SET seed = 124", "its checkpoint, at epoch 1, step 5, is not of this run"},
         {"UPDATE run SET settings = json_set(settings, '$.steps_per_epoch', 4)",
          "its checkpoint, at epoch 1, step 5, is not of this run"},
-        {"UPDATE parameter SET value = x'00'", "is not of the run's shape"},
+        {"UPDATE parameter SET value = x'00'", "not of the run's shape"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dbt_store *store = make_quickstart("damaged.db");

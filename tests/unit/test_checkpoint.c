@@ -366,14 +366,14 @@ static void test_checkpoint__damage_is_told(void **state)
         const char *change, *part;
     } cases[] = {
         {"UPDATE checkpoint SET state = zeroblob(length(state))",
-         "run 3: its checkpoint: is damaged: its digest does not match"},
+         "run 3: its checkpoint: damaged: its digest does not match"},
         {"UPDATE checkpoint SET state = x''", "its digest does not match"},
         {"UPDATE checkpoint SET digest = ''", "its digest does not match"},
         {"UPDATE checkpoint SET step = 8", "is of another epoch or step than its row says"},
         {"UPDATE checkpoint SET epoch = 2", "is of another epoch or step than its row says"},
         {"DELETE FROM parameter WHERE layer = 1 AND name = 'bias'", "last bias of layer 1"},
         {"UPDATE parameter SET value = zeroblob(length(value)) WHERE name = 'weight'",
-         "last weight of layer 0: is damaged"},
+         "last weight of layer 0: damaged"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         encoded e;
@@ -401,7 +401,7 @@ static void test_checkpoint__each_flipped_byte_of_a_stored_one_is_noticed(void *
         e.bytes[i] ^= (unsigned char)(1 << (i % 8));
         dbt__bind_blob(update, 1, e.bytes, e.n);
         assert_ok(dbt__run(update, &err), err);
-        assert_not_read(store, "is damaged: its digest does not match");
+        assert_not_read(store, "damaged: its digest does not match");
         e.bytes[i] ^= (unsigned char)(1 << (i % 8));
     }
     dbt__finalize(update);

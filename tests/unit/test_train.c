@@ -646,7 +646,7 @@ static void test_weights__every_flipped_byte_is_noticed(void **state)
         value[i] ^= (unsigned char)(1 << (i % 8));
         set_value(store, "weight", value, sizeof value, false);
         assert_weights_refused(
-            store, "run 3: best weight of layer 1: is damaged: its digest does not match");
+            store, "run 3: best weight of layer 1: damaged: its digest does not match");
     }
     dbt_network_free(network);
     close_store(store);
@@ -659,22 +659,22 @@ static void test_weights__what_is_not_a_weight_is_refused(void **state)
     dbt_store *store = make_weight_store(network);
     float bias[5] = {0};
     set_value(store, "bias", bias, sizeof bias, true);
-    assert_weights_refused(store, "run 3: best bias of layer 1: is not of the run's shape, 1 x 4");
+    assert_weights_refused(store, "run 3: best bias of layer 1: not of the run's shape, 1 x 4");
     set_value(store, "bias", bias, 15, true);
-    assert_weights_refused(store, "run 3: best bias of layer 1: is not of the run's shape, 1 x 4");
+    assert_weights_refused(store, "run 3: best bias of layer 1: not of the run's shape, 1 x 4");
     const float bad[] = {NAN, INFINITY, -INFINITY};
     for (size_t i = 0; i < 3; i++) {
         bias[2] = bad[i];
         set_value(store, "bias", bias, 16, true);
         assert_weights_refused(store,
-                               "run 3: best bias of layer 1: holds a number that is not finite");
+                               "run 3: best bias of layer 1: a number in it is not finite");
     }
     bias[2] = 0;
     set_value(store, "bias", bias, 16, true);
     run_sql(store, "UPDATE parameter SET rows = 2, columns = 2 WHERE layer = 1 AND name = 'bias'");
-    assert_weights_refused(store, "run 3: best bias of layer 1: is not of the run's shape, 1 x 4");
+    assert_weights_refused(store, "run 3: best bias of layer 1: not of the run's shape, 1 x 4");
     run_sql(store, "DELETE FROM parameter WHERE layer = 1 AND name = 'bias'");
-    assert_weights_refused(store, "run 3: best bias of layer 1: is missing");
+    assert_weights_refused(store, "run 3: best bias of layer 1: missing");
     dbt_network_free(network);
     close_store(store);
 }

@@ -423,7 +423,7 @@ static void test_fit__refuses_what_it_cannot_fit(void **state)
         const char *message;
     } cases[] = {
         {texts, two_labels, &two, 2, DBT_EDATA,
-         "empty vocabulary: no term is in at least 2 and at most 2 of the 2 documents"},
+         "empty vocabulary: no term is in at least 2 of the 2 documents"},
         {none, two_labels, &two, 1, DBT_EDATA,
          "empty vocabulary: none of the 2 documents has a term"},
         {texts + 2, two_labels, &two, 1, DBT_EDATA, "empty vocabulary: there are no documents"},
