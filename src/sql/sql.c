@@ -27,10 +27,11 @@
 #define BUSY_MILLISECONDS 5000
 /* The longest statement: a user's query, or an object's in a file's schema. */
 #define LONGEST_STATEMENT 1000000
-/* What reading a file's schema may take: instructions of SQLite's machine (a million are some
- * hundred thousand objects), looked at every few of them, and memory. */
+/* What reading a file's schema may take: instructions of SQLite's machine, looked at every few of
+ * them, and memory. 200,000 are some twenty thousand objects: SQLite's time grows with their
+ * square. */
 #define SCHEMA_LOOK_EVERY 10
-#define SCHEMA_MAX_LOOKS 100000
+#define SCHEMA_MAX_LOOKS 20000
 #define SCHEMA_MAX_BYTES (64 << 20)
 
 struct dbt__sql {
@@ -115,6 +116,9 @@ static dbt_status check_path(const char *path, dbt__sql_mode mode, dbt_error *er
         return dbt__fail(err, DBT_EFORMAT, "'%s' is a folder, not a database", path);
     if (!S_ISREG(facts.st_mode))
         return dbt__fail(err, DBT_EFORMAT, "'%s' is not a regular file", path);
+    /* SQLite takes a file of one byte for an empty one. */
+    if (facts.st_size == 1)
+        return dbt__fail(err, DBT_EFORMAT, "'%s': file is not a database", path);
     return DBT_OK;
 }
 

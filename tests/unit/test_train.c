@@ -777,7 +777,7 @@ static void test_vocabulary__is_found_again_as_it_was(void **state)
 static void test_vocabulary__damage_is_told(void **state)
 {
     (void)state;
-    static const char damaged[] = "features are damaged: their digest does not match";
+    static const char damaged[] = "settings or features are damaged: their digest does not match";
     static const struct {
         const char *change, *part; /* of the message */
     } cases[] = {
