@@ -1,5 +1,7 @@
 #!/bin/sh
 # tests/run.sh: installs what is missing, builds, runs every test. Ends with "N passed, N failed".
+# tests/run.sh fuzz [SECONDS [TARGET...]]: builds and runs the fuzz targets instead (fuzz/run.sh).
+# tests/run.sh locale: runs the cli cases of a build under a comma in numbers and a Turkish i (locale.sh).
 #
 # From the environment:
 #   CC        the compiler (gcc)
@@ -9,6 +11,17 @@
 #   JOBS      how much runs at once (as many as there are processors)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
+case ${1-} in
+fuzz)
+    shift
+    exec sh "$root/tests/fuzz/run.sh" "$@"
+    ;;
+locale)
+    exec sh "$root/tests/locale.sh" sh -c '
+        for locale in de_DE.UTF-8 tr_TR.UTF-8; do DBTRAIN_LOCALE=$locale sh "$0" || exit; done
+    ' "$root/tests/cli/run.sh"
+    ;;
+esac
 sanitize=${SANITIZE-}
 name=build${CC:+-$(basename "$CC")}${sanitize:+-sanitized}
 build=${BUILD:-$root/$name}

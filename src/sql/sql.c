@@ -108,7 +108,8 @@ static dbt_status check_path(const char *path, dbt__sql_mode mode, dbt_error *er
 {
     struct stat facts;
     if (stat(path, &facts) != 0) {
-        if (errno != ENOENT && errno != ENOTDIR) return DBT_OK; /* SQLite's own message will do */
+        bool missing = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
+        if (!missing) return DBT_OK; /* SQLite's own message will do */
         if (mode == DBT__SQL_CREATE) return DBT_OK;
         return dbt__fail(err, DBT_EFORMAT, "no such file '%s'", path);
     }
