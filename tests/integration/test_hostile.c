@@ -206,18 +206,19 @@ static void test_schema__no_trigger_runs_even_on_a_users_table(void **state)
     close_store(store);
 }
 
+#define ADD_VIEWS "INSERT INTO sqlite_schema SELECT 'view', "
+
 static void test_schema__one_without_end_is_refused_in_bounded_memory(void **state)
 {
     (void)state;
     static const char *const scripts[] = {
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)"
-        "INSERT INTO sqlite_schema SELECT 'view', 'v' || i, 'v' || i, 0, 'CREATE VIEW v' || i ||"
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)" ADD_VIEWS
+        "'v' || i, 'v' || i, 0, 'CREATE VIEW v' || i ||"
         " ' AS SELECT 1' FROM n",
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40)"
-        "INSERT INTO sqlite_schema SELECT 'view', 'v' || i, 'v' || i, 0, 'CREATE VIEW v' || i ||"
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40)" ADD_VIEWS
+        "'v' || i, 'v' || i, 0, 'CREATE VIEW v' || i ||"
         " ' AS SELECT 1' || replace(hex(zeroblob(200000)), '00', ',1') FROM n",
-        "INSERT INTO sqlite_schema VALUES ('view', 'v', 'v', 0, 'CREATE VIEW v AS SELECT ''' ||"
-        " hex(zeroblob(2000000)) || '''')",
+        ADD_VIEWS "'v', 'v', 0, format('CREATE VIEW v AS SELECT%2000000d', 1)",
     };
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
         const char *path = make_spoilt(scripts[i]);
