@@ -136,11 +136,11 @@ static int refuse_command(const char *name)
         names[i] = commands[i]->name;
     const char *near = cli_suggest(name, names, COUNT(commands));
     if (name[0] == '-')
-        cli_note("unknown option '%s' (see 'dbtrain --help')", name);
+        cli_note("unknown option '%.200s' (see 'dbtrain --help')", name);
     else if (near != NULL)
-        cli_note("unknown command '%s' (did you mean '%s'?)", name, near);
+        cli_note("unknown command '%.200s' (did you mean '%s'?)", name, near);
     else
-        cli_note("unknown command '%s' (see 'dbtrain --help')", name);
+        cli_note("unknown command '%.200s' (see 'dbtrain --help')", name);
     return -DBT_EUSAGE;
 }
 

@@ -1,6 +1,8 @@
 #!/bin/sh
 # tests/run.sh [nightly]: installs what is missing, builds, runs every test. Ends with "N passed, N failed".
 # nightly: the fault tests run a night's worth of kills, losses of power and failures, not a commit's.
+# tests/run.sh fuzz [SECONDS [TARGET...]]: builds and runs the fuzz targets instead (fuzz/run.sh).
+# tests/run.sh locale: runs the cli cases of a build under a comma in numbers and a Turkish i (locale.sh).
 #
 # From the environment:
 #   CC        the compiler (gcc)
@@ -19,8 +21,17 @@ nightly)
     DBT_AMOUNT=nightly
     export DBT_AMOUNT
     ;;
+fuzz)
+    shift
+    exec sh "$root/tests/fuzz/run.sh" "$@"
+    ;;
+locale)
+    exec sh "$root/tests/locale.sh" sh -c '
+        for locale in de_DE.UTF-8 tr_TR.UTF-8; do DBTRAIN_LOCALE=$locale sh "$0" || exit; done
+    ' "$root/tests/cli/run.sh"
+    ;;
 *)
-    echo "usage: tests/run.sh [nightly]" >&2
+    echo "usage: tests/run.sh [nightly | fuzz [SECONDS [TARGET...]] | locale]" >&2
     exit 2
     ;;
 esac

@@ -25,12 +25,26 @@
 #include "sql.h"
 
 #define BUSY_MILLISECONDS 5000
+/* The longest statement: a user's query, or an object's in a file's schema. */
+#define LONGEST_STATEMENT 1000000
+/* What reading a file's schema may take: instructions of SQLite's machine, looked at every few of
+ * them, and memory. 200,000 are some twenty thousand objects: SQLite's time grows with their
+ * square. */
+#define SCHEMA_LOOK_EVERY 10
+#define SCHEMA_MAX_LOOKS 20000
+#define SCHEMA_MAX_BYTES (64 << 20)
 
 struct dbt__sql {
     sqlite3 *handle;
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
     char *path;             /* as the caller gave it, for messages */
 };
+
+/* What a schema that is being read has taken. */
+typedef struct schema_guard {
+    int looks;
+    sqlite3_int64 bytes_before;
+} schema_guard;
 
 struct dbt__statement {
     dbt__sql *sql;
@@ -95,7 +109,8 @@ static dbt_status check_path(const char *path, dbt__sql_mode mode, dbt_error *er
 {
     struct stat facts;
     if (stat(path, &facts) != 0) {
-        if (errno != ENOENT && errno != ENOTDIR) return DBT_OK; /* SQLite's own message will do */
+        bool missing = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
+        if (!missing) return DBT_OK; /* SQLite's own message will do */
         if (mode == DBT__SQL_CREATE) return DBT_OK;
         return dbt__fail(err, DBT_EFORMAT, "no such file '%s'", path);
     }
@@ -103,6 +118,9 @@ static dbt_status check_path(const char *path, dbt__sql_mode mode, dbt_error *er
         return dbt__fail(err, DBT_EFORMAT, "'%s' is a folder, not a database", path);
     if (!S_ISREG(facts.st_mode))
         return dbt__fail(err, DBT_EFORMAT, "'%s' is not a regular file", path);
+    /* SQLite takes a file of one byte for an empty one. */
+    if (facts.st_size == 1)
+        return dbt__fail(err, DBT_EFORMAT, "'%s': file is not a database", path);
     return DBT_OK;
 }
 
@@ -154,6 +172,30 @@ out:
     return status;
 }
 
+static int watch_schema(void *context)
+{
+    schema_guard *guard = context;
+    return ++guard->looks > SCHEMA_MAX_LOOKS ||
+           sqlite3_memory_used() - guard->bytes_before > SCHEMA_MAX_BYTES;
+}
+
+/* SQLite parses the whole schema, somebody else's, before it prepares a first statement. Nothing of
+ * it is run yet. */
+static dbt_status read_schema(dbt__sql *sql, dbt_error *err)
+{
+    schema_guard guard = {0, sqlite3_memory_used()};
+    dbt_error cause = {0};
+    sqlite3_progress_handler(sql->handle, SCHEMA_LOOK_EVERY, watch_schema, &guard);
+    dbt_status status = dbt__sql_exec(sql, "SELECT 1 FROM sqlite_schema LIMIT 1", &cause);
+    sqlite3_progress_handler(sql->handle, 0, NULL, NULL);
+    if (status == DBT_OK) return DBT_OK;
+    if (status == DBT_EINTERRUPTED)
+        return dbt__fail(err, DBT_EFORMAT, "'%s': its schema is too large to be read", sql->path);
+    /* There is nothing wrong with the statement. */
+    if (status == DBT_EINTERNAL || status == DBT_EDATA) status = DBT_EFORMAT;
+    return dbt__fail(err, status, "%s", cause.message);
+}
+
 static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
 {
     static const struct {
@@ -162,8 +204,12 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
     } settings[] = {
         {SQLITE_DBCONFIG_ENABLE_FKEY, 1},      {SQLITE_DBCONFIG_DEFENSIVE, 1},
         {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},   {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
-        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1},
+        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
     };
+    /* The length of a value stays SQLite's own limit, 10^9 bytes: that of the largest weight
+     * matrix. What is stored is no longer than the file. */
+    (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT);
+    (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_ATTACHED, 0);
     (void)sqlite3_extended_result_codes(sql->handle, 1);
     (void)sqlite3_busy_timeout(sql->handle, BUSY_MILLISECONDS);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
@@ -173,10 +219,11 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
         if (code != SQLITE_OK && settings[i].option != SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION)
             return fail_sql(sql, code, err);
     }
-    return dbt__sql_exec(sql,
-                         "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;"
-                         "PRAGMA synchronous = FULL; SELECT 1 FROM sqlite_schema LIMIT 1",
-                         err);
+    dbt_status status =
+        dbt__sql_exec(sql, "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON", err);
+    if (status == DBT_OK) status = read_schema(sql, err);
+    if (status == DBT_OK) status = dbt__sql_exec(sql, "PRAGMA synchronous = FULL", err);
+    return status;
 }
 
 /* True when nothing waits in a log beside the file. */
@@ -247,6 +294,22 @@ dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql, d
     if (status < 0) {
         dbt__sql_close(made);
         return status;
+    }
+    *sql = made;
+    return DBT_OK;
+}
+
+dbt_status dbt__sql_open_memory(dbt__sql **sql, dbt_error *err)
+{
+    *sql = NULL;
+    dbt__sql *made = dbt__alloc(sizeof *made);
+    if (made != NULL) made->path = dbt__strdup(":memory:");
+    if (made == NULL || made->path == NULL ||
+        sqlite3_open_v2(made->path, &made->handle,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK) {
+        dbt__sql_close(made);
+        return dbt__out_of_memory(err, "a database in memory");
     }
     *sql = made;
     return DBT_OK;

@@ -3,7 +3,9 @@
  *
  * Two numbers in the header of an SQLite file say what it is: application_id that it is dbtrain's,
  * and user_version which migrations it has seen. They are read before anything else, and a file
- * that is somebody else's, or newer than this program, is left exactly as it was found.
+ * that is somebody else's, or newer than this program, is left exactly as it was found. Then the
+ * schema is compared with that of a new file, which is made in memory: a file's content is data,
+ * and no SQL of its own runs.
  *
  * A migration and the new version number are one transaction, so a file that was killed half way is
  * of the old version or the new one. Another process may be migrating the same file: the version is
@@ -92,6 +94,77 @@ static dbt_status check_facts(const char *path, dbt_store_mode mode, const file_
     return DBT_OK;
 }
 
+/* The schema of a new file of a version, as a JSON array of [type, name, table, sql]. */
+static dbt_status make_schema(int64_t version, char **json, dbt_error *err)
+{
+    *json = NULL;
+    dbt__sql *sql = NULL;
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__sql_open_memory(&sql, err);
+    for (int64_t i = 0; status == DBT_OK && i < version; i++)
+        status = dbt__sql_exec(sql, dbt__migrations[i], err);
+    /* Views of an older version are made anew by the last migration, whatever they are. */
+    if (status == DBT_OK && version == LATEST_VERSION)
+        status = dbt__sql_exec(sql, dbt__schema_views, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(
+            sql,
+            "SELECT json_group_array(json_array(type, name, tbl_name, sql)) FROM sqlite_schema",
+            &select, err);
+    if (status == DBT_OK) status = dbt__step(select, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 0, json, err);
+    dbt__finalize(select);
+    dbt__sql_close(sql);
+    return status;
+}
+
+/*
+ * The first thing in a file's schema that is not as it must be. Each object that dbtrain makes is
+ * there, letter by letter as in a new file, so that no view, virtual table, generated column, CHECK
+ * or collation passes under its name; and nothing hangs on it but plain indexes, which change no
+ * result. What users made beside that is theirs. The schema is read, nothing of it is run.
+ */
+static const char find_stranger[] =
+    "WITH made AS MATERIALIZED"
+    " (SELECT value ->> 0 AS type, value ->> 1 AS name, value ->> 2 AS tbl_name, value ->> 3 AS sql"
+    "  FROM json_each(?))"
+    "SELECT format('%s ''%s'' is %s', made.type, made.name,"
+    "              iif(found.name IS NULL, 'missing', 'not as dbtrain makes it'))"
+    " FROM made LEFT JOIN sqlite_schema AS found ON found.name = made.name COLLATE NOCASE"
+    " WHERE (found.type, found.name, found.tbl_name, found.sql)"
+    "       IS NOT (made.type, made.name, made.tbl_name, made.sql) "
+    "UNION ALL "
+    "SELECT format('%s ''%s'' is not as dbtrain makes it: it has the %s ''%s''',"
+    "              made.type, made.name, found.type, found.name)"
+    " FROM sqlite_schema AS found JOIN made ON made.name = found.tbl_name COLLATE NOCASE"
+    " WHERE made.type IN ('table', 'view') AND found.name NOT IN (SELECT name FROM made)"
+    "  AND (found.type = 'trigger' OR found.type = 'index' AND"
+    "       (EXISTS (SELECT 1 FROM pragma_index_list(found.tbl_name) AS list"
+    "                WHERE list.name = found.name AND (list.\"unique\" OR list.partial))"
+    "        OR EXISTS (SELECT 1 FROM pragma_index_xinfo(found.name) AS part"
+    "                   WHERE part.key AND (part.cid = -2 OR part.coll <> 'BINARY')))) "
+    "LIMIT 1";
+
+static dbt_status check_schema(dbt_store *store, int64_t version, dbt_error *err)
+{
+    char *made = NULL;
+    dbt__statement *select = NULL;
+    dbt_status status = make_schema(version, &made, err);
+    if (status == DBT_OK) status = dbt__prepare(store->sql, find_stranger, &select, err);
+    if (status < 0) goto out;
+    dbt__bind_string(select, 1, made);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) {
+        dbt_text stranger = dbt__column_text(select, 0);
+        status = dbt__fail(err, DBT_EFORMAT, "'%s': %.*s", store->path,
+                           (int)(stranger.bytes < 256 ? stranger.bytes : 256), stranger.data);
+    }
+out:
+    dbt__finalize(select);
+    dbt__free(made);
+    return status < 0 ? status : DBT_OK;
+}
+
 /* Runs the migration from `version` inside of the caller's transaction. */
 static dbt_status run_migration(dbt__sql *sql, int64_t version, dbt_error *err)
 {
@@ -130,6 +203,7 @@ static dbt_status check_file(dbt_store *store, dbt_store_mode mode, dbt_error *e
     file_facts facts;
     dbt_status status = read_facts(store->sql, &facts, err);
     if (status == DBT_OK) status = check_facts(store->path, mode, &facts, err);
+    if (status == DBT_OK && !is_blank(&facts)) status = check_schema(store, facts.version, err);
     /* The mode stays with the file. It cannot be changed inside a transaction. */
     if (status == DBT_OK && is_blank(&facts))
         status =

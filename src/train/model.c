@@ -89,8 +89,10 @@ static dbt_status read_network(dbt_model *model, dbt__sql *sql, const dbt_fit_op
     if (network.n_classes != model->labels.n)
         return dbt__fail(err, DBT_EFORMAT, "run %lld has %zu labels stored, its network %zu",
                          (long long)model->run_id, model->labels.n, network.n_classes);
+    dbt_status status = dbt__weights_check_size(sql, model->run_id, model->weights, &network, err);
+    if (status < 0) return status;
     dbt_error cause = {0};
-    dbt_status status = dbt_network_new(&network, NULL, &model->network, &cause);
+    status = dbt_network_new(&network, NULL, &model->network, &cause);
     /* Options out of range are here the file's fault. */
     if (status == DBT_EUSAGE) status = DBT_EFORMAT;
     if (status < 0)

@@ -3,8 +3,8 @@
  *
  * A vectorizer is its row (settings, fingerprint of the data), its selected terms (feature) and the
  * document frequencies of the others (vocabulary: parts as blobs), which the norm of a row needs.
- * `digest` covers the features, each part has its own: all are verified at loading, since SQLite
- * does not notice a flipped bit.
+ * `digest` covers settings and features, each part has its own: all are verified at loading, since
+ * SQLite does not notice a flipped bit.
  */
 #include "vocabulary.h"
 
@@ -180,11 +180,13 @@ static dbt_status write_parts(dbt__sql *sql, int64_t id, const dbt_vectorizer *v
     return status;
 }
 
-static dbt_status digest_features(const dbt_vectorizer *vectorizer, char digest[DBT__DIGEST_CHARS],
-                                  dbt_error *err)
+/* Over the settings as they are stored, and the features. */
+static dbt_status digest_vectorizer(const dbt_vectorizer *vectorizer, const char *settings,
+                                    char digest[DBT__DIGEST_CHARS], dbt_error *err)
 {
     dbt__hasher *hasher = dbt__hasher_new();
     if (hasher == NULL) return dbt__out_of_memory(err, "a digest");
+    dbt__hasher_update(hasher, settings, strlen(settings) + 1);
     for (size_t i = 0; i < dbt_vectorizer_features(vectorizer); i++) {
         dbt_feature feature = dbt_vectorizer_feature(vectorizer, i);
         hash_feature(hasher, &feature);
@@ -198,7 +200,7 @@ static dbt_status write_vectorizer(dbt__sql *sql, const char *settings, const ch
                                    const dbt_vectorizer *vectorizer, int64_t *id, dbt_error *err)
 {
     char digest[DBT__DIGEST_CHARS];
-    dbt_status status = digest_features(vectorizer, digest, err);
+    dbt_status status = digest_vectorizer(vectorizer, settings, digest, err);
     if (status == DBT_OK) status = dbt__sql_begin(sql, err);
     if (status < 0) return status;
     dbt__statement *insert = NULL;
@@ -328,11 +330,13 @@ static dbt_status load_parts(dbt__sql *sql, int64_t id, dbt_vectorizer *vectoriz
     return status < 0 ? status : DBT_OK;
 }
 
-/* The row of `vectorizer`: an empty vectorizer of its settings, and the digest of its features. */
+/* The row of `vectorizer`: an empty vectorizer of its settings, these as they are stored, and the
+ * digest. */
 static dbt_status load_head(dbt__sql *sql, int64_t id, const dbt_vectorizer_options *limits,
-                            dbt_vectorizer **vectorizer, char digest[DBT__DIGEST_CHARS],
-                            dbt_error *err)
+                            dbt_vectorizer **vectorizer, char **settings,
+                            char digest[DBT__DIGEST_CHARS], dbt_error *err)
 {
+    *settings = NULL;
     dbt__statement *select = NULL;
     dbt_status status =
         dbt__prepare(sql, "SELECT settings, documents, terms, digest FROM vectorizer WHERE id = ?",
@@ -349,8 +353,9 @@ static dbt_status load_head(dbt__sql *sql, int64_t id, const dbt_vectorizer_opti
         options.table_memory = limits->table_memory;
         options.spill_folder = limits->spill_folder;
     }
-    status = dbt__settings_read(sql, dbt__vectorizer_fields, &options,
-                                dbt__column_text(select, 0).data, err);
+    status = dbt__column_copy(select, 0, settings, err);
+    if (status == DBT_OK)
+        status = dbt__settings_read(sql, dbt__vectorizer_fields, &options, *settings, err);
     if (status < 0) goto out;
     dbt_text stored = dbt__column_text(select, 3);
     memset(digest, 0, DBT__DIGEST_CHARS);
@@ -371,15 +376,16 @@ dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, const dbt_vectorizer_
 {
     *vectorizer = NULL;
     dbt_vectorizer *loaded = NULL;
-    char stored[DBT__DIGEST_CHARS], digest[DBT__DIGEST_CHARS];
-    dbt_status status = load_head(sql, id, limits, &loaded, stored, err);
+    char *settings = NULL, stored[DBT__DIGEST_CHARS], digest[DBT__DIGEST_CHARS];
+    dbt_status status = load_head(sql, id, limits, &loaded, &settings, stored, err);
     if (status == DBT_OK) status = load_features(sql, id, loaded, err);
     if (status == DBT_OK) status = load_parts(sql, id, loaded, err);
     if (status == DBT_OK) status = dbt_vectorizer_load_finish(loaded, err);
-    if (status == DBT_OK) status = digest_features(loaded, digest, err);
+    if (status == DBT_OK) status = digest_vectorizer(loaded, settings, digest, err);
     if (status == DBT_OK && strcmp(stored, digest) != 0)
-        status =
-            dbt__fail(err, DBT_EFORMAT, "its features are damaged: their digest does not match");
+        status = dbt__fail(err, DBT_EFORMAT,
+                           "its settings or features are damaged: their digest does not match");
+    dbt__free(settings);
     if (status < 0) {
         dbt_vectorizer_free(loaded);
         return dbt__context(err, "vectorizer %lld", (long long)id), status;

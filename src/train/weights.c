@@ -60,6 +60,28 @@ dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind, d
     return status;
 }
 
+dbt_status dbt__weights_check_size(dbt__sql *sql, int64_t run_id, dbt_weights kind,
+                                   const dbt_network_options *options, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        sql, "SELECT total(length(value)) FROM parameter WHERE run_id = ? AND kind = ?", &select,
+        err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, run_id);
+    dbt__bind_string(select, 2, dbt__weights_name(kind));
+    status = dbt__step(select, err);
+    /* The optimizer's state and what is kept for each input and layer are a few times the weights.
+     */
+    if (status == DBT_OK &&
+        (double)dbt_network_bytes(options) > 32 * dbt__column_double(select, 0) + (1 << 20))
+        status =
+            dbt__fail(err, DBT_EFORMAT, "run %lld: its %s weights are not of its settings' shape",
+                      (long long)run_id, dbt__weights_name(kind));
+    dbt__finalize(select);
+    return status;
+}
+
 /* The row at hand of `select` into a parameter, after every check that keeps a bad blob from the
  * arithmetic. */
 static dbt_status take_parameter(dbt__statement *select, const dbt_parameter *parameter,

@@ -21,6 +21,10 @@ void dbt__digest_text(uint64_t digest, char text[DBT__DIGEST_CHARS]);
  * weight is not finite: nothing is written. */
 dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind, dbt_network *network,
                               dbt_error *err) DBT_MUST_USE;
+/* DBT_EFORMAT when a network of these options would be many times as large as what is stored of
+ * (run, kind): to be asked before one is made, since a file's settings may claim anything. */
+dbt_status dbt__weights_check_size(dbt__sql *sql, int64_t run_id, dbt_weights kind,
+                                   const dbt_network_options *options, dbt_error *err) DBT_MUST_USE;
 /* Fills a network of the run's options. DBT_EFORMAT when a parameter is missing, of another shape,
  * damaged or not finite: the message names it. */
 dbt_status dbt__weights_read(dbt__sql *sql, int64_t run_id, dbt_weights kind, dbt_network *network,

@@ -10,7 +10,8 @@
 #   mask     a sed -E script that both outputs go through before they are compared, for times and the
 #            like (may be missing)
 # --update writes stdout, stderr and exit as they came out: read the diff before you commit it.
-# The program is $DBTRAIN, build/cli/dbtrain unless that is set.
+# The program is $DBTRAIN, build/cli/dbtrain unless that is set. It runs in the locale $DBTRAIN_LOCALE, where
+# that is set, the rest of a case in C.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -24,7 +25,12 @@ scratch=$(mktemp -d) || exit 2
 trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 mkdir "$scratch/bin" || exit 2
-ln -s "$PROGRAM" "$scratch/bin/dbtrain" || exit 2
+if [ -n "${DBTRAIN_LOCALE-}" ]; then
+    printf '#!/bin/sh\nLC_ALL=%s exec "%s" "$@"\n' "$DBTRAIN_LOCALE" "$PROGRAM" >"$scratch/bin/dbtrain"
+    chmod +x "$scratch/bin/dbtrain"
+else
+    ln -s "$PROGRAM" "$scratch/bin/dbtrain" || exit 2
+fi
 PATH=$scratch/bin:$PATH
 LC_ALL=C
 TZ=UTC

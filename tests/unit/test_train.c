@@ -812,7 +812,7 @@ static void test_vocabulary__is_found_again_as_it_was(void **state)
 static void test_vocabulary__damage_is_told(void **state)
 {
     (void)state;
-    static const char damaged[] = "features are damaged: their digest does not match";
+    static const char damaged[] = "settings or features are damaged: their digest does not match";
     static const struct {
         const char *change, *part; /* of the message */
     } cases[] = {
@@ -832,7 +832,7 @@ static void test_vocabulary__damage_is_told(void **state)
          "stored setting norm is 'l3', which this program does not know"},
         {"UPDATE vectorizer SET settings = json_set(settings, '$.ngram_max', 99)", NULL},
         {"UPDATE vocabulary SET digest = '0'", "part 0 is damaged: its digest does not match"},
-        {"DELETE FROM feature; DELETE FROM vocabulary; DELETE FROM vectorizer", "is missing"},
+        {"DELETE FROM feature; DELETE FROM vocabulary; DELETE FROM vectorizer", "vectorizer 1: missing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         world w = make_world();

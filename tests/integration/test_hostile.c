@@ -1,0 +1,447 @@
+/*
+ * test_hostile.c: databases made to do harm: schemas with SQL of their own, schemas without end,
+ * damage at any byte, files that are none.
+ */
+#include "quickstart.h"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+static const char *path_of(const char *name)
+{
+    static char paths[4][160];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void write_file(const char *path, const void *data, size_t bytes)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, bytes, file), bytes);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The whole file; freed with free. */
+static unsigned char *read_file(const char *path, size_t *bytes)
+{
+    struct stat facts;
+    assert_int_equal(stat(path, &facts), 0);
+    *bytes = (size_t)facts.st_size;
+    unsigned char *data = malloc(*bytes + 1);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(data);
+    assert_non_null(file);
+    assert_int_equal(fread(data, 1, *bytes, file), *bytes);
+    assert_int_equal(fclose(file), 0);
+    return data;
+}
+
+/* As an attacker does it: a connection without dbtrain's settings. */
+static void spoil(const char *path, const char *script)
+{
+    sqlite3 *handle;
+    char *message = NULL;
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    if (sqlite3_exec(handle, "PRAGMA writable_schema = ON; PRAGMA synchronous = OFF", NULL, NULL,
+                     NULL) != SQLITE_OK ||
+        sqlite3_exec(handle, script, NULL, NULL, &message) != SQLITE_OK)
+        fail_msg("%s: %s", script, message);
+    assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+}
+
+/* A new store, closed, with a script run on it; its path. */
+static const char *make_spoilt(const char *script)
+{
+    close_store(create_store("spoilt.db"));
+    const char *path = path_of("spoilt.db");
+    spoil(path, script);
+    return path;
+}
+
+static const dbt_store_mode modes[] = {DBT_STORE_READ, DBT_STORE_WRITE, DBT_STORE_CREATE};
+
+/* Refused in every mode, with a message that contains `part`. */
+static void assert_refused(const char *path, const char *part)
+{
+    for (size_t i = 0; i < 3; i++) {
+        dbt_error err = {0};
+        dbt_store *store;
+        dbt_status status = dbt_store_open(path, modes[i], &store, &err);
+        if (status != DBT_EFORMAT || strstr(err.message, part) == NULL)
+            fail_msg("'%s' wanted, got %d %s", part, status, err.message);
+        assert_null(store);
+    }
+}
+
+/* --- schemas --- */
+
+#define CHANGE(from, to, name)                                                                     \
+    "UPDATE sqlite_schema SET sql = replace(sql, '" from "', '" to "') WHERE name = '" name "'"
+#define DOCUMENT "table 'document' is not as dbtrain makes it"
+
+static void test_schema__what_runs_sql_of_the_file_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *script, *part;
+    } cases[] = {
+        /* something else under our names */
+        {"DROP TABLE document; CREATE VIEW document AS WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL"
+         " SELECT id + 1 FROM n) SELECT id, 1 AS label_id, 1.0 AS weight, 'x' AS text FROM n",
+         DOCUMENT},
+        {"DROP TABLE document; CREATE VIRTUAL TABLE document USING fts5 (id, label_id, text)",
+         DOCUMENT},
+        {"DROP TABLE document; CREATE TABLE Document (id INTEGER PRIMARY KEY, text TEXT)",
+         DOCUMENT},
+        {"DROP TABLE document", "table 'document' is missing"},
+        {"DROP TABLE term_effect", "table 'term_effect' is missing"},
+        {"DROP TABLE label; CREATE TABLE l (id, name); CREATE INDEX label ON l (name)",
+         "table 'label' is not as dbtrain makes it"},
+        {"DROP VIEW history", "view 'history' is missing"},
+        {"DROP VIEW history; CREATE TABLE history (run, epoch)",
+         "view 'history' is not as dbtrain makes it"},
+        {"DROP VIEW corpus; CREATE VIEW corpus AS SELECT randomblob(1000000000) AS text",
+         "view 'corpus' is not as dbtrain makes it"},
+        {"DROP INDEX source_by_name", "index 'source_by_name' is missing"},
+        {"DROP INDEX source_by_name; CREATE TABLE source_by_name (a)",
+         "index 'source_by_name' is not as dbtrain makes it"},
+        {"DROP INDEX source_by_name; CREATE TABLE t (name); CREATE INDEX source_by_name ON t "
+         "(name)",
+         "index 'source_by_name' is not as dbtrain makes it"},
+        {"DROP INDEX source_by_name; CREATE UNIQUE INDEX source_by_name ON source (name)",
+         "index 'source_by_name' is not as dbtrain makes it"},
+        {"DROP INDEX prediction_by_document; CREATE INDEX prediction_by_document ON prediction"
+         " (document_id) WHERE label_id > 1",
+         "index 'prediction_by_document' is not as dbtrain makes it"},
+        /* our tables with more in them */
+        {"ALTER TABLE document ADD COLUMN more TEXT GENERATED ALWAYS AS (hex(zeroblob(400000000)))",
+         DOCUMENT},
+        {"ALTER TABLE document ADD COLUMN more TEXT DEFAULT 'x'", DOCUMENT},
+        {"ALTER TABLE document ADD COLUMN more INTEGER REFERENCES nowhere (id)", DOCUMENT},
+        {CHANGE("text        TEXT NOT NULL",
+                "text TEXT NOT NULL CHECK (length(hex(zeroblob(9e7))))", "document"),
+         DOCUMENT},
+        {CHANGE("text        TEXT NOT NULL", "text TEXT NOT NULL COLLATE NOCASE", "document"),
+         DOCUMENT},
+        {CHANGE("DEFAULT 1.0", "DEFAULT (abs(random()))", "document"), DOCUMENT},
+        {CHANGE("REFERENCES label (id)", "REFERENCES label (id) ON DELETE CASCADE", "document"),
+         DOCUMENT},
+        {CHANGE(" STRICT", "", "document"), DOCUMENT},
+        {CHANGE("TEXT NOT NULL UNIQUE", "TEXT NOT NULL UNIQUE ON CONFLICT REPLACE", "split"),
+         "table 'split' is not as dbtrain makes it"},
+        {CHANGE("kind", "kinD", "parameter"), "table 'parameter' is not as dbtrain makes it"},
+        {CHANGE("FROM epoch", "FROM epoch, epoch AS again", "history"),
+         "view 'history' is not as dbtrain makes it"},
+        /* what hangs on them */
+        {"CREATE TRIGGER t AFTER INSERT ON document BEGIN DELETE FROM run; END",
+         DOCUMENT ": it has the trigger 't'"},
+        {"CREATE TRIGGER t BEFORE DELETE ON SOURCE BEGIN SELECT hex(zeroblob(400000000)); END",
+         "table 'source' is not as dbtrain makes it: it has the trigger 't'"},
+        {"CREATE TRIGGER t INSTEAD OF INSERT ON corpus BEGIN DELETE FROM run; END",
+         "view 'corpus' is not as dbtrain makes it: it has the trigger 't'"},
+        {"CREATE INDEX i ON document (hex(zeroblob(length(text))))",
+         DOCUMENT ": it has the index 'i'"},
+        {"CREATE INDEX i ON document (source_line, lower(text))",
+         DOCUMENT ": it has the index 'i'"},
+        {"CREATE INDEX i ON document (label_id) WHERE length(text) > 3",
+         DOCUMENT ": it has the index 'i'"},
+        {"CREATE INDEX i ON label (name COLLATE NOCASE)",
+         "table 'label' is not as dbtrain makes it: it has the index 'i'"},
+        {"CREATE UNIQUE INDEX i ON document (text)", DOCUMENT ": it has the index 'i'"},
+        /* what SQLite itself does not take */
+        {CHANGE("CREATE TABLE document (", "CREATE TABLE document AS SELECT (", "document"),
+         "malformed database schema"},
+        {"UPDATE sqlite_schema SET name = 'other' WHERE name = 'document'",
+         "malformed database schema"},
+        {"UPDATE sqlite_schema SET type = 'view' WHERE name = 'document'",
+         "malformed database schema"},
+        {"UPDATE sqlite_schema SET rootpage = 100000 WHERE name = 'document'",
+         "malformed database schema"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_refused(make_spoilt(cases[i].script), cases[i].part);
+}
+
+static void test_schema__what_users_made_is_left_alone(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {
+        "CREATE TABLE note (document_id INTEGER REFERENCES document (id) ON DELETE CASCADE,"
+        " text TEXT CHECK (text <> ''), words AS (length(text)))",
+        "CREATE VIEW short AS SELECT id FROM document WHERE length(text) < 10",
+        "CREATE TABLE note (a, b); CREATE UNIQUE INDEX i ON note (lower(a)) WHERE b;"
+        "CREATE TRIGGER t AFTER INSERT ON note BEGIN DELETE FROM note WHERE a < new.a; END",
+        "CREATE INDEX document_by_label ON document (label_id, source_line DESC)",
+        "CREATE VIRTUAL TABLE search USING fts5 (text)",
+        "CREATE TABLE \"a'b\" (\"c d\"); ANALYZE",
+    };
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        const char *path = make_spoilt(scripts[i]);
+        for (size_t m = 0; m < 3; m++) {
+            dbt_error err = {0};
+            dbt_store *store;
+            assert_ok(dbt_store_open(path, modes[m], &store, &err), err);
+            close_store(store);
+        }
+    }
+}
+
+static void test_schema__no_trigger_runs_even_on_a_users_table(void **state)
+{
+    (void)state;
+    const char *path = make_spoilt(
+        "INSERT INTO document (text) VALUES ('x');"
+        "CREATE TABLE note (document_id INTEGER REFERENCES document (id) ON DELETE CASCADE);"
+        "INSERT INTO note VALUES (1); CREATE TABLE seen (a);"
+        "CREATE TRIGGER t AFTER DELETE ON note BEGIN INSERT INTO seen VALUES (1); END");
+    dbt_error err = {0};
+    dbt_store *store;
+    assert_ok(dbt_store_open(path, DBT_STORE_WRITE, &store, &err), err);
+    run_sql(store, "DELETE FROM document");
+    assert_int_equal(ask(store, "SELECT count(*) FROM note"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM seen"), 0);
+    close_store(store);
+}
+
+#define ADD_VIEWS "INSERT INTO sqlite_schema SELECT 'view', "
+
+static void test_schema__one_without_end_is_refused_in_bounded_memory(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40000)" ADD_VIEWS
+        "'v' || i, 'v' || i, 0, 'CREATE VIEW v' || i ||"
+        " ' AS SELECT 1' FROM n",
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 40)" ADD_VIEWS
+        "'v' || i, 'v' || i, 0, 'CREATE VIEW v' || i ||"
+        " ' AS SELECT 1' || replace(hex(zeroblob(200000)), '00', ',1') FROM n",
+        ADD_VIEWS "'v', 'v', 0, format('CREATE VIEW v AS SELECT%2000000d', 1)",
+    };
+    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+        const char *path = make_spoilt(scripts[i]);
+        dbt_error err = {0};
+        dbt_store *store;
+        (void)sqlite3_memory_highwater(1);
+        sqlite3_int64 before = sqlite3_memory_used();
+        assert_int_equal(dbt_store_open(path, DBT_STORE_READ, &store, &err), DBT_EFORMAT);
+        assert_non_null(strstr(err.message, "schema"));
+        assert_in_range(sqlite3_memory_highwater(1) - before, 0, 200 << 20);
+    }
+}
+
+/* --- damage --- */
+
+enum { TEXTS = 3 };
+
+/* What a model says of some texts. */
+typedef struct opinion {
+    float probability[TEXTS][QUICKSTART_LABELS];
+} opinion;
+
+static opinion ask_model(dbt_model *model)
+{
+    static const char *const texts[TEXTS] = {"the team won the match in the last minute",
+                                             "stocks fell as the bank raised its rates", ""};
+    opinion given;
+    dbt_error err = {0};
+    dbt_page *page;
+    const float *probability;
+    assert_ok(dbt_page_new(&page, &err), err);
+    for (size_t i = 0; i < TEXTS; i++)
+        assert_ok(dbt_page_append(page, (dbt_text){texts[i], strlen(texts[i])}, 1, 0, 1, &err),
+                  err);
+    assert_ok(dbt_model_predict(model, page, &probability, &err), err);
+    assert_int_equal(dbt_model_get_info(model).n_labels, QUICKSTART_LABELS);
+    memcpy(given.probability, probability, sizeof given.probability);
+    dbt_page_free(page);
+    return given;
+}
+
+/* DBT_OK: there is an opinion; else a refusal, which is never a bug of the program's. */
+static dbt_status ask_file(const char *path, opinion *given)
+{
+    dbt_error err = {0};
+    dbt_store *store = NULL;
+    dbt_model *model = NULL;
+    dbt_status status = dbt_store_open(path, DBT_STORE_READ, &store, &err);
+    if (status == DBT_OK) status = dbt_model_open(store, NULL, DBT_WEIGHTS_BEST, &model, &err);
+    if (status == DBT_OK) *given = ask_model(model);
+    if (status == DBT_EINTERNAL) fail_msg("%s", err.message);
+    dbt_model_close(model);
+    (void)dbt_store_close(store, NULL);
+    return status;
+}
+
+/* A fitted file in rollback mode (a log would not be beside its damaged copies) without free pages.
+ */
+static unsigned char *make_fitted(size_t *bytes)
+{
+    dbt_store *store = make_quickstart("fitted.db");
+    dbt_fit_options options = quick_options(1);
+    options.network.units = 4;
+    options.vectorizer.top_k = 200;
+    (void)fit(store, &options);
+    close_store(store);
+    spoil(path_of("fitted.db"), "PRAGMA journal_mode = DELETE; VACUUM");
+    return read_file(path_of("fitted.db"), bytes);
+}
+
+static void test_damage__a_flipped_byte_is_told_or_changes_no_number(void **state)
+{
+    (void)state;
+    size_t bytes, refused = 0, flips = 600;
+    opinion whole, damaged;
+    unsigned char *data = make_fitted(&bytes);
+    const char *path = path_of("flipped.db");
+    write_file(path, data, bytes);
+    assert_int_equal(ask_file(path, &whole), DBT_OK);
+    for (uint64_t i = 0; i < flips; i++) {
+        size_t at = dbt__random_below(1, i, bytes);
+        unsigned char flip = (unsigned char)(1 + dbt__random_below(2, i, 255));
+        data[at] ^= flip;
+        write_file(path, data, bytes);
+        if (ask_file(path, &damaged) != DBT_OK)
+            refused++;
+        else if (memcmp(&damaged, &whole, sizeof whole) != 0)
+            fail_msg("byte %zu xor %d: other numbers without a word", at, flip);
+        data[at] ^= flip;
+    }
+    print_message("%zu of %zu flips refused\n", refused, flips);
+    assert_in_range(refused, 1, flips - 1);
+    free(data);
+}
+
+#define PAGE_BYTES ((size_t)16384)
+
+static void test_damage__settings_belong_to_what_was_fitted(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {
+        "UPDATE vectorizer SET settings = json_set(settings, '$.ngram_max', 1)",
+        "UPDATE vectorizer SET settings = json_set(settings, '$.lowercase', 0)",
+        "UPDATE vectorizer SET settings = json_set(settings, '$.sublinear_tf', 1)",
+        "UPDATE vectorizer SET settings = json_set(settings, '$.norm', 'none')",
+    };
+    size_t bytes;
+    unsigned char *data = make_fitted(&bytes);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        opinion given;
+        write_file(path_of("changed.db"), data, bytes);
+        spoil(path_of("changed.db"), changes[i]);
+        assert_int_equal(ask_file(path_of("changed.db"), &given), DBT_EFORMAT);
+    }
+    free(data);
+}
+
+/* Or, when it lacks a part of its last page that nobody reads, it tells what it told whole. */
+static void test_damage__a_file_cut_short_is_refused(void **state)
+{
+    (void)state;
+    size_t bytes;
+    opinion whole, given;
+    unsigned char *data = make_fitted(&bytes);
+    write_file(path_of("short.db"), data, bytes);
+    assert_int_equal(ask_file(path_of("short.db"), &whole), DBT_OK);
+    const size_t lengths[] = {1,    15,   16,   99,        100,       511,          512,      4095,
+                              4096, 4097, 8192, bytes / 3, bytes / 2, bytes - 4096, bytes - 1};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        write_file(path_of("short.db"), data, lengths[i]);
+        dbt_status status = ask_file(path_of("short.db"), &given);
+        bool same = lengths[i] > bytes - PAGE_BYTES && status == DBT_OK &&
+                    memcmp(&given, &whole, sizeof whole) == 0;
+        if (status != DBT_EFORMAT && !same) fail_msg("%zu bytes: %d", lengths[i], status);
+    }
+    free(data);
+}
+
+static void test_file__what_is_no_database_is_refused(void **state)
+{
+    (void)state;
+    static const char header[100] = "SQLite format 3";
+    static const struct {
+        const char *name, *bytes;
+        size_t n;
+    } cases[] = {
+        {"one.db", "S", 1},
+        {"99.db", header, 99},
+        {"100.db", header, 100},
+        {"text.db", "label,text\npos,a good film\n", 27},
+        {"gzip.db", "\x1f\x8b\x08\0\0\0\0\0\0\3abcdefghijklmnopqrstuvwxyz", 36},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t bytes;
+        write_file(path_of(cases[i].name), cases[i].bytes, cases[i].n);
+        assert_refused(path_of(cases[i].name), "");
+        unsigned char *after = read_file(path_of(cases[i].name), &bytes);
+        assert_int_equal(bytes, cases[i].n);
+        assert_memory_equal(after, cases[i].bytes, bytes);
+        free(after);
+    }
+    assert_int_equal(mkfifo(path_of("fifo.db"), 0600), 0);
+    assert_refused(path_of("fifo.db"), "is not a regular file");
+    assert_refused("/dev/zero", "is not a regular file");
+    assert_refused("/dev/null", "is not a regular file");
+    assert_refused(folder, "is a folder");
+}
+
+/* --- what a file claims --- */
+
+static void test_claims__are_checked_before_memory_is_taken(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *change, *part;
+    } cases[] = {
+        {"UPDATE run SET settings = json_set(settings, '$.units', 65536, '$.layers', 64)", "shape"},
+        {"UPDATE run SET settings = json_set(settings, '$.layers', 4)", "shape"},
+        {"UPDATE run SET settings = json_set(settings, '$.units', 9223372036854775807)", "shape"},
+        {"UPDATE parameter SET rows = 4194305, columns = 211106198978564 WHERE layer = 0", "shape"},
+        {"UPDATE parameter SET rows = 9223372036854775807, columns = 2 WHERE layer = 0", "shape"},
+        {"UPDATE parameter SET rows = -rows, columns = -columns WHERE layer = 0", "shape"},
+        {"UPDATE parameter SET value = zeroblob(20000000) WHERE layer = 0", "shape"},
+        {"UPDATE vectorizer SET terms = 4000000000", "terms"},
+        {"UPDATE vectorizer SET documents = -1", "documents"},
+        {"UPDATE feature SET term = CAST(zeroblob(20000000) AS TEXT) WHERE id = 5", "feature 5"},
+        {"INSERT INTO feature SELECT vectorizer_id, 200, term, document_frequency, idf, score"
+         " FROM feature WHERE id = 199",
+         "feature 200"},
+        {"UPDATE feature SET id = 1000000000 WHERE id = 199", "feature 199 is missing"},
+        {"UPDATE feature SET idf = 9e999 WHERE id = 3", "feature 3"},
+        {"UPDATE run SET vectorizer_id = NULL", "vectorizer 0"},
+    };
+    size_t bytes;
+    unsigned char *data = make_fitted(&bytes);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_error err = {0};
+        dbt_store *store;
+        dbt_model *model = NULL;
+        write_file(path_of("claims.db"), data, bytes);
+        spoil(path_of("claims.db"), cases[i].change);
+        assert_ok(dbt_store_open(path_of("claims.db"), DBT_STORE_READ, &store, &err), err);
+        dbt_status status = dbt_model_open(store, NULL, DBT_WEIGHTS_BEST, &model, &err);
+        if (status != DBT_EFORMAT || strstr(err.message, cases[i].part) == NULL)
+            fail_msg("%s: %d %s", cases[i].change, status, err.message);
+        dbt_model_close(model);
+        close_store(store);
+    }
+    free(data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_schema__what_runs_sql_of_the_file_is_refused),
+        cmocka_unit_test(test_schema__what_users_made_is_left_alone),
+        cmocka_unit_test(test_schema__no_trigger_runs_even_on_a_users_table),
+        cmocka_unit_test(test_schema__one_without_end_is_refused_in_bounded_memory),
+        cmocka_unit_test(test_damage__a_flipped_byte_is_told_or_changes_no_number),
+        cmocka_unit_test(test_damage__settings_belong_to_what_was_fitted),
+        cmocka_unit_test(test_damage__a_file_cut_short_is_refused),
+        cmocka_unit_test(test_file__what_is_no_database_is_refused),
+        cmocka_unit_test(test_claims__are_checked_before_memory_is_taken),
+    };
+    return cmocka_run_group_tests_name("hostile", tests, make_folder, remove_folder);
+}
