@@ -148,8 +148,8 @@ typedef struct dbt_removed {
 /*
  * Deletes a run (an id or a name) with its history, weights, checkpoint, evaluations and
  * predictions, and its vocabulary with the rows that are cached for it unless another run uses it,
- * in one transaction. The file keeps its size: the space is used again. DBT_EUSAGE (no such run), DBT_EIO (opened read-only), and the
- * store's.
+ * in one transaction. The file keeps its size: the space is used again. DBT_EUSAGE (no such run),
+ * DBT_EIO (opened read-only), and the store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_run_remove(dbt_store *store, const char *run,
                                                   dbt_removed *removed, dbt_error *err);

@@ -26,7 +26,7 @@ typedef struct block_table {
 
 /* --- the row of a cache --- */
 
-/* A statement that has the key's columns as ?1 to ?4. */
+/* A statement that has the key's columns as ?1 to ?4; `fingerprint` is bound, not copied. */
 static dbt_status prepare_with_key(dbt__sql *sql, const char *text, const dbt__block_key *key,
                                    char fingerprint[DBT__DIGEST_CHARS], dbt__statement **statement,
                                    dbt_error *err)
@@ -71,8 +71,8 @@ static dbt_status run_with_key(dbt__sql *sql, const char *text, const dbt__block
     return status;
 }
 
-/* Its other rows are no more those of the split, whatever their vectorizer; what is not filled was
- * being filled by a process that was killed, since one writes at a time. */
+/* Caches of what the split no longer holds go, whatever their vectorizer; so does what is not
+ * filled: since one process writes at a time, the one that was filling it is dead. */
 static dbt_status create_cache(dbt__sql *sql, const dbt__block_key *key, int64_t *id,
                                dbt_error *err)
 {
