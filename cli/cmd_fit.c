@@ -272,6 +272,11 @@ static const cli_option fit_options[] = {
      .minimum = 64 << 20,
      .help = "for the tables of counting the vocabulary; less of it takes more passes. Training "
              "takes what the network and the vocabulary need"},
+    {.name = "cache",
+     .kind = CLI_FLAG,
+     .field = OPTION(cache),
+     .help = "keep the vectorized rows in DATABASE, for this run and later ones with --cache; they "
+             "do not change the result, and `dbtrain rm DATABASE --cache` drops them"},
     {.kind = CLI_HEADING, .help = "Output"},
     {.name = "name",
      .kind = CLI_STRING,
@@ -446,7 +451,8 @@ const cli_command cli_fit = {
         "Ctrl-C ends after the batch and keeps what was learnt. --resume goes on with a run that "
         "was interrupted or killed, from its last checkpoint, and ends with the same bits as one "
         "that never stopped. Options that are not given are then the run's; only --threads, "
-        "--memory, --checkpoint-every and those of the output may be others. Documents that were "
+        "--memory, --cache, --checkpoint-every and those of the output may be others. Documents "
+        "that were "
         "added since are not the run's.",
     .examples = "  dbtrain fit imdb.db\n"
                 "  dbtrain fit imdb.db --validation-split 0.1 --units 32\n"

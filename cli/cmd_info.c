@@ -122,6 +122,9 @@ static dbt_status print_info(const char *path, const dbt_info *info, dbt_error *
               cli_plural(info->rejected, "row", "rows"));
     for (size_t i = 0; i < info->n_splits; i++)
         print_split(&info->split[i]);
+    if (info->cache_bytes > 0)
+        cli_print("\nvectorized rows kept by fit --cache: %s\n",
+                  cli_bytes(bytes, info->cache_bytes));
     if (info->n_runs == 0) {
         cli_print("\nno run yet: dbtrain fit makes one\n");
         return DBT_OK;
@@ -164,9 +167,10 @@ static dbt_status print_info_json(const char *path, const dbt_info *info, dbt_er
     for (size_t i = 0; i < info->n_runs; i++)
         (void)json_array_append_new(runs, run_json(&info->run[i]));
     return cli_print_json(
-        json_pack("{s:o, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o}", "database", cli_json_text(path),
-                  "bytes", (json_int_t)info->file_bytes, "documents", (json_int_t)info->documents,
-                  "sources", (json_int_t)info->sources, "rejected", (json_int_t)info->rejected,
+        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o}", "database",
+                  cli_json_text(path), "bytes", (json_int_t)info->file_bytes, "documents",
+                  (json_int_t)info->documents, "sources", (json_int_t)info->sources, "rejected",
+                  (json_int_t)info->rejected, "cache_bytes", (json_int_t)info->cache_bytes,
                   "sqlite_version", info->sqlite_version, "sqlite_has_wal_reset_bug",
                   (int)info->sqlite_has_wal_reset_bug, "splits", splits, "runs", runs),
         err);
@@ -197,8 +201,8 @@ const cli_command cli_info = {
     .name = "info",
     .summary = "tell what is in the database",
     .description = "Prints the splits with their labels, the words of a document and the "
-                   "samples/words ratio, by which the guide chooses a model, and the runs with "
-                   "their sizes.",
+                   "samples/words ratio, by which the guide chooses a model, the size of the "
+                   "rows that fit --cache keeps, and the runs with their sizes.",
     .examples = "  dbtrain info imdb.db\n",
     .arguments = info_arguments,
     .options = info_options,

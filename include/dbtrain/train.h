@@ -78,6 +78,8 @@ typedef struct dbt_fit_options {
     size_t memory;     /* 512 MiB; at least 64 MiB; bounds the tables of counting and scoring, which
                           then take more passes; training takes what network and vocabulary need: see
                           dbt_fit_bytes */
+    bool cache;        /* false; true keeps the vectorized rows of both splits in the store, for
+                          later fits with `cache` and the same vectorizer and documents */
     double checkpoint_every; /* 60; seconds between checkpoints; 0: none but at an epoch's end (when
                                 a second has passed since the last), at the end, and when stopped */
     int64_t resume;          /* 0: a new run; else goes on with that one: dbt_resume_find */
@@ -113,14 +115,14 @@ typedef struct dbt_resume {
     int64_t run_id;
     dbt_fit_options
         options; /* those it was made with, and `resume` set to it; strings are the
-                    resume's; threads, memory and checkpoint_every have their defaults */
+                    resume's; threads, memory, cache and checkpoint_every have their defaults */
     struct dbt__resume_memory *memory;
 } dbt_resume;
 
 /*
  * The run that `run`, an id or a name, means; NULL is the newest that was interrupted, killed or
  * failed, else the newest. Its options, changed in what does not change the result (threads,
- * memory, checkpoint_every) and in nothing else, make dbt_fit go on with it, from its last
+ * memory, cache, checkpoint_every) and in nothing else, make dbt_fit go on with it, from its last
  * checkpoint or, if there is none, from step 0; what was evaluated before goes.
  *
  * dbt_fit then also returns DBT_EUSAGE, listing the differences, when other options have changed,
@@ -145,12 +147,19 @@ typedef struct dbt_removed {
 
 /*
  * Deletes a run (an id or a name) with its history, weights, checkpoint, evaluations and
- * predictions, and its vocabulary unless another run uses it, in one transaction. The file keeps
- * its size: the space is used again. DBT_EUSAGE (no such run), DBT_EIO (opened read-only), and the
- * store's.
+ * predictions, and its vocabulary with the rows that are cached for it unless another run uses it,
+ * in one transaction. The file keeps its size: the space is used again. DBT_EUSAGE (no such run),
+ * DBT_EIO (opened read-only), and the store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_run_remove(dbt_store *store, const char *run,
                                                   dbt_removed *removed, dbt_error *err);
+
+/*
+ * Deletes the vectorized rows that fits with `cache` have kept; *bytes is what they took. The file
+ * keeps its size. DBT_EIO (opened read-only), and the store's.
+ */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_cache_remove(dbt_store *store, int64_t *bytes,
+                                                    dbt_error *err);
 
 /* Which weights of a run: of the epoch with the lowest val_loss, or of the last step. */
 typedef enum dbt_weights { DBT_WEIGHTS_BEST, DBT_WEIGHTS_LAST } dbt_weights;
@@ -277,6 +286,7 @@ typedef struct dbt_info {
     int64_t file_bytes;
     int64_t documents;
     int64_t sources, rejected;
+    int64_t cache_bytes; /* of vectorized rows that are kept */
     size_t n_splits, n_runs;
     const dbt_split_info *split;
     const dbt_run_info *run;

@@ -263,22 +263,30 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
 }
 
 /* Keeps the vectorized rows of a split, where they fit and are needed more than once, or cannot be
- * made one by one. */
-static dbt_status keep_split(dbt__fit *fit, const char *split, int64_t n_rows, size_t memory,
-                             dbt__row_cache **cache, dbt_error *err)
+ * made one by one, or are to be kept in the database. */
+static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *split,
+                             const dbt__survey *survey, size_t memory, dbt__row_cache **cache,
+                             dbt_error *err)
 {
-    bool whole = dbt_vectorizer_is_whole(fit->vectorizer);
+    bool whole = dbt_vectorizer_is_whole(fit->vectorizer), stored = fit->options.cache;
+    const dbt__block_key key = {name, split->id, fit->vectorizer_id, split->documents,
+                                survey->row_fingerprint};
     const dbt__row_cache_options options = {
-        .split = split,
-        .n_rows = n_rows,
+        .split = name,
+        .n_rows = split->documents,
         .memory = memory,
         .work_memory =
             left_of(fit->options.memory, FIXED_BYTES + dbt_vectorizer_bytes(fit->vectorizer)),
         .spill_folder = whole ? NULL : fit->folder,
+        .key = stored ? &key : NULL,
     };
-    if (whole && fit->options.epochs == 1) return DBT_OK;
-    return dbt__row_cache_fill(fit->store, &options, fit->vectorizer, fit->pool, fit->observer,
-                               cache, err);
+    if (whole && !stored && fit->options.epochs == 1) return DBT_OK;
+    dbt_status status = dbt__row_cache_fill(fit->store, &options, fit->vectorizer, fit->pool,
+                                            fit->observer, cache, err);
+    if (status == DBT_OK && stored)
+        dbt__fit_note(fit, "vectorized rows of '%s': %s in the database", name,
+                      dbt__row_cache_was_found(*cache) ? "found" : "kept");
+    return status;
 }
 
 static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
@@ -287,9 +295,9 @@ static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
                   dbt_vectorizer_bytes(fit->vectorizer);
     size_t memory = left_of(fit->options.memory, used);
     dbt_status status =
-        keep_split(fit, fit->train, fit->train_split.documents, memory, &fit->train_rows, err);
+        keep_split(fit, fit->train, &fit->train_split, &fit->survey, memory, &fit->train_rows, err);
     if (status < 0) return status;
-    return keep_split(fit, fit->validation, fit->validation_split.documents,
+    return keep_split(fit, fit->validation, &fit->validation_split, &fit->validation_survey,
                       left_of(memory, dbt__row_cache_bytes(fit->train_rows)), &fit->validation_rows,
                       err);
 }

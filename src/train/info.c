@@ -11,6 +11,7 @@
 #include <dbtrain/train.h>
 
 #include "base.h"
+#include "block_table.h"
 #include "run.h"
 #include "sql.h"
 #include "store_internal.h"
@@ -271,6 +272,7 @@ dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err)
                               &info->sources, err);
     if (status == DBT_OK)
         status = dbt__sql_int(sql, "SELECT count(*) FROM reject", 0, &info->rejected, err);
+    if (status == DBT_OK) status = dbt__block_table_bytes(sql, &info->cache_bytes, err);
     if (status == DBT_OK) status = read_splits(sql, info, err);
     for (size_t i = 0; status == DBT_OK && i < info->n_splits; i++)
         status = count_split_words(store, &info->memory->split[i], err);

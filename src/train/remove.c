@@ -1,4 +1,5 @@
-/* remove.c: a run deleted, with all that is stored of it. */
+/* remove.c: a run deleted, with all that is stored of it; the cached rows deleted. */
+#include "block_table.h"
 #include "run.h"
 #include "store_internal.h"
 
@@ -47,15 +48,34 @@ static dbt_status remove_run(dbt__sql *sql, const char *run, dbt_removed *remove
     return status;
 }
 
+/* A transaction of a store that can be written. */
+static dbt_status begin(dbt_store *store, dbt_error *err)
+{
+    if (!dbt_store_writable(store))
+        return dbt__fail(err, DBT_EIO, "'%s' was opened read-only", dbt_store_path(store));
+    return dbt__sql_begin(dbt__store_sql(store), err);
+}
+
 dbt_status dbt_run_remove(dbt_store *store, const char *run, dbt_removed *removed, dbt_error *err)
 {
     *removed = (dbt_removed){0};
-    if (!dbt_store_writable(store))
-        return dbt__fail(err, DBT_EIO, "'%s' was opened read-only", dbt_store_path(store));
     dbt__sql *sql = dbt__store_sql(store);
-    dbt_status status = dbt__sql_begin(sql, err);
+    dbt_status status = begin(store, err);
     if (status < 0) return status;
     status = remove_run(sql, run, removed, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
+}
+
+dbt_status dbt_cache_remove(dbt_store *store, int64_t *bytes, dbt_error *err)
+{
+    *bytes = 0;
+    dbt__sql *sql = dbt__store_sql(store);
+    dbt_status status = begin(store, err);
+    if (status < 0) return status;
+    status = dbt__block_table_bytes(sql, bytes, err);
+    if (status == DBT_OK) status = dbt__sql_exec(sql, "DELETE FROM row_cache", err);
     if (status == DBT_OK) status = dbt__sql_commit(sql, err);
     if (status < 0) dbt__sql_rollback(sql);
     return status;

@@ -10,8 +10,8 @@
  *                binary64; then the packed row of the vectorizer
  *
  * Pages of an in-order cursor are the blocks, so each is made by one task, whatever the threads.
- * When the blocks outgrow the memory they go to a temporary file; a shuffled epoch then reads each
- * window's blocks once, as it does the texts.
+ * When the blocks outgrow the memory, or are to be kept in the database, they go to a store after
+ * each round.
  */
 #include "row_cache.h"
 
@@ -21,34 +21,17 @@
 
 #include "corpus.h"
 #include "leb128.h"
-#include "spill.h"
 
 #define BLOCK_ROWS DBT__CORPUS_PAGE_ROWS
 /* Blocks of a round, for each thread. */
 #define ROUND_BLOCKS 64
 #define FACTS_BYTES (2 * DBT__LEB128_MAX + sizeof(double))
-/* Blocks of a file that are held: those of two windows of the shuffled order (cursor/order.h), or
- * fewer where they take more than that. */
-#define HELD_BLOCKS 256
-#define HELD_BYTES ((size_t)16 << 20)
-
-/* A block of the file, in memory. */
-typedef struct held_block {
-    size_t block;  /* SIZE_MAX: none */
-    uint64_t used; /* when: the least is given up first */
-    unsigned char *data;
-    size_t bytes;
-} held_block;
-
 struct dbt__row_cache {
     size_t n_blocks;
-    unsigned char **block; /* [n_blocks]; all NULL when they are in the file */
-    atomic_size_t bytes;   /* of blocks */
-    dbt__spill *spill;     /* NULL: they are in memory */
-    uint64_t *offset;      /* [n_blocks + 1]: in the file */
-    held_block *held;      /* [HELD_BLOCKS] */
-    size_t held_bytes;
-    uint64_t clock;
+    unsigned char **block;   /* [n_blocks]; all NULL when they are in the store */
+    atomic_size_t bytes;     /* of blocks */
+    dbt__block_store *store; /* NULL: they are in memory */
+    bool found;              /* in the database */
 };
 
 typedef struct fill_worker {
@@ -144,17 +127,18 @@ static double expect_bytes(const dbt__row_cache *cache, size_t n_filled)
     return filled / (double)n_filled * (double)cache->n_blocks;
 }
 
-/* --- the file --- */
+/* --- filling --- */
 
-/* Blocks first .. end - 1 to the file, out of memory. */
-static dbt_status spill_blocks(dbt__row_cache *cache, size_t first, size_t end, dbt_error *err)
+/* --- filling --- */
+
+/* Blocks first .. end - 1 to the store, out of memory. */
+static dbt_status store_blocks(dbt__row_cache *cache, size_t first, size_t end, dbt_error *err)
 {
     for (size_t i = first; i < end; i++) {
         unsigned char *block = cache->block[i];
         size_t bytes = block_bytes(block);
-        dbt_status status = dbt__spill_write(cache->spill, cache->offset[i], block, bytes, err);
+        dbt_status status = dbt__block_store_write(cache->store, i, block, bytes, err);
         if (status < 0) return status;
-        cache->offset[i + 1] = cache->offset[i] + bytes;
         atomic_fetch_sub(&cache->bytes, bytes);
         dbt__free(block);
         cache->block[i] = NULL;
@@ -162,87 +146,31 @@ static dbt_status spill_blocks(dbt__row_cache *cache, size_t first, size_t end, 
     return DBT_OK;
 }
 
-static dbt_status begin_spilling(dbt__row_cache *cache, const char *folder, dbt_error *err)
+static dbt_status open_file(dbt__row_cache *cache, const char *folder, dbt_error *err)
 {
-    cache->offset = dbt__alloc_array(cache->n_blocks + 1, sizeof *cache->offset);
-    cache->held = dbt__alloc_array(HELD_BLOCKS, sizeof *cache->held);
-    if (cache->offset == NULL || cache->held == NULL)
-        return dbt__out_of_memory(err, "vectorized rows");
-    for (size_t i = 0; i < HELD_BLOCKS; i++)
-        cache->held[i].block = SIZE_MAX;
-    return dbt__spill_new(folder, &cache->spill, err);
+    dbt__block_place place;
+    dbt_status status = dbt__block_file(folder, cache->n_blocks, &place, err);
+    return status < 0 ? status : dbt__block_store_new(&place, &cache->store, err);
 }
 
-/* The one that holds `block`, else the one used longest ago. */
-static held_block *find_held(dbt__row_cache *cache, size_t block)
-{
-    held_block *oldest = &cache->held[0];
-    for (size_t i = 0; i < HELD_BLOCKS; i++) {
-        if (cache->held[i].block == block) return &cache->held[i];
-        if (cache->held[i].used < oldest->used) oldest = &cache->held[i];
-    }
-    return oldest;
-}
-
-static void drop_held(dbt__row_cache *cache, held_block *held)
-{
-    cache->held_bytes -= held->bytes;
-    dbt__free(held->data);
-    *held = (held_block){.block = SIZE_MAX};
-}
-
-/* The held block that was used longest ago; NULL: none is held. */
-static held_block *oldest_held(dbt__row_cache *cache)
-{
-    held_block *oldest = NULL;
-    for (size_t i = 0; i < HELD_BLOCKS; i++) {
-        held_block *held = &cache->held[i];
-        if (held->block != SIZE_MAX && (oldest == NULL || held->used < oldest->used)) oldest = held;
-    }
-    return oldest;
-}
-
-static dbt_status load_held(dbt__row_cache *cache, held_block *held, size_t block, dbt_error *err)
-{
-    size_t bytes = (size_t)(cache->offset[block + 1] - cache->offset[block]);
-    drop_held(cache, held);
-    while (cache->held_bytes > 0 && cache->held_bytes + bytes > HELD_BYTES)
-        drop_held(cache, oldest_held(cache));
-    unsigned char *data = dbt__grow_array(NULL, bytes, 1);
-    if (data == NULL) return dbt__out_of_memory(err, "vectorized rows");
-    dbt_status status = dbt__spill_read(cache->spill, cache->offset[block], data, bytes, err);
-    if (status < 0) {
-        dbt__free(data);
-        return status;
-    }
-    *held = (held_block){.block = block, .data = data, .bytes = bytes};
-    cache->held_bytes += bytes;
-    return DBT_OK;
-}
-
-static dbt_status hold_block(dbt__row_cache *cache, size_t block, const unsigned char **data,
+static dbt_status open_table(dbt__row_cache *cache, dbt_store *store, const dbt__block_key *key,
                              dbt_error *err)
 {
-    held_block *held = find_held(cache, block);
-    dbt_status status = held->block == block ? DBT_OK : load_held(cache, held, block, err);
-    if (status < 0) return status;
-    held->used = ++cache->clock;
-    *data = held->data;
-    return DBT_OK;
+    dbt__block_place place;
+    dbt_status status = dbt__block_table(store, key, &place, &cache->found, err);
+    return status < 0 ? status : dbt__block_store_new(&place, &cache->store, err);
 }
 
-/* --- filling --- */
-
-/* After a round: the blocks stay, or go to the file. *fits false: neither is possible. */
+/* After a round: the blocks stay, or go to the store. *fits false: neither is possible. */
 static dbt_status settle_round(fill_state *fill, size_t end, bool *fits, dbt_error *err)
 {
     dbt__row_cache *cache = fill->cache;
-    if (cache->spill != NULL) return spill_blocks(cache, fill->first, end, err);
+    if (cache->store != NULL) return store_blocks(cache, fill->first, end, err);
     if (expect_bytes(cache, end) <= (double)fill->options->memory) return DBT_OK;
     *fits = fill->options->spill_folder != NULL;
     if (!*fits) return DBT_OK;
-    dbt_status status = begin_spilling(cache, fill->options->spill_folder, err);
-    return status < 0 ? status : spill_blocks(cache, 0, end, err);
+    dbt_status status = open_file(cache, fill->options->spill_folder, err);
+    return status < 0 ? status : store_blocks(cache, 0, end, err);
 }
 
 static dbt_status fill_blocks(fill_state *fill, bool *fits, dbt_error *err)
@@ -256,7 +184,7 @@ static dbt_status fill_blocks(fill_state *fill, bool *fits, dbt_error *err)
         if (status == DBT_OK) status = settle_round(fill, fill->first + n, fits, err);
         if (status < 0) return status;
     }
-    return DBT_OK;
+    return cache->store == NULL ? DBT_OK : dbt__block_store_finish(cache->store, err);
 }
 
 static dbt_status make_workers(fill_state *fill, dbt_error *err)
@@ -298,6 +226,24 @@ static dbt_status make_norms(fill_state *fill, dbt_error *err)
                          fill->options->work_memory, &fill->norms, err);
 }
 
+/* Makes all blocks, into *fill->cache. */
+static dbt_status make_rows(fill_state *fill, dbt_store *store, const dbt_observer *observer,
+                            bool *fits, dbt_error *err)
+{
+    const dbt__row_cache_options *options = fill->options;
+    (void)pthread_mutex_init(&fill->reading, NULL);
+    dbt_status status =
+        dbt__corpus_open(&fill->corpus, store, options->split, options->n_rows, observer, err);
+    if (status == DBT_OK) status = make_norms(fill, err);
+    if (status == DBT_OK) status = make_workers(fill, err);
+    if (status == DBT_OK) status = fill_blocks(fill, fits, err);
+    release_workers(fill);
+    dbt_norms_free(fill->norms);
+    dbt__corpus_close(&fill->corpus);
+    (void)pthread_mutex_destroy(&fill->reading);
+    return status;
+}
+
 dbt_status dbt__row_cache_fill(dbt_store *store, const dbt__row_cache_options *options,
                                const dbt_vectorizer *vectorizer, dbt_pool *pool,
                                const dbt_observer *observer, dbt__row_cache **cache, dbt_error *err)
@@ -307,19 +253,12 @@ dbt_status dbt__row_cache_fill(dbt_store *store, const dbt__row_cache_options *o
                        .vectorizer = vectorizer,
                        .pool = pool,
                        .n_workers = dbt_pool_threads(pool)};
-    bool fits = false;
-    (void)pthread_mutex_init(&fill.reading, NULL);
+    bool fits = true;
     dbt_status status = new_cache(options->n_rows, &fill.cache, err);
-    if (status == DBT_OK)
-        status =
-            dbt__corpus_open(&fill.corpus, store, options->split, options->n_rows, observer, err);
-    if (status == DBT_OK) status = make_norms(&fill, err);
-    if (status == DBT_OK) status = make_workers(&fill, err);
-    if (status == DBT_OK) status = fill_blocks(&fill, &fits, err);
-    release_workers(&fill);
-    dbt_norms_free(fill.norms);
-    dbt__corpus_close(&fill.corpus);
-    (void)pthread_mutex_destroy(&fill.reading);
+    if (status == DBT_OK && options->key != NULL)
+        status = open_table(fill.cache, store, options->key, err);
+    if (status == DBT_OK && !fill.cache->found)
+        status = make_rows(&fill, store, observer, &fits, err);
     if (status == DBT_OK && fits)
         *cache = fill.cache;
     else
@@ -333,12 +272,8 @@ void dbt__row_cache_free(dbt__row_cache *cache)
     if (cache == NULL) return;
     for (size_t i = 0; cache->block != NULL && i < cache->n_blocks; i++)
         dbt__free(cache->block[i]);
-    for (size_t i = 0; cache->held != NULL && i < HELD_BLOCKS; i++)
-        dbt__free(cache->held[i].data);
-    dbt__spill_free(cache->spill);
+    dbt__block_store_free(cache->store);
     dbt__free(cache->block);
-    dbt__free(cache->offset);
-    dbt__free(cache->held);
     dbt__free(cache);
 }
 
@@ -347,22 +282,29 @@ size_t dbt__row_cache_bytes(const dbt__row_cache *cache)
     return cache == NULL ? 0 : atomic_load(&cache->bytes);
 }
 
-bool dbt__row_cache_is_spilled(const dbt__row_cache *cache)
+bool dbt__row_cache_is_stored(const dbt__row_cache *cache)
 {
-    return cache->spill != NULL;
+    return cache->store != NULL;
+}
+
+bool dbt__row_cache_was_found(const dbt__row_cache *cache)
+{
+    return cache->found;
 }
 
 /* --- reading --- */
 
-/* Reads the facts of a row, which this file has written. */
+/* Reads the facts of a row. What came from a file is not trusted. */
 static dbt_status take_row(const unsigned char *from, const unsigned char *end, dbt_page *page,
                            dbt_packed_row *packed, dbt_error *err)
 {
     uint64_t document_id = 0, label = 0;
     double weight = 1;
     bool read = dbt__leb128_get(&from, end, &document_id) && dbt__leb128_get(&from, end, &label);
-    if (!read) return dbt__fail(err, DBT_EINTERNAL, "a vectorized row is cut short");
-    if ((label & 1) != 0) {
+    bool weighted = (label & 1) != 0;
+    if (!read || (weighted && (size_t)(end - from) < sizeof weight))
+        return dbt__fail(err, DBT_EFORMAT, "a vectorized row is cut short");
+    if (weighted) {
         memcpy(&weight, from, sizeof weight);
         from += sizeof weight;
     }
@@ -371,18 +313,24 @@ static dbt_status take_row(const unsigned char *from, const unsigned char *end, 
                            weight, err);
 }
 
-/* A row's bytes; of a file they stay until the next row is asked for. */
+/* A row's bytes; of a store they stay until the next row is asked for. */
 static dbt_status find_row(dbt__row_cache *cache, int64_t position, const unsigned char **from,
                            const unsigned char **end, dbt_error *err)
 {
     size_t block = (size_t)position / BLOCK_ROWS, row = (size_t)position % BLOCK_ROWS;
     const unsigned char *data = cache->block[block];
     uint32_t limit[2];
+    size_t bytes = SIZE_MAX; /* in memory: as they were made */
+    *from = *end = NULL;
     if (data == NULL) {
-        dbt_status status = hold_block(cache, block, &data, err);
+        dbt_status status = dbt__block_store_read(cache->store, block, &data, &bytes, err);
         if (status < 0) return status;
     }
-    memcpy(limit, data + row * sizeof *limit, sizeof limit);
+    bool inside = (row + 2) * sizeof *limit <= bytes;
+    if (inside) memcpy(limit, data + row * sizeof *limit, sizeof limit);
+    if (!inside || limit[0] > limit[1] || limit[1] > bytes)
+        return dbt__fail(err, DBT_EFORMAT, "block %zu of vectorized rows lacks row %zu", block,
+                         row);
     *from = data + limit[0];
     *end = data + limit[1];
     return DBT_OK;
@@ -408,9 +356,9 @@ dbt_status dbt__row_cache_read(dbt__row_cache *cache, const int64_t *position, s
         const unsigned char *from, *end;
         status = find_row(cache, position[i], &from, &end, err);
         if (status == DBT_OK) status = take_row(from, end, page, &packed[i], err);
-        if (status == DBT_OK && cache->spill != NULL) status = copy_packed(&packed[i], bytes, err);
+        if (status == DBT_OK && cache->store != NULL) status = copy_packed(&packed[i], bytes, err);
     }
-    for (size_t i = 0; status == DBT_OK && cache->spill != NULL && i < n; i++)
+    for (size_t i = 0; status == DBT_OK && cache->store != NULL && i < n; i++)
         packed[i].data = (const unsigned char *)bytes->data + (uintptr_t)packed[i].data;
     return status;
 }

@@ -36,7 +36,7 @@ const dbt__field dbt__vectorizer_fields[] = {
 };
 
 #define FIT(field) offsetof(dbt_fit_options, field)
-/* What cannot change the bits of a run (threads, memory) is left out; its seed and name are
+/* What cannot change the bits of a run (threads, memory, cache) is left out; its seed and name are
  * columns. */
 const dbt__field dbt__fit_fields[] = {
     {"train", DBT__FIELD_STRING, FIT(train), NULL},

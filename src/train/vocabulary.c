@@ -59,19 +59,24 @@ dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows
     options.batch_size = SURVEY_PAGE_ROWS;
     dbt_cursor *cursor = NULL;
     dbt_page *page = NULL;
-    dbt__hasher *hasher = dbt__hasher_new();
-    dbt_status status = hasher == NULL ? dbt__out_of_memory(err, "a fingerprint") : DBT_OK;
+    dbt__hasher *hasher = dbt__hasher_new(), *ids = dbt__hasher_new();
+    dbt_status status =
+        hasher == NULL || ids == NULL ? dbt__out_of_memory(err, "a fingerprint") : DBT_OK;
     if (status == DBT_OK) status = dbt_cursor_open(store, &options, &cursor, err);
     if (status == DBT_OK) status = dbt_page_new(&page, err);
     while (status == DBT_OK && (status = dbt_cursor_next(cursor, page, err)) == DBT_OK) {
         hash_page(hasher, page);
+        dbt__hasher_update(ids, page->document_id, page->n_rows * sizeof *page->document_id);
         status = count_page(survey, page, err);
     }
     if (status == DBT_DONE) {
         survey->fingerprint = dbt__hasher_digest(hasher);
+        dbt__hasher_update(ids, &survey->fingerprint, sizeof survey->fingerprint);
+        survey->row_fingerprint = dbt__hasher_digest(ids);
         status = dbt__label_map_finish(&survey->labels, dbt__store_sql(store), err);
     }
     dbt__hasher_free(hasher);
+    dbt__hasher_free(ids);
     dbt_page_free(page);
     dbt_cursor_close(cursor);
     return status;

@@ -15,7 +15,8 @@
 
 /* What one scan of the training documents tells. */
 typedef struct dbt__survey {
-    uint64_t fingerprint; /* over label, weight and text of each document, in order */
+    uint64_t fingerprint;     /* over label, weight and text of each document, in order */
+    uint64_t row_fingerprint; /* over these and the documents' ids */
     int64_t documents;
     int64_t unlabelled;
     int64_t text_bytes;

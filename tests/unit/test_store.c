@@ -87,13 +87,13 @@ static void test_store__create_makes_a_file_that_says_what_it_is(void **state)
         assert_string_equal(dbt_store_path(store), path_of(names[i]));
         assert_true(dbt_store_writable(store));
         assert_int_equal(ask(store, "PRAGMA application_id"), 0x64627472);
-        assert_int_equal(ask(store, "PRAGMA user_version"), 1);
+        assert_int_equal(ask(store, "PRAGMA user_version"), 2);
         assert_int_equal(ask(store, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
         assert_int_equal(ask(store,
                              "SELECT count(*) FROM pragma_table_list WHERE schema = 'main'"
                              " AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%'"),
                          0);
-        assert_int_equal(ask(store, "SELECT count(*) FROM pragma_table_list WHERE strict"), 17);
+        assert_int_equal(ask(store, "SELECT count(*) FROM pragma_table_list WHERE strict"), 19);
         assert_int_equal(ask(store, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), 7);
         close_store(store);
         assert_false(exists(path_of(i == 0 ? "new.db-wal" : "zero.db-wal")));
@@ -111,7 +111,61 @@ static void test_store__create_finishes_what_a_killed_one_began(void **state)
     make_with_sql(path_of("begun.db"), "PRAGMA journal_mode = WAL");
     close_store(create(path_of("begun.db")));
     dbt_store *store = create(path_of("begun.db"));
-    assert_int_equal(ask(store, "PRAGMA user_version"), 1);
+    assert_int_equal(ask(store, "PRAGMA user_version"), 2);
+    close_store(store);
+}
+
+/* What version 2 added is taken out again, and a view that it would make anew. */
+static void make_version_1(const char *path)
+{
+    dbt_store *store = create(path);
+    run(store, "DROP TABLE row_block; DROP TABLE row_cache; DROP VIEW history;"
+               "PRAGMA user_version = 1;"
+               "INSERT INTO label (id, name) VALUES (1, 'pos');"
+               "INSERT INTO document (id, label_id, text) VALUES (1, 1, 'a good film')");
+    close_store(store);
+}
+
+static void test_store__a_file_of_version_1_is_brought_to_version_2_by_a_writer(void **state)
+{
+    (void)state;
+    static const dbt_store_mode modes[] = {DBT_STORE_WRITE, DBT_STORE_CREATE};
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        dbt_error err = {0};
+        dbt_store *store;
+        const char *path = path_of(i == 0 ? "old-write.db" : "old-create.db");
+        make_version_1(path);
+        assert_int_equal(dbt_store_open(path, DBT_STORE_READ, &store, &err), DBT_EFORMAT);
+        assert_non_null(strstr(err.message, "has schema version 1: a command that writes must "
+                                            "first bring it to version 2"));
+        err = (dbt_error){0};
+        assert_ok(dbt_store_open(path, modes[i], &store, &err), err);
+        assert_int_equal(ask(store, "PRAGMA user_version"), 2);
+        assert_int_equal(ask(store, "SELECT count(*) FROM row_cache"), 0);
+        assert_int_equal(ask(store, "SELECT count(*) FROM row_block"), 0);
+        assert_int_equal(ask(store, "SELECT count(*) FROM history"), 0);
+        assert_int_equal(ask(store, "SELECT count(*) FROM corpus WHERE label = 'pos'"), 1);
+        close_store(store);
+        assert_ok(dbt_store_open(path, DBT_STORE_READ, &store, &err), err);
+        close_store(store);
+    }
+}
+
+/* A migration that fails leaves the file as it was. */
+static void test_store__a_migration_is_done_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_store *store;
+    make_version_1(path_of("half.db"));
+    make_with_sql(path_of("half.db"), "CREATE TABLE row_block (x)");
+    assert_true(dbt_store_open(path_of("half.db"), DBT_STORE_WRITE, &store, &err) < 0);
+    assert_null(store);
+    make_with_sql(path_of("half.db"), "CREATE TABLE row_cache (x); DROP TABLE row_cache;"
+                                      "DROP TABLE row_block");
+    err = (dbt_error){0};
+    assert_ok(dbt_store_open(path_of("half.db"), DBT_STORE_WRITE, &store, &err), err);
+    assert_int_equal(ask(store, "PRAGMA user_version"), 2);
     close_store(store);
 }
 
@@ -145,8 +199,8 @@ static void test_store__refused_files_are_left_as_they_were(void **state)
         {"foreign.db", DBT_STORE_CREATE, "an SQLite database, but not a dbtrain file"},
         {"id.db", DBT_STORE_CREATE, "(application_id 77)"},
         {"utf16.db", DBT_STORE_CREATE, "not in UTF-8"},
-        {"newer.db", DBT_STORE_READ, "it has schema version 7, this program knows up to 1"},
-        {"newer.db", DBT_STORE_CREATE, "it has schema version 7, this program knows up to 1"},
+        {"newer.db", DBT_STORE_READ, "it has schema version 7, this program knows up to 2"},
+        {"newer.db", DBT_STORE_CREATE, "it has schema version 7, this program knows up to 2"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *path = path_of(cases[i].name);
@@ -595,6 +649,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store__create_makes_a_file_that_says_what_it_is),
         cmocka_unit_test(test_store__create_finishes_what_a_killed_one_began),
+        cmocka_unit_test(test_store__a_file_of_version_1_is_brought_to_version_2_by_a_writer),
+        cmocka_unit_test(test_store__a_migration_is_done_whole_or_not_at_all),
         cmocka_unit_test(test_store__refused_files_are_left_as_they_were),
         cmocka_unit_test(test_store__close_says_when_the_log_could_not_be_emptied),
         cmocka_unit_test(test_lock__a_second_writer_is_refused_and_told_who),

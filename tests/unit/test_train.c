@@ -1027,10 +1027,41 @@ static void test_row_cache__gives_the_batches_of_the_texts(void **state)
         dbt__row_cache_free(cache);
         cache = fill_cache(&w, thread_counts[t], 1000, folder);
         assert_non_null(cache);
-        assert_true(dbt__row_cache_is_spilled(cache));
+        assert_true(dbt__row_cache_is_stored(cache));
         assert_int_equal(hash_loaded(&w, cache, thread_counts[t], 20, 27 * 3 + 5), expected);
         dbt__row_cache_free(cache);
     }
+    release_world(&w);
+}
+
+static void test_row_cache__in_the_database_gives_the_batches_of_the_texts(void **state)
+{
+    (void)state;
+    world w = make_world();
+    run_sql(w.store, "INSERT INTO vectorizer (id, settings, fingerprint, documents, terms, digest)"
+                     " VALUES (5, '', '', 0, 0, '')");
+    run_sql(w.store, "UPDATE document SET weight = 0.25 WHERE id % 3 = 0");
+    run_sql(w.store, "UPDATE document SET label_id = NULL WHERE id = 7");
+    const dbt__block_key key = {"train", ask(w.store, "SELECT id FROM split"), 5, N_DOCUMENTS, 42};
+    const dbt__row_cache_options options = {
+        .split = "train", .n_rows = N_DOCUMENTS, .memory = 1 << 20, .key = &key};
+    uint64_t expected = hash_plainly(&w, 20, 27 * 3 + 5);
+    for (size_t t = 0; t < THREAD_COUNTS; t++)
+        for (int found = 0; found < 2; found++) {
+            dbt_error err = {0};
+            dbt_pool *pool;
+            dbt__row_cache *cache;
+            assert_ok(dbt_pool_new(thread_counts[t], &pool, &err), err);
+            if (!found) run_sql(w.store, "DELETE FROM row_cache");
+            assert_ok(
+                dbt__row_cache_fill(w.store, &options, w.vectorizer, pool, &nobody, &cache, &err),
+                err);
+            assert_true(dbt__row_cache_is_stored(cache));
+            assert_int_equal(dbt__row_cache_was_found(cache), found);
+            assert_int_equal(hash_loaded(&w, cache, thread_counts[t], 20, 27 * 3 + 5), expected);
+            dbt__row_cache_free(cache);
+            dbt_pool_free(pool);
+        }
     release_world(&w);
 }
 
@@ -1268,6 +1299,7 @@ int main(void)
         cmocka_unit_test(test_vocabulary__every_flipped_byte_is_noticed),
         cmocka_unit_test(test_loader__batches_do_not_depend_on_threads),
         cmocka_unit_test(test_row_cache__gives_the_batches_of_the_texts),
+        cmocka_unit_test(test_row_cache__in_the_database_gives_the_batches_of_the_texts),
         cmocka_unit_test(test_row_cache__holds_all_rows_or_is_none),
         cmocka_unit_test(test_loader__may_be_freed_at_any_batch),
         cmocka_unit_test(test_loader__an_error_in_the_middle_is_not_the_end),
