@@ -12,7 +12,7 @@
 
 #include "scratch_folder.h"
 
-enum { MAX_IMAGE = 1 << 19, PAGE = 4096, TEXTS = 2 };
+enum { MAX_IMAGE = 1 << 20, PAGE = 16384, TEXTS = 2 };
 
 static const char corpus[] = "pos,a good film and a good cast\nneg,a bad film and a dull plot\n"
                              "pos,good fun with a fine plot\nneg,dull and bad from start to end\n"
