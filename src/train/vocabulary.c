@@ -4,7 +4,7 @@
  * A vectorizer is its row (settings, fingerprint of the data), its selected terms (feature) and the
  * document frequencies of the others (vocabulary: parts as blobs), which the norm of a row needs.
  * `digest` covers the features, each part has its own: all are verified at loading, since SQLite
- * does not notice a flipped bit.
+ * does not notice a flipped bit. A hashing vectorizer is its row alone.
  */
 #include "vocabulary.h"
 
@@ -100,15 +100,18 @@ out:
     return status;
 }
 
-/* *id is 0 when there is none. */
+/* *id is 0 when there is none. Settings that were stored before n-grams could be hashed lack
+ * hash_bits. */
 static dbt_status find_vectorizer(dbt__sql *sql, const char *settings, const char *fingerprint,
                                   int64_t *id, dbt_error *err)
 {
     *id = 0;
     dbt__statement *select = NULL;
     dbt_status status = dbt__prepare(sql,
-                                     "SELECT id FROM vectorizer WHERE fingerprint = ? AND"
-                                     " settings = ? ORDER BY id DESC LIMIT 1",
+                                     "SELECT id FROM vectorizer WHERE fingerprint = ?1 AND"
+                                     " (settings = ?2 OR (?2 ->> 'hash_bits' = 0 AND"
+                                     " settings = json_remove(?2, '$.hash_bits')))"
+                                     " ORDER BY id DESC LIMIT 1",
                                      &select, err);
     if (status < 0) return status;
     dbt__bind_string(select, 1, fingerprint);
@@ -117,6 +120,13 @@ static dbt_status find_vectorizer(dbt__sql *sql, const char *settings, const cha
     if (status == DBT_OK) *id = dbt__column_int(select, 0);
     dbt__finalize(select);
     return status < 0 ? status : DBT_OK;
+}
+
+/* Features that have a term, and so a row. */
+static size_t count_terms(const dbt_vectorizer *vectorizer)
+{
+    bool hashing = dbt_vectorizer_get_options(vectorizer)->hash_bits != 0;
+    return hashing ? 0 : dbt_vectorizer_features(vectorizer);
 }
 
 static void hash_feature(dbt__hasher *hasher, const dbt_feature *feature)
@@ -138,7 +148,7 @@ static dbt_status write_features(dbt__sql *sql, int64_t id, const dbt_vectorizer
                                      "INSERT INTO feature (vectorizer_id, id, term,"
                                      " document_frequency, idf, score) VALUES (?, ?, ?, ?, ?, ?)",
                                      &insert, err);
-    for (size_t i = 0; status == DBT_OK && i < dbt_vectorizer_features(vectorizer); i++) {
+    for (size_t i = 0; status == DBT_OK && i < count_terms(vectorizer); i++) {
         dbt_feature feature = dbt_vectorizer_feature(vectorizer, i);
         dbt__bind_int(insert, 1, id);
         dbt__bind_int(insert, 2, (int64_t)i);
@@ -185,7 +195,7 @@ static dbt_status digest_features(const dbt_vectorizer *vectorizer, char digest[
 {
     dbt__hasher *hasher = dbt__hasher_new();
     if (hasher == NULL) return dbt__out_of_memory(err, "a digest");
-    for (size_t i = 0; i < dbt_vectorizer_features(vectorizer); i++) {
+    for (size_t i = 0; i < count_terms(vectorizer); i++) {
         dbt_feature feature = dbt_vectorizer_feature(vectorizer, i);
         hash_feature(hasher, &feature);
     }

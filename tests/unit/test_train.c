@@ -234,6 +234,7 @@ static dbt_vectorizer_options odd_vectorizer_options(void)
         .smooth_idf = false,
         .norm = DBT_NORM_L1,
         .top_k = 321,
+        .hash_bits = 19,
     };
 }
 
@@ -291,6 +292,7 @@ static void test_settings__vectorizer_options_come_back_as_they_were(void **stat
     assert_int_equal(read.smooth_idf, odd.smooth_idf);
     assert_int_equal(read.norm, odd.norm);
     assert_int_equal(read.top_k, odd.top_k);
+    assert_int_equal(read.hash_bits, odd.hash_bits);
     close_store(store);
 }
 
@@ -809,6 +811,59 @@ static void test_vocabulary__is_found_again_as_it_was(void **state)
     release_world(&w);
 }
 
+/* Stored before there were hashing vectorizers. */
+static void test_vocabulary__without_hash_bits_is_found_by_those_that_count(void **state)
+{
+    (void)state;
+    world w = make_world();
+    world again = {.store = w.store};
+    dbt_error err = {0};
+    dbt_vectorizer_options options = world_options();
+    dbt_vectorizer_stats stats;
+    bool found;
+    run_sql(w.store, "UPDATE vectorizer SET settings = json_remove(settings, '$.hash_bits')");
+    obtain(&again, true);
+    assert_int_equal(again.vectorizer_id, w.vectorizer_id);
+    dbt_vectorizer_free(again.vectorizer);
+    options.hash_bits = 10;
+    assert_ok(dbt__vocabulary_obtain(w.store, "train", &options, &again.survey, NULL, &nobody,
+                                     &again.vectorizer, &again.vectorizer_id, &found, &stats, &err),
+              err);
+    assert_false(found);
+    assert_int_equal(dbt_vectorizer_features(again.vectorizer), 1024);
+    forget(&again);
+    release_world(&w);
+}
+
+static void test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone(void **state)
+{
+    (void)state;
+    world w = {.store = create_store("hashing.db")};
+    dbt_error err = {0};
+    dbt_vectorizer_options options = world_options();
+    dbt_vectorizer_stats stats;
+    bool found;
+    options.hash_bits = 12;
+    add_corpus(w.store, "train", 1, N_DOCUMENTS, N_LABELS);
+    assert_ok(dbt__survey_split(w.store, "train", N_DOCUMENTS, &w.survey, &err), err);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(dbt__vocabulary_obtain(w.store, "train", &options, &w.survey, NULL, &nobody,
+                                         &w.vectorizer, &w.vectorizer_id, &found, &stats, &err),
+                  err);
+        assert_int_equal(found, i);
+        assert_int_equal(w.vectorizer_id, 1);
+        assert_int_equal(dbt_vectorizer_features(w.vectorizer), 4096);
+        dbt_vectorizer_free(w.vectorizer);
+    }
+    assert_int_equal(ask(w.store, "SELECT count(*) FROM feature"), 0);
+    assert_int_equal(ask(w.store, "SELECT count(*) FROM vocabulary"), 0);
+    assert_int_equal(ask(w.store, "SELECT documents FROM vectorizer"), N_DOCUMENTS);
+    run_sql(w.store, "UPDATE vectorizer SET settings = json_set(settings, '$.hash_bits', 4000)");
+    assert_int_equal(dbt__vocabulary_load(dbt__store_sql(w.store), 1, NULL, &w.vectorizer, &err),
+                     DBT_EFORMAT);
+    release_world(&w);
+}
+
 static void test_vocabulary__damage_is_told(void **state)
 {
     (void)state;
@@ -1264,6 +1319,8 @@ int main(void)
         cmocka_unit_test(test_weights__that_are_not_finite_are_not_written),
         cmocka_unit_test(test_survey__counts_and_fingerprints_the_documents),
         cmocka_unit_test(test_vocabulary__is_found_again_as_it_was),
+        cmocka_unit_test(test_vocabulary__without_hash_bits_is_found_by_those_that_count),
+        cmocka_unit_test(test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone),
         cmocka_unit_test(test_vocabulary__damage_is_told),
         cmocka_unit_test(test_vocabulary__every_flipped_byte_is_noticed),
         cmocka_unit_test(test_loader__batches_do_not_depend_on_threads),
