@@ -17,6 +17,7 @@ typedef struct ngram_range {
 typedef struct fit_values {
     dbt_fit_options options;
     ngram_range ngrams;
+    int64_t hash_bits;
     int optimizer;
     int verbose;
     bool json;
@@ -45,6 +46,7 @@ static void take_options(fit_values *v, const dbt_fit_options *options)
     v->options = *options;
     v->ngrams.minimum = options->vectorizer.ngram_min;
     v->ngrams.maximum = options->vectorizer.ngram_max;
+    v->hash_bits = options->vectorizer.hash_bits;
     v->optimizer = (int)options->network.optimizer;
 }
 
@@ -54,6 +56,7 @@ static dbt_fit_options give_options(const fit_values *v)
     dbt_fit_options options = v->options;
     options.vectorizer.ngram_min = v->ngrams.minimum;
     options.vectorizer.ngram_max = v->ngrams.maximum;
+    options.vectorizer.hash_bits = (uint32_t)v->hash_bits;
     options.network.optimizer = (dbt_optimizer)v->optimizer;
     return options;
 }
@@ -134,6 +137,16 @@ static const cli_option fit_options[] = {
      .minimum = 0,
      .maximum = INT32_MAX,
      .help = "terms kept, by their F value (f_classif); 0: all"},
+    {.name = "hash-bits",
+     .kind = CLI_INTEGER,
+     .field = FIELD(hash_bits),
+     .argument = "B",
+     .minimum = 1,
+     .maximum = 24,
+     .help = "hash all n-grams into 2^B columns instead of counting a vocabulary: no pass over the "
+             "texts for it, but no terms to look at, no idf, no selection by F, n-grams that share "
+             "a column are taken for one, and the network has 2^B inputs",
+     .shown = "off"},
     {.kind = CLI_HEADING, .help = "Network"},
     {.name = "layers",
      .kind = CLI_COUNT,
@@ -424,6 +437,9 @@ static dbt_status run_fit(const cli_input *input, dbt_error *err)
     if (cli_given(input, "validation") && cli_given(input, "validation-split"))
         return cli_fail(err, DBT_EUSAGE,
                         "--validation and --validation-split exclude each other: give one");
+    if (cli_given(input, "hash-bits") && (cli_given(input, "min-df") || cli_given(input, "top-k")))
+        return cli_fail(err, DBT_EUSAGE, "--hash-bits and --%s exclude each other: give one",
+                        cli_given(input, "min-df") ? "min-df" : "top-k");
     dbt_store *store = NULL;
     dbt_resume resume = {0};
     dbt_fit_result result = {0};

@@ -6,6 +6,11 @@
  * The corpus is read in pages, several times, never at once: once or more (as often as the memory
  * limit demands) to count, once or more to score, once to fetch the selected terms.
  *
+ * With hash_bits it reads nothing and makes a hashing vectorizer at once (scikit-learn's
+ * HashingVectorizer(alternate_sign=False), with another hash function): an n-gram's column is the
+ * top bits of its 64-bit hash, so n-grams that share a column are counted as one, none is left out,
+ * and a column has no term, no document frequency and no score.
+ *
  * A fitted vectorizer never changes and may be used by any number of threads; each of them has a
  * dbt_transformer, which holds the scratch memory.
  *
@@ -35,6 +40,8 @@ extern "C" {
  * another vocabulary or other values. */
 #define DBT_VECTORIZER_VERSION 2
 
+#define DBT_MAX_HASH_BITS 24
+
 typedef enum dbt_analyzer_kind {
     DBT_ANALYZER_WORD,   /* \b\w\w+\b, n-grams of words joined by one space */
     DBT_ANALYZER_CHAR,   /* n-grams of code points; runs of white space count as one space */
@@ -62,13 +69,16 @@ typedef struct dbt_vectorizer_options {
     dbt_norm norm;              /* l2 */
     int64_t top_k;              /* 20000: features kept, by f_classif; 0: all, unscored labels
                                    allowed */
+    uint32_t hash_bits;         /* 0: off; 1 .. 24: n-grams are hashed into 2^hash_bits columns, and
+                                   min_df, max_df, max_features, use_idf, smooth_idf and top_k are
+                                   without effect */
     size_t memory;              /* bytes that fitting may take; 256 MiB; at least 1 MiB */
     size_t table_memory; /* 0: any; bytes that the table of all terms may take afterwards, too */
     const char *spill_folder; /* NULL; folder for temporary files, without which a vocabulary that
                                  does not fit into memory takes more */
 } dbt_vectorizer_options;
 
-/* What fitting took; for messages. */
+/* What fitting took; for messages. All 0 with hash_bits. */
 typedef struct dbt_vectorizer_stats {
     int64_t tokens; /* n-gram occurrences in the corpus */
     int64_t terms;  /* vocabulary before selection (min_df, max_df, max_features applied) */
@@ -99,11 +109,11 @@ DBT_EXPORT void dbt_vectorizer_options_init(dbt_vectorizer_options *options);
 DBT_EXPORT const char *dbt_vectorizer_unicode_version(void);
 
 /*
- * Fits a vocabulary. `classes` may be NULL when top_k is 0: then no scores are computed. A row
- * whose label is not among the classes is DBT_EDATA when scores are wanted. The result does not
- * depend on the pool's threads or on options->memory. `stats` may be NULL. DBT_EUSAGE (an option
- * out of range), DBT_EDATA (empty vocabulary; fewer than two classes), DBT_ENOMEM, and whatever
- * corpus->read returns.
+ * Fits a vocabulary. `classes` may be NULL when top_k is 0: then no scores are computed; and with
+ * hash_bits, which reads no row. A row whose label is not among the classes is DBT_EDATA when
+ * scores are wanted. The result does not depend on the pool's threads or on options->memory.
+ * `stats` may be NULL. DBT_EUSAGE (an option out of range), DBT_EDATA (empty vocabulary; fewer than
+ * two classes), DBT_ENOMEM, and whatever corpus->read returns.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_fit(const dbt_vectorizer_options *options,
                                                       const dbt_corpus *corpus,
@@ -115,13 +125,16 @@ DBT_EXPORT void dbt_vectorizer_free(dbt_vectorizer *vectorizer);
 
 DBT_EXPORT const dbt_vectorizer_options *
 dbt_vectorizer_get_options(const dbt_vectorizer *vectorizer);
-/* Number of features: the columns of its batches. They are in byte order of the terms. */
+/* Number of features: the columns of its batches. They are in byte order of the terms, where they
+ * have terms. */
 DBT_EXPORT size_t dbt_vectorizer_features(const dbt_vectorizer *vectorizer);
-/* Feature `id`, 0 .. dbt_vectorizer_features - 1. */
+/* Feature `id`, 0 .. dbt_vectorizer_features - 1. Of a hashing vectorizer all are alike: an empty
+ * term of document frequency 0. */
 DBT_EXPORT dbt_feature dbt_vectorizer_feature(const dbt_vectorizer *vectorizer, size_t id);
 /* Documents it was fitted on, the n of idf. */
 DBT_EXPORT int64_t dbt_vectorizer_documents(const dbt_vectorizer *vectorizer);
-/* Terms before selection. The norm of a row runs over all of them, so they must be kept. */
+/* Terms before selection. The norm of a row runs over all of them, so they must be kept. 0 of a
+ * hashing vectorizer. */
 DBT_EXPORT int64_t dbt_vectorizer_terms(const dbt_vectorizer *vectorizer);
 /*
  * A vectorizer is whole when the table of all its terms is in memory. One that is not (fitting it,
@@ -135,7 +148,8 @@ DBT_EXPORT size_t dbt_vectorizer_bytes(const dbt_vectorizer *vectorizer);
 /*
  * The terms that were not selected, as parts of at most about 1 MiB: a stored vectorizer is its
  * options, its documents, its features and these parts. `part` counts from 0; *value is the
- * caller's, to be freed with dbt_free; the encoding is little-endian on every machine.
+ * caller's, to be freed with dbt_free; the encoding is little-endian on every machine. A hashing
+ * vectorizer has no parts, and none of its features is stored.
  */
 DBT_EXPORT size_t dbt_vectorizer_parts(const dbt_vectorizer *vectorizer);
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_encode(const dbt_vectorizer *vectorizer,
@@ -143,9 +157,10 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_encode(const dbt_vectorizer *v
                                                          size_t *bytes, dbt_error *err);
 /*
  * Builds a vectorizer from what was stored: new, then each feature in the order of its id, then
- * each part, then finish, before which it must not be used. Features and parts are checked (order,
- * lengths, finite numbers, no duplicates): DBT_EFORMAT says what is wrong with them. Of the options
- * memory, table_memory and spill_folder say, as for fitting, when it is not to be whole.
+ * each part, then finish, before which it must not be used; a hashing one is new with no terms,
+ * then finish. Features and parts are checked (order, lengths, finite numbers, no duplicates):
+ * DBT_EFORMAT says what is wrong with them. Of the options memory, table_memory and spill_folder
+ * say, as for fitting, when it is not to be whole.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_load_new(const dbt_vectorizer_options *options,
                                                            int64_t n_documents, int64_t n_terms,

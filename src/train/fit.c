@@ -71,7 +71,10 @@ static dbt_status check_options(const dbt_fit_options *options, dbt_error *err)
     if (!(options->checkpoint_every >= 0 && isfinite(options->checkpoint_every)))
         return dbt__fail(err, DBT_EUSAGE, "seconds between checkpoints must be 0 or more");
     if (options->seed > INT64_MAX) return dbt__fail(err, DBT_EUSAGE, "seed must be below 2^63");
-    /* The network checks its options itself, but its size is asked for before it is made. */
+    /* Network and vectorizer check their options themselves, but are asked for their size before
+     * they are made. */
+    if (options->vectorizer.hash_bits > DBT_MAX_HASH_BITS)
+        return dbt__fail(err, DBT_EUSAGE, "hash-bits must be at most %d", DBT_MAX_HASH_BITS);
     if (options->network.layers < 1 || options->network.layers > 64)
         return dbt__fail(err, DBT_EUSAGE, "layers must be 1 to 64");
     return DBT_OK;
@@ -201,12 +204,18 @@ static size_t left_of(size_t memory, size_t used)
     return used < memory ? memory - used : 0;
 }
 
+/* The most that there will be; 0: not known before counting. */
+static size_t expect_features(const dbt_vectorizer_options *options)
+{
+    return options->hash_bits != 0 ? (size_t)1 << options->hash_bits : (size_t)options->top_k;
+}
+
 /* Counting and training follow each other: each may have what the other gave back. */
 static dbt_status budget_vectorizer(dbt__fit *fit, dbt_error *err)
 {
     dbt_vectorizer_options *vectorizer = &fit->options.vectorizer;
     size_t memory = fit->options.memory;
-    size_t training = training_bytes(fit, (size_t)vectorizer->top_k);
+    size_t training = training_bytes(fit, expect_features(vectorizer));
     size_t least = FIXED_BYTES + COUNTING_BYTES;
     if (least < training) least = training;
     if (memory < least)
@@ -219,6 +228,24 @@ static dbt_status budget_vectorizer(dbt__fit *fit, dbt_error *err)
     return DBT_OK;
 }
 
+static void tell_vocabulary(const dbt__fit *fit, bool found, const dbt_vectorizer_stats *stats)
+{
+    size_t n = dbt_vectorizer_features(fit->vectorizer);
+    long long terms = (long long)dbt_vectorizer_terms(fit->vectorizer);
+    if (fit->options.vectorizer.hash_bits != 0)
+        dbt__fit_note(fit, "vocabulary: none, n-grams hashed into %zu columns", n);
+    else if (found)
+        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, found from an earlier run", n,
+                      terms);
+    else
+        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, counted in %lld pass%s%s", n,
+                      terms, (long long)stats->counting_passes,
+                      stats->counting_passes == 1 ? "" : "es",
+                      dbt_vectorizer_is_whole(fit->vectorizer)
+                          ? ""
+                          : "; more terms than --memory holds: it is used in parts");
+}
+
 static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
 {
     bool found = false;
@@ -226,20 +253,8 @@ static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
     dbt_status status = dbt__vocabulary_obtain(
         fit->store, fit->train, &fit->options.vectorizer, &fit->survey, fit->pool, fit->observer,
         &fit->vectorizer, &fit->vectorizer_id, &found, &stats, err);
-    if (status < 0) return status;
-    size_t n = dbt_vectorizer_features(fit->vectorizer);
-    long long terms = (long long)dbt_vectorizer_terms(fit->vectorizer);
-    if (found)
-        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, found from an earlier run", n,
-                      terms);
-    else
-        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, counted in %lld pass%s%s", n,
-                      terms, (long long)stats.counting_passes,
-                      stats.counting_passes == 1 ? "" : "es",
-                      dbt_vectorizer_is_whole(fit->vectorizer)
-                          ? ""
-                          : "; more terms than --memory holds: it is used in parts");
-    return DBT_OK;
+    if (status == DBT_OK) tell_vocabulary(fit, found, &stats);
+    return status;
 }
 
 static dbt_status make_network(dbt__fit *fit, dbt_error *err)
@@ -253,7 +268,7 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
     if (dbt__checkpoint_bytes(fit->network) > DBT__CHECKPOINT_MAX_BYTES)
         return dbt__fail(err, DBT_EUSAGE,
                          "the state of this network is of %zu MB, and SQLite stores at most %zu in "
-                         "a value: take a smaller top-k, or fewer units",
+                         "a value: take fewer features or units",
                          dbt__checkpoint_bytes(fit->network) / 1000000,
                          DBT__CHECKPOINT_MAX_BYTES / 1000000);
     fit->label = dbt__alloc_array((size_t)fit->options.batch_size, sizeof *fit->label);
@@ -530,8 +545,11 @@ size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents, double m
     double words = (double)documents * mean_words;
     /* Heaps' law, fitted to the terms that those corpora have with n-grams of 1 and 2 words. */
     double terms = 0.94 * pow(words, 0.85) * options->vectorizer.ngram_max / 2.0;
-    double features =
-        options->vectorizer.top_k > 0 ? smaller(terms, (double)options->vectorizer.top_k) : terms;
+    double features = (double)expect_features(&options->vectorizer);
+    if (options->vectorizer.hash_bits != 0)
+        terms = 0;
+    else
+        features = features > 0 ? smaller(terms, features) : terms;
     dbt_network_options network = options->network;
     network.n_inputs = features < 1 ? 1 : (size_t)features;
     network.n_classes = n_labels < 2 ? 2 : n_labels;

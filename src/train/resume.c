@@ -162,8 +162,8 @@ static dbt_status compare_options(dbt__fit *fit, char *differences[2], dbt_error
     if (status == DBT_OK)
         status = ask_run(fit,
                          "SELECT json_set(r.settings, '$.seed', r.seed, '$.name', r.name),"
-                         " v.settings FROM run r JOIN vectorizer v ON v.id = r.vectorizer_id"
-                         " WHERE r.id = ?",
+                         " v.settings FROM run r"
+                         " JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
                          &select, err);
     char *stored = NULL, *stored_vectorizer = NULL;
     if (status == DBT_OK) status = dbt__column_copy(select, 0, &stored, err);

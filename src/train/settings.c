@@ -32,6 +32,7 @@ const dbt__field dbt__vectorizer_fields[] = {
     {"smooth_idf", DBT__FIELD_BOOL, VECTORIZER(smooth_idf), NULL},
     {"norm", DBT__FIELD_ENUM, VECTORIZER(norm), norm_names},
     {"top_k", DBT__FIELD_INT64, VECTORIZER(top_k), NULL},
+    {"hash_bits", DBT__FIELD_UINT32, VECTORIZER(hash_bits), NULL},
     {NULL, DBT__FIELD_INT64, 0, NULL},
 };
 

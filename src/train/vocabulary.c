@@ -4,7 +4,7 @@
  * A vectorizer is its row (settings, fingerprint of the data), its selected terms (feature) and the
  * document frequencies of the others (vocabulary: parts as blobs), which the norm of a row needs.
  * `digest` covers settings and features, each part has its own: all are verified at loading, since
- * SQLite does not notice a flipped bit.
+ * SQLite does not notice a flipped bit. A hashing vectorizer is its row alone.
  */
 #include "vocabulary.h"
 
@@ -124,6 +124,13 @@ static dbt_status find_vectorizer(dbt__sql *sql, const char *settings, const cha
     return status < 0 ? status : DBT_OK;
 }
 
+/* Features that have a term, and so a row. */
+static size_t count_terms(const dbt_vectorizer *vectorizer)
+{
+    bool hashing = dbt_vectorizer_get_options(vectorizer)->hash_bits != 0;
+    return hashing ? 0 : dbt_vectorizer_features(vectorizer);
+}
+
 static void hash_feature(dbt__hasher *hasher, const dbt_feature *feature)
 {
     /* NaN has many bit patterns and is stored as NULL: hash what is read back. */
@@ -143,7 +150,7 @@ static dbt_status write_features(dbt__sql *sql, int64_t id, const dbt_vectorizer
                                      "INSERT INTO feature (vectorizer_id, id, term,"
                                      " document_frequency, idf, score) VALUES (?, ?, ?, ?, ?, ?)",
                                      &insert, err);
-    for (size_t i = 0; status == DBT_OK && i < dbt_vectorizer_features(vectorizer); i++) {
+    for (size_t i = 0; status == DBT_OK && i < count_terms(vectorizer); i++) {
         dbt_feature feature = dbt_vectorizer_feature(vectorizer, i);
         dbt__bind_int(insert, 1, id);
         dbt__bind_int(insert, 2, (int64_t)i);
@@ -192,7 +199,7 @@ static dbt_status digest_vectorizer(const dbt_vectorizer *vectorizer, const char
     dbt__hasher *hasher = dbt__hasher_new();
     if (hasher == NULL) return dbt__out_of_memory(err, "a digest");
     dbt__hasher_update(hasher, settings, strlen(settings) + 1);
-    for (size_t i = 0; i < dbt_vectorizer_features(vectorizer); i++) {
+    for (size_t i = 0; i < count_terms(vectorizer); i++) {
         dbt_feature feature = dbt_vectorizer_feature(vectorizer, i);
         hash_feature(hasher, &feature);
     }

@@ -60,6 +60,7 @@ static uint64_t get_number(const unsigned char *from, size_t bytes)
 
 size_t dbt_vectorizer_parts(const dbt_vectorizer *vectorizer)
 {
+    if (vectorizer->options.hash_bits != 0) return 0;
     return (size_t)vectorizer->n_terms / PART_TERMS + 1;
 }
 
@@ -195,8 +196,10 @@ dbt_status dbt_vectorizer_load_new(const dbt_vectorizer_options *options, int64_
     *vectorizer = NULL;
     dbt_status status = dbt__options_check(options, err);
     if (status < 0) return status;
-    if (n_documents < 1 || n_documents >= (int64_t)DBT__MAX_DOCUMENTS || n_terms < 1 ||
-        n_terms > (int64_t)DBT__MAX_TERMS)
+    int64_t most = options->hash_bits != 0 ? 0 : (int64_t)DBT__MAX_TERMS;
+    int64_t least = options->hash_bits != 0 ? 0 : 1;
+    if (n_documents < 1 || n_documents >= (int64_t)DBT__MAX_DOCUMENTS || n_terms < least ||
+        n_terms > most)
         return dbt__fail(err, DBT_EFORMAT, "a vectorizer of %lld terms from %lld documents",
                          (long long)n_terms, (long long)n_documents);
     dbt_vectorizer *made = dbt__alloc(sizeof *made);
@@ -458,7 +461,7 @@ static dbt_status make_table(dbt_vectorizer *vectorizer, const loaded_term *term
     return status;
 }
 
-static dbt_status finish_loading(dbt_vectorizer *vectorizer, loaded_term *term, dbt_error *err)
+static dbt_status merge_features(dbt_vectorizer *vectorizer, loaded_term *term, dbt_error *err)
 {
     const dbt__loading *load = vectorizer->loading;
     term_reader reader = {.lexicon = &load->lexicon};
@@ -477,10 +480,15 @@ static dbt_status finish_loading(dbt_vectorizer *vectorizer, loaded_term *term, 
     return status;
 }
 
-dbt_status dbt_vectorizer_load_finish(dbt_vectorizer *vectorizer, dbt_error *err)
+static dbt_status finish_hashing(dbt_vectorizer *vectorizer, dbt_error *err)
 {
-    if (vectorizer->loading == NULL)
-        return dbt__fail(err, DBT_EUSAGE, "the vectorizer is loaded already");
+    if (vectorizer->loading->n_parts > 0)
+        return dbt__fail(err, DBT_EFORMAT, "a hashing vectorizer has no vocabulary");
+    return dbt__hashing_init(vectorizer, err);
+}
+
+static dbt_status finish_vocabulary(dbt_vectorizer *vectorizer, dbt_error *err)
+{
     dbt__loading *load = vectorizer->loading;
     size_t n = (size_t)vectorizer->n_terms;
     size_t n_others = dbt__lexicon_terms(&load->lexicon);
@@ -491,8 +499,17 @@ dbt_status dbt_vectorizer_load_finish(dbt_vectorizer *vectorizer, dbt_error *err
     loaded_term *term = dbt__alloc_array(vectorizer->n_features, sizeof *term);
     dbt_status status = term == NULL ? dbt__out_of_memory(err, "a vocabulary")
                                      : dbt__lexicon_finish(&load->lexicon, 0, err);
-    if (status == DBT_OK) status = finish_loading(vectorizer, term, err);
+    if (status == DBT_OK) status = merge_features(vectorizer, term, err);
     dbt__free(term);
+    return status;
+}
+
+dbt_status dbt_vectorizer_load_finish(dbt_vectorizer *vectorizer, dbt_error *err)
+{
+    if (vectorizer->loading == NULL)
+        return dbt__fail(err, DBT_EUSAGE, "the vectorizer is loaded already");
+    dbt_status status = vectorizer->options.hash_bits != 0 ? finish_hashing(vectorizer, err)
+                                                           : finish_vocabulary(vectorizer, err);
     if (status < 0) return status;
     dbt__loading_free(vectorizer->loading);
     vectorizer->loading = NULL;

@@ -315,7 +315,7 @@ static dbt_status check_corpus(const dbt_vectorizer_options *options, const dbt_
     if (corpus->n_documents >= (int64_t)DBT__MAX_DOCUMENTS)
         return dbt__fail(err, DBT_EUSAGE, "%lld documents are more than the %u that can be counted",
                          (long long)corpus->n_documents, DBT__MAX_DOCUMENTS - 1);
-    if (classes == NULL && options->top_k > 0)
+    if (classes == NULL && options->top_k > 0 && options->hash_bits == 0)
         return dbt__fail(err, DBT_EUSAGE, "selecting the best terms needs labels");
     if (classes != NULL && classes->n_classes < 2)
         return dbt__fail(err, DBT_EDATA, "the documents have %s: at least two labels are needed",
@@ -344,11 +344,12 @@ static dbt_status fail_empty(const fit_state *fit, dbt_error *err)
                      (long long)fit->options->min_df, n);
 }
 
-static dbt_status run_fit(fit_state *fit, uint64_t hash_mask, dbt_vectorizer_stats *stats,
-                          dbt_error *err)
+static dbt_status fit_vocabulary(fit_state *fit, const dbt_corpus *corpus, dbt_pool *pool,
+                                 uint64_t hash_mask, dbt_vectorizer_stats *stats, dbt_error *err)
 {
     dbt_vectorizer *vectorizer = fit->vectorizer;
-    dbt_status status = dbt__count(&fit->rounds, hash_mask, &fit->counts, err);
+    dbt_status status = dbt__rounds_init(&fit->rounds, fit->options, corpus, pool, err);
+    if (status == DBT_OK) status = dbt__count(&fit->rounds, hash_mask, &fit->counts, err);
     if (status == DBT_OK) status = limit_features(fit, err);
     if (status < 0) return status;
     if (dbt__lexicon_terms(&fit->counts.lexicon) == 0) return fail_empty(fit, err);
@@ -383,8 +384,8 @@ dbt_status dbt__vectorizer_fit_masked(const dbt_vectorizer_options *options,
     fit.vectorizer->options = *options;
     fit.vectorizer->options.spill_folder = NULL; /* the caller's */
     fit.vectorizer->n_documents = corpus->n_documents;
-    status = dbt__rounds_init(&fit.rounds, options, corpus, pool, err);
-    if (status == DBT_OK) status = run_fit(&fit, hash_mask, stats, err);
+    status = options->hash_bits != 0 ? dbt__hashing_init(fit.vectorizer, err)
+                                     : fit_vocabulary(&fit, corpus, pool, hash_mask, stats, err);
     dbt__counts_release(&fit.counts);
     dbt__norms_release(&fit.norms);
     dbt__free(fit.candidates.item);

@@ -93,12 +93,15 @@ static inline uint32_t get_unit(const unsigned char *unit, size_t i, size_t unit
     return number;
 }
 
-/* value = count * idf / norm */
+/* value = count * idf / norm; without idf it is 1. */
 static void compute_values(const dbt_vectorizer *vectorizer, double norm, const uint32_t *column,
                            const uint32_t *count, size_t n, float *value)
 {
     const double *idf = vectorizer->idf;
-    if (vectorizer->options.sublinear_tf)
+    if (idf == NULL)
+        for (size_t i = 0; i < n; i++)
+            value[i] = (float)(dbt__weigh(&vectorizer->options, count[i]) / norm);
+    else if (vectorizer->options.sublinear_tf)
         for (size_t i = 0; i < n; i++)
             value[i] = (float)(dbt__weigh(&vectorizer->options, count[i]) * idf[column[i]] / norm);
     else

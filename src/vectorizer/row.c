@@ -3,7 +3,8 @@
  *
  * n-grams come in blocks; the table's places of a block are asked of memory all at once, then
  * looked at, so that waiting for one covers the others. Terms that are found are counted in a small
- * set that is emptied by taking another stamp.
+ * set that is emptied by taking another stamp. Where n-grams are hashed into columns, these are the
+ * places, and nothing is looked up.
  *
  * The norm is summed in integers, in units of 2^-54, so that its bits do not depend on the order of
  * the cells, nor on how a vocabulary that is larger than memory is cut into parts. A term adds
@@ -70,6 +71,13 @@ static dbt_status reserve_cells(dbt__row *row, dbt_error *err)
     return status;
 }
 
+static inline dbt__cell new_cell(const dbt__table *table, uint32_t place)
+{
+    if (table->hash_bits != 0) return (dbt__cell){place, 0, place, 1};
+    const dbt__entry *entry = &table->entry[place];
+    return (dbt__cell){place, entry->idf, entry->feature, 1};
+}
+
 /* Counts the terms at these places. What changes is held in local variables: the compiler must take
  * it that writing a slot changes the row. */
 static void count_terms(dbt__row *row, const dbt__table *table, const uint32_t *place, size_t n)
@@ -90,9 +98,8 @@ static void count_terms(dbt__row *row, const dbt__table *table, const uint32_t *
         if (index <= UINT32_MAX) {
             cells[index].count++;
         } else {
-            const dbt__entry *entry = &table->entry[place[i]];
             slots[at] = stamp | n_cells;
-            cells[n_cells++] = (dbt__cell){place[i], entry->idf, entry->feature, 1};
+            cells[n_cells++] = new_cell(table, place[i]);
         }
     }
     row->n = n_cells;
@@ -120,6 +127,15 @@ static void count_block(dbt__row *row, const dbt__table *table, size_t n)
         n_found += table->entry[place].hash == hash;
     }
     count_terms(row, table, found, n_found);
+}
+
+/* Counts the n-grams of a block by column: none is unknown. */
+static void count_hashes(dbt__row *row, const dbt__table *table, size_t n)
+{
+    uint32_t column[DBT__BLOCK];
+    for (size_t i = 0; i < n; i++)
+        column[i] = (uint32_t)(row->block[i].hash >> (64 - table->hash_bits));
+    count_terms(row, table, column, n);
 }
 
 uint64_t dbt__norm_share(const dbt_vectorizer_options *options, double idf)
@@ -169,7 +185,10 @@ dbt_status dbt__row_fill(dbt__row *row, const dbt__table *table,
         if (n == 0) break;
         status = reserve_cells(row, err);
         if (status < 0) return status;
-        count_block(row, table, n);
+        if (table->hash_bits != 0)
+            count_hashes(row, table, n);
+        else
+            count_block(row, table, n);
     }
     row->shares = sum_shares(row, table, options);
     row->norm = dbt__norm_of(options, row->shares);

@@ -39,7 +39,7 @@ dbt_status dbt_transformer_new(const dbt_vectorizer *vectorizer, dbt_transformer
     dbt_transformer *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "a transformer");
     made->vectorizer = vectorizer;
-    while (made->column_bits < 32 && vectorizer->n_features >> made->column_bits != 0)
+    while (made->column_bits < 32 && (vectorizer->n_features - 1) >> made->column_bits != 0)
         made->column_bits++;
     dbt__analyzer_options options =
         dbt__options_analyzer(&vectorizer->options, vectorizer->seed, UINT64_MAX);

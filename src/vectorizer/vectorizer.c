@@ -39,6 +39,9 @@ dbt_status dbt__options_check(const dbt_vectorizer_options *options, dbt_error *
                          options->max_df);
     if (options->max_features < 0 || options->top_k < 0)
         return dbt__fail(err, DBT_EUSAGE, "max-features and top-k must not be negative");
+    if (options->hash_bits > DBT_MAX_HASH_BITS)
+        return dbt__fail(err, DBT_EUSAGE, "hash-bits must be 1 to %d, or 0 for none, not %u",
+                         DBT_MAX_HASH_BITS, options->hash_bits);
     if (options->memory < (size_t)1 << 20)
         return dbt__fail(err, DBT_EUSAGE, "memory must be at least 1 MiB, not %zu bytes",
                          options->memory);
@@ -100,6 +103,8 @@ size_t dbt_vectorizer_features(const dbt_vectorizer *vectorizer)
 
 dbt_feature dbt_vectorizer_feature(const dbt_vectorizer *vectorizer, size_t id)
 {
+    if (vectorizer->options.hash_bits != 0)
+        return (dbt_feature){.term = "", .idf = 1, .score = (double)NAN};
     size_t start = vectorizer->term_start[id];
     return (dbt_feature){
         .term = vectorizer->term_bytes + start,
@@ -128,7 +133,7 @@ bool dbt_vectorizer_is_whole(const dbt_vectorizer *vectorizer)
 size_t dbt_vectorizer_bytes(const dbt_vectorizer *vectorizer)
 {
     const dbt__table *table = &vectorizer->table;
-    size_t n = vectorizer->n_features;
+    size_t n = vectorizer->options.hash_bits != 0 ? 0 : vectorizer->n_features;
     return table->n_places * sizeof *table->entry +
            table->n_idf *
                (sizeof *table->idf + sizeof *table->share + sizeof *table->document_frequency) +

@@ -5,6 +5,7 @@
  *   count    a pass: document frequencies of all n-grams, in shards
  *   lexicon  the terms that are kept, in memory or in a file
  *   table    the same, or a part of them, for look-ups by hash
+ *   hashing  the table of a vectorizer that has no terms
  *   row      a document to its tf-idf cells and their norm
  *   norms    the norms of all documents, where the table comes in parts
  *   score    a pass: sums of the cells by term and class; F
@@ -76,6 +77,7 @@ typedef struct dbt__table {
     uint64_t *share;              /* [n_idf]: what such a term adds to a norm: row.c */
     uint32_t *document_frequency; /* [n_idf] */
     size_t n_idf;
+    unsigned hash_bits; /* not 0: there are no entries, and places are columns: hashing.c */
 } dbt__table;
 
 /* Bytes of a table at its densest. */
@@ -405,11 +407,14 @@ struct dbt_vectorizer {
     char *term_bytes;
     size_t *term_start; /* [n_features + 1] */
     uint32_t *document_frequency;
-    double *idf; /* [n_features] */
+    double *idf; /* [n_features]; NULL: all are 1, since n-grams are hashed */
     double *score;
     struct dbt__loading *loading; /* until dbt_vectorizer_load_finish */
 };
 
+/* Makes a vectorizer, of which nothing but the options and documents is known, a hashing one.
+ * DBT_ENOMEM. */
+dbt_status dbt__hashing_init(dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
 /* Makes the idf of all features, once there are all. DBT_ENOMEM. */
 dbt_status dbt__vectorizer_weigh(dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__options_check(const dbt_vectorizer_options *options, dbt_error *err) DBT_MUST_USE;

@@ -57,14 +57,15 @@ static inline dbt_fit_result fit(dbt_store *store, const dbt_fit_options *option
     return result;
 }
 
-/* Everything that must be the same bit by bit: vocabulary, weights, history. To be freed. */
+/* Everything that must be the same bit by bit: vocabulary (which a hashing vectorizer has not),
+ * weights, history. To be freed. */
 static inline char *bits_of_run(dbt_store *store, int64_t run_id)
 {
     char query[1200];
     (void)snprintf(
         query, sizeof query,
-        "SELECT v.digest || (SELECT group_concat(digest) FROM (SELECT digest FROM vocabulary"
-        "   WHERE vectorizer_id = v.id ORDER BY part))"
+        "SELECT v.digest || (SELECT coalesce(group_concat(digest), '') FROM (SELECT digest"
+        "   FROM vocabulary WHERE vectorizer_id = v.id ORDER BY part))"
         " || (SELECT group_concat(kind || layer || name || digest) FROM (SELECT * FROM parameter"
         "   WHERE run_id = r.id ORDER BY kind, layer, name))"
         " || (SELECT group_concat(printf('%%d %%!.17g %%!.17g %%!.17g %%!.17g', documents, loss,"

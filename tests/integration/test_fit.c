@@ -37,6 +37,78 @@ static void test_fit__learns_the_quickstart_corpus(void **state)
     close_store(store);
 }
 
+static dbt_fit_options hashing_options(uint32_t hash_bits, int64_t epochs)
+{
+    dbt_fit_options options = quick_options(epochs);
+    options.vectorizer.hash_bits = hash_bits;
+    return options;
+}
+
+/* Accuracy on the test split of a new run. */
+static double learn(dbt_store *store, const dbt_fit_options *options)
+{
+    dbt_error err = {0};
+    dbt_report report;
+    (void)fit(store, options);
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    assert_ok(dbt_evaluate(store, model, "test", 2, NULL, &report, &err), err);
+    double acc = report.acc;
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    return acc;
+}
+
+/* Some 12,500 n-grams: a tenth of them share a column with another. */
+static void test_fit__learns_from_hashed_ngrams_nearly_as_well(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("hashed.db");
+    dbt_fit_options counting = quick_options(20), hashing = hashing_options(17, 20);
+    double counted = learn(store, &counting);
+    int64_t features = ask(store, "SELECT count(*) FROM feature");
+    double hashed = learn(store, &hashing);
+    if (!(hashed > 0.85 && hashed > counted - 0.05)) fail_msg("%g, not %g", hashed, counted);
+    assert_int_equal(ask(store, "SELECT rows FROM parameter WHERE run_id = 2 AND layer = 0"
+                                " AND name = 'weight' AND kind = 'best'"),
+                     1 << 17);
+    assert_int_equal(ask(store, "SELECT vectorizer_id FROM run WHERE id = 2"), 2);
+    assert_int_equal(ask(store, "SELECT count(*) FROM feature"), features);
+    assert_int_equal(ask(store, "SELECT count(*) FROM top_feature WHERE run_id = 2"), 0);
+    close_store(store);
+}
+
+static void test_fit__hashed_ngrams_take_the_memory_of_their_columns_alone(void **state)
+{
+    (void)state;
+    dbt_fit_options counting = quick_options(1), few = hashing_options(10, 1),
+                    many = hashing_options(20, 1);
+    const size_t weights = ((size_t)1 << 20) * 64 * sizeof(float);
+    assert_true(dbt_fit_bytes(&few, 100000, 200, 2) < dbt_fit_bytes(&counting, 100000, 200, 2));
+    assert_true(dbt_fit_bytes(&many, 100000, 200, 2) > 3 * weights);
+    assert_true(dbt_fit_bytes(&many, 100, 20, 2) > 3 * weights);
+}
+
+/* Rows that are kept are packed; those of a single epoch are not. */
+static void test_fit__hashed_ngrams_give_the_same_bits_for_any_threads_and_memory(void **state)
+{
+    (void)state;
+    for (int64_t epochs = 1; epochs <= 3; epochs += 2) {
+        char *expected = NULL;
+        for (size_t threads = 1; threads <= 4; threads++) {
+            dbt_store *store = make_quickstart("hashed.db");
+            dbt_fit_options options = hashing_options(14, epochs);
+            options.threads = threads;
+            options.memory = (size_t)(64 * threads) << 20;
+            char *bits = bits_of_run(store, fit(store, &options).run_id);
+            if (expected == NULL) expected = strdup(bits);
+            assert_string_equal(bits, expected);
+            free(bits);
+            close_store(store);
+        }
+        free(expected);
+    }
+}
+
 static void test_fit__any_number_of_threads_gives_the_same_bits(void **state)
 {
     (void)state;
@@ -631,6 +703,11 @@ static void test_fit__refuses_options_out_of_range(void **state)
     options.vectorizer.ngram_min = 3;
     assert_refused(store, &options, DBT_EUSAGE, "ngram range");
     options = quick_options(1);
+    options.vectorizer.hash_bits = 99;
+    assert_refused(store, &options, DBT_EUSAGE, "hash-bits must be at most 24");
+    options.vectorizer.hash_bits = 24;
+    assert_refused(store, &options, DBT_EUSAGE, "a memory limit of 512 MiB is too low");
+    options = quick_options(1);
     options.class_weight = "chess=2";
     assert_refused(store, &options, DBT_EUSAGE, "no label 'chess' in the training split");
     options.class_weight = "travel=x";
@@ -681,6 +758,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fit__learns_the_quickstart_corpus),
+        cmocka_unit_test(test_fit__learns_from_hashed_ngrams_nearly_as_well),
+        cmocka_unit_test(test_fit__hashed_ngrams_take_the_memory_of_their_columns_alone),
+        cmocka_unit_test(test_fit__hashed_ngrams_give_the_same_bits_for_any_threads_and_memory),
         cmocka_unit_test(test_fit__any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(test_fit__every_optimizer_gives_the_same_bits_for_any_threads),
         cmocka_unit_test(test_fit__the_seed_decides),

@@ -151,6 +151,24 @@ static void test_resume__after_any_of_150_steps_ends_with_the_same_bits(void **s
     close_store(store);
 }
 
+static void test_resume__with_hashed_ngrams_ends_with_the_same_bits(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("hashed.db");
+    dbt_fit_options options = small_options(3);
+    dbt_fit_result result;
+    options.vectorizer.hash_bits = 12;
+    char *expected = bits_of_run(store, fit(store, &options).run_id);
+    for (int64_t steps = 1; steps < 84; steps += 20) {
+        int64_t run_id = stop_after(store, &options, steps);
+        finish(store, run_id, 3, &result);
+        assert_same_bits(store, run_id, expected);
+    }
+    assert_int_equal(ask(store, "SELECT count(*) FROM vectorizer"), 1);
+    free(expected);
+    close_store(store);
+}
+
 static void test_resume__of_every_optimizer_goes_on_again_and_again(void **state)
 {
     (void)state;
@@ -550,6 +568,9 @@ static void test_resume__other_settings_are_refused_with_a_list(void **state)
                    " shuffle is 1, not 0; optimizer is \"adam\", not \"sgd\"; learning_rate is"
                    " 0.005, not 0.1; seed is 123, not 7; name is null, not \"x\"; ngram_max is 2,"
                    " not 1");
+    other = options;
+    other.vectorizer.hash_bits = 12;
+    assert_refused(store, &other, "run 1 was begun with other settings: hash_bits is 0, not 12");
     stopper s = {.steps = -1};
     dbt_fit_result result;
     dbt_error err;
@@ -743,6 +764,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume__after_any_of_150_steps_ends_with_the_same_bits),
+        cmocka_unit_test(test_resume__with_hashed_ngrams_ends_with_the_same_bits),
         cmocka_unit_test(test_resume__of_every_optimizer_goes_on_again_and_again),
         cmocka_unit_test(test_resume__early_stopping_counts_on),
         cmocka_unit_test(test_resume__stopped_in_validation_it_validates),

@@ -234,6 +234,7 @@ static dbt_vectorizer_options odd_vectorizer_options(void)
         .smooth_idf = false,
         .norm = DBT_NORM_L1,
         .top_k = 321,
+        .hash_bits = 19,
     };
 }
 
@@ -291,6 +292,7 @@ static void test_settings__vectorizer_options_come_back_as_they_were(void **stat
     assert_int_equal(read.smooth_idf, odd.smooth_idf);
     assert_int_equal(read.norm, odd.norm);
     assert_int_equal(read.top_k, odd.top_k);
+    assert_int_equal(read.hash_bits, odd.hash_bits);
     close_store(store);
 }
 
@@ -645,8 +647,8 @@ static void test_weights__every_flipped_byte_is_noticed(void **state)
         memcpy(value, weight.value, sizeof value);
         value[i] ^= (unsigned char)(1 << (i % 8));
         set_value(store, "weight", value, sizeof value, false);
-        assert_weights_refused(
-            store, "run 3: best weight of layer 1: damaged: its digest does not match");
+        assert_weights_refused(store,
+                               "run 3: best weight of layer 1: damaged: its digest does not match");
     }
     dbt_network_free(network);
     close_store(store);
@@ -666,8 +668,7 @@ static void test_weights__what_is_not_a_weight_is_refused(void **state)
     for (size_t i = 0; i < 3; i++) {
         bias[2] = bad[i];
         set_value(store, "bias", bias, 16, true);
-        assert_weights_refused(store,
-                               "run 3: best bias of layer 1: a number in it is not finite");
+        assert_weights_refused(store, "run 3: best bias of layer 1: a number in it is not finite");
     }
     bias[2] = 0;
     set_value(store, "bias", bias, 16, true);
@@ -809,6 +810,36 @@ static void test_vocabulary__is_found_again_as_it_was(void **state)
     release_world(&w);
 }
 
+/* Stored before there were hashing vectorizers. */
+static void test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone(void **state)
+{
+    (void)state;
+    world w = {.store = create_store("hashing.db")};
+    dbt_error err = {0};
+    dbt_vectorizer_options options = world_options();
+    dbt_vectorizer_stats stats;
+    bool found;
+    options.hash_bits = 12;
+    add_corpus(w.store, "train", 1, N_DOCUMENTS, N_LABELS);
+    assert_ok(dbt__survey_split(w.store, "train", N_DOCUMENTS, &w.survey, &err), err);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(dbt__vocabulary_obtain(w.store, "train", &options, &w.survey, NULL, &nobody,
+                                         &w.vectorizer, &w.vectorizer_id, &found, &stats, &err),
+                  err);
+        assert_int_equal(found, i);
+        assert_int_equal(w.vectorizer_id, 1);
+        assert_int_equal(dbt_vectorizer_features(w.vectorizer), 4096);
+        dbt_vectorizer_free(w.vectorizer);
+    }
+    assert_int_equal(ask(w.store, "SELECT count(*) FROM feature"), 0);
+    assert_int_equal(ask(w.store, "SELECT count(*) FROM vocabulary"), 0);
+    assert_int_equal(ask(w.store, "SELECT documents FROM vectorizer"), N_DOCUMENTS);
+    run_sql(w.store, "UPDATE vectorizer SET settings = json_set(settings, '$.hash_bits', 4000)");
+    assert_int_equal(dbt__vocabulary_load(dbt__store_sql(w.store), 1, NULL, &w.vectorizer, &err),
+                     DBT_EFORMAT);
+    release_world(&w);
+}
+
 static void test_vocabulary__damage_is_told(void **state)
 {
     (void)state;
@@ -832,7 +863,8 @@ static void test_vocabulary__damage_is_told(void **state)
          "stored setting norm is 'l3', which this program does not know"},
         {"UPDATE vectorizer SET settings = json_set(settings, '$.ngram_max', 99)", NULL},
         {"UPDATE vocabulary SET digest = '0'", "part 0 is damaged: its digest does not match"},
-        {"DELETE FROM feature; DELETE FROM vocabulary; DELETE FROM vectorizer", "vectorizer 1: missing"},
+        {"DELETE FROM feature; DELETE FROM vocabulary; DELETE FROM vectorizer",
+         "vectorizer 1: missing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         world w = make_world();
@@ -1295,6 +1327,7 @@ int main(void)
         cmocka_unit_test(test_weights__that_are_not_finite_are_not_written),
         cmocka_unit_test(test_survey__counts_and_fingerprints_the_documents),
         cmocka_unit_test(test_vocabulary__is_found_again_as_it_was),
+        cmocka_unit_test(test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone),
         cmocka_unit_test(test_vocabulary__damage_is_told),
         cmocka_unit_test(test_vocabulary__every_flipped_byte_is_noticed),
         cmocka_unit_test(test_loader__batches_do_not_depend_on_threads),

@@ -450,7 +450,7 @@ static void test_fit__refuses_what_it_cannot_fit(void **state)
 static void test_fit__options_out_of_range_are_usage_errors(void **state)
 {
     (void)state;
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 10; i++) {
         dbt_error err = {0};
         dbt_vectorizer *vectorizer;
         dbt_vectorizer_options options = make_options(0);
@@ -463,6 +463,7 @@ static void test_fit__options_out_of_range_are_usage_errors(void **state)
         if (i == 6) options.max_features = -1;
         if (i == 7) options.top_k = -1;
         if (i == 8) options.memory = 1000;
+        if (i == 9) options.hash_bits = DBT_MAX_HASH_BITS + 1;
         static const char *const texts[] = {"aa", "aa", NULL};
         assert_int_equal(fit_texts(texts, NULL, &options, NULL, &vectorizer, &err), DBT_EUSAGE);
     }
@@ -548,11 +549,15 @@ static void test_pack__unpacks_to_the_same_bits(void **state)
 {
     (void)state;
     made_corpus corpus = make_corpus(200, 300, 3000);
-    dbt_vectorizer_options options[] = {make_options(500), make_options(0), make_options(500)};
+    dbt_vectorizer_options options[] = {make_options(500), make_options(0), make_options(500),
+                                        make_options(500), make_options(500)};
     options[1].norm = DBT_NORM_L1;
     options[1].use_idf = false;
     options[2].norm = DBT_NORM_NONE;
     options[2].sublinear_tf = true;
+    options[3].hash_bits = 22;
+    options[4].hash_bits = 5;
+    options[4].sublinear_tf = true;
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         dbt_vectorizer *vectorizer = fit_on(&corpus, &options[i], 1, UINT64_MAX, NULL);
         dbt_batch *batch = transform_all(vectorizer, &corpus);
@@ -624,6 +629,201 @@ static void test_pack__damaged_rows_are_refused_or_harmless(void **state)
     dbt_batch_free(batch);
     dbt_transformer_free(transformer);
     dbt_vectorizer_free(vectorizer);
+    free_corpus(&corpus);
+}
+
+/* --- hashing --- */
+
+static dbt_vectorizer_options hashing_options(uint32_t hash_bits)
+{
+    dbt_vectorizer_options options = make_options(500);
+    options.hash_bits = hash_bits;
+    return options;
+}
+
+/* How often each column's n-grams are in a text, counted without a vectorizer; to be freed. */
+static uint32_t *count_columns(const dbt_vectorizer_options *options, dbt_text text,
+                               int64_t *n_ngrams)
+{
+    dbt_error err = {0};
+    dbt__analyzer *analyzer;
+    dbt__ngram ngram[8];
+    size_t n;
+    uint32_t *count = calloc((size_t)1 << options->hash_bits, sizeof *count);
+    const dbt__analyzer_options with = dbt__options_analyzer(options, 0, UINT64_MAX);
+    assert_non_null(count);
+    assert_ok(dbt__analyzer_new(&with, &analyzer, &err), err);
+    assert_ok(dbt__analyzer_begin(analyzer, text.data, text.bytes, &err), err);
+    *n_ngrams = 0;
+    while ((n = dbt__analyzer_next(analyzer, 0, ngram, 8)) > 0) {
+        for (size_t i = 0; i < n; i++)
+            count[ngram[i].hash >> (64 - options->hash_bits)]++;
+        *n_ngrams += (int64_t)n;
+    }
+    dbt__analyzer_free(analyzer);
+    return count;
+}
+
+static void test_hashing__a_column_is_the_top_bits_of_the_hash_of_its_term(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *term;
+        double count;
+    } terms[] = {{"red", 2}, {"blue", 1}, {"red blue", 1}, {"blue red", 1}};
+    enum { N_TERMS = sizeof terms / sizeof *terms };
+    dbt_error err = {0};
+    made_corpus corpus = make_corpus(10, 10, 10);
+    dbt_vectorizer_options options = hashing_options(20);
+    dbt_vectorizer *vectorizer = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    dbt_transformer *transformer;
+    dbt__analyzer *analyzer;
+    const dbt__analyzer_options with = dbt__options_analyzer(&options, 0, UINT64_MAX);
+    const uint32_t *column;
+    const double *value;
+    size_t n;
+    assert_int_equal(dbt_vectorizer_features(vectorizer), 1 << 20);
+    assert_ok(dbt__analyzer_new(&with, &analyzer, &err), err);
+    assert_ok(dbt_transformer_new(vectorizer, &transformer, &err), err);
+    assert_ok(dbt_transform_text(transformer, (dbt_text){"Red blue r\303\251d", 13}, &column,
+                                 &value, &n, &err),
+              err);
+    assert_int_equal(n, N_TERMS);
+    for (size_t t = 0; t < N_TERMS; t++) {
+        dbt__ngram ngram;
+        size_t i = 0;
+        assert_ok(dbt__analyzer_hash(analyzer, terms[t].term, strlen(terms[t].term), &ngram, &err),
+                  err);
+        while (i < n && column[i] != ngram.hash >> 44)
+            i++;
+        assert_true(i < n);
+        assert_true(value[i] == terms[t].count / sqrt(7));
+    }
+    dbt__analyzer_free(analyzer);
+    dbt_transformer_free(transformer);
+    dbt_vectorizer_free(vectorizer);
+    free_corpus(&corpus);
+}
+
+/* The row of a text holds the weights of its columns' counts, over their norm. */
+static void assert_row_of(dbt_transformer *transformer, const dbt_vectorizer_options *options,
+                          dbt_text text)
+{
+    dbt_error err = {0};
+    const uint32_t *column;
+    const double *value;
+    size_t n;
+    int64_t n_ngrams, found = 0;
+    double sum = 0, squares = 0;
+    uint32_t *count = count_columns(options, text, &n_ngrams);
+    assert_ok(dbt_transform_text(transformer, text, &column, &value, &n, &err), err);
+    for (size_t i = 0; i < n; i++) {
+        double weight = options->sublinear_tf ? 1 + log(count[column[i]]) : count[column[i]];
+        found += count[column[i]];
+        sum += weight;
+        squares += weight * weight;
+    }
+    assert_int_equal(found, n_ngrams);
+    double norm = options->norm == DBT_NORM_NONE ? 1 : sum;
+    if (options->norm == DBT_NORM_L2) norm = sqrt(squares);
+    for (size_t i = 0; i < n; i++) {
+        double weight = options->sublinear_tf ? 1 + log(count[column[i]]) : count[column[i]];
+        assert_true(fabs(value[i] * norm - weight) <= 1e-12 * weight);
+    }
+    free(count);
+}
+
+static void test_hashing__ngrams_of_a_column_add_up_before_the_norm(void **state)
+{
+    (void)state;
+    static const uint32_t bits[] = {1, 6, 13, DBT_MAX_HASH_BITS};
+    static const dbt_norm norms[] = {DBT_NORM_NONE, DBT_NORM_L1, DBT_NORM_L2};
+    made_corpus corpus = make_corpus(20, 200, 3000);
+    for (size_t i = 0; i < 4 * 3 * 2; i++) {
+        dbt_error err = {0};
+        dbt_transformer *transformer;
+        dbt_vectorizer_options options = hashing_options(bits[i % 4]);
+        options.norm = norms[i / 4 % 3];
+        options.sublinear_tf = i / 12 == 1;
+        dbt_vectorizer *vectorizer = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+        assert_ok(dbt_transformer_new(vectorizer, &transformer, &err), err);
+        for (size_t d = 0; d < 20; d++)
+            assert_row_of(transformer, &options, corpus.text[d]);
+        dbt_transformer_free(transformer);
+        dbt_vectorizer_free(vectorizer);
+    }
+    free_corpus(&corpus);
+}
+
+static void test_hashing__fits_without_reading_and_is_the_same_whatever_the_data(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(300, 60, 4000), other = make_corpus(7, 3, 10);
+    dbt_vectorizer_options options = hashing_options(16);
+    dbt_vectorizer_stats stats, nothing = {0};
+    dbt_vectorizer *one = fit_on(&other, &options, 1, UINT64_MAX, NULL);
+    corpus.array.fail_at = 0;
+    corpus.array.page_rows = 37;
+    options.memory = (size_t)1 << 20;
+    options.table_memory = 1;
+    options.min_df = 1000;
+    options.use_idf = false;
+    options.top_k = 3;
+    dbt_vectorizer *two = fit_on(&corpus, &options, 3, UINT64_MAX, &stats);
+    assert_memory_equal(&stats, &nothing, sizeof stats);
+    assert_same_batches(one, two, &corpus);
+    assert_int_equal(dbt_vectorizer_documents(two), 300);
+    assert_int_equal(dbt_vectorizer_terms(two), 0);
+    assert_int_equal(dbt_vectorizer_parts(two), 0);
+    assert_true(dbt_vectorizer_is_whole(two));
+    assert_true(dbt_vectorizer_bytes(two) < 1000);
+    assert_int_equal(dbt_vectorizer_feature(two, 65535).term_bytes, 0);
+    assert_true(isnan(dbt_vectorizer_feature(two, 65535).score));
+    dbt_vectorizer_free(one);
+    dbt_vectorizer_free(two);
+    free_corpus(&corpus);
+    free_corpus(&other);
+}
+
+static void test_hashing__needs_two_labels_as_a_vocabulary_does(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"aa bb", "cc dd", NULL};
+    static const int64_t labels[] = {1};
+    static const dbt_classes one = {1, labels};
+    dbt_error err = {0};
+    dbt_vectorizer *vectorizer;
+    dbt_vectorizer_options options = hashing_options(8);
+    assert_int_equal(fit_texts(texts, NULL, &options, &one, &vectorizer, &err), DBT_EDATA);
+    assert_null(vectorizer);
+    assert_ok(fit_texts(texts, NULL, &options, NULL, &vectorizer, &err), err);
+    dbt_vectorizer_free(vectorizer);
+}
+
+static void test_hashing__is_loaded_from_its_settings_alone(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    made_corpus corpus = make_corpus(100, 50, 1000);
+    dbt_vectorizer_options options = hashing_options(18), counting = make_options(50);
+    dbt_vectorizer *fitted = fit_on(&corpus, &options, 1, UINT64_MAX, NULL), *copy;
+    dbt_vectorizer *other = fit_on(&corpus, &counting, 1, UINT64_MAX, NULL);
+    const dbt_feature feature = dbt_vectorizer_feature(other, 0);
+    unsigned char *part;
+    size_t bytes;
+    assert_int_equal(dbt_vectorizer_load_new(&options, 100, 1, &copy, NULL), DBT_EFORMAT);
+    assert_ok(dbt_vectorizer_load_new(&options, 100, 0, &copy, &err), err);
+    assert_int_equal(dbt_vectorizer_load_feature(copy, &feature, NULL), DBT_EFORMAT);
+    assert_int_equal(dbt_vectorizer_encode(fitted, 0, &part, &bytes, NULL), DBT_EUSAGE);
+    assert_ok(dbt_vectorizer_encode(other, 0, &part, &bytes, &err), err);
+    assert_int_equal(dbt_vectorizer_load_part(copy, part, bytes, NULL), DBT_EFORMAT);
+    assert_ok(dbt_vectorizer_load_finish(copy, &err), err);
+    assert_int_equal(dbt_vectorizer_load_finish(copy, NULL), DBT_EUSAGE);
+    assert_same_batches(fitted, copy, &corpus);
+    dbt_free(part);
+    dbt_vectorizer_free(copy);
+    dbt_vectorizer_free(other);
+    dbt_vectorizer_free(fitted);
     free_corpus(&corpus);
 }
 
@@ -740,6 +940,11 @@ int main(void)
         cmocka_unit_test(test_pack__unpacks_to_the_same_bits),
         cmocka_unit_test(test_pack__counts_beyond_16_bits),
         cmocka_unit_test(test_pack__damaged_rows_are_refused_or_harmless),
+        cmocka_unit_test(test_hashing__a_column_is_the_top_bits_of_the_hash_of_its_term),
+        cmocka_unit_test(test_hashing__ngrams_of_a_column_add_up_before_the_norm),
+        cmocka_unit_test(test_hashing__fits_without_reading_and_is_the_same_whatever_the_data),
+        cmocka_unit_test(test_hashing__needs_two_labels_as_a_vocabulary_does),
+        cmocka_unit_test(test_hashing__is_loaded_from_its_settings_alone),
         cmocka_unit_test(test_load__gives_the_bits_of_the_fitted_vectorizer),
         cmocka_unit_test(test_load__refuses_damaged_parts),
         cmocka_unit_test(test_load__refuses_wrong_features),
