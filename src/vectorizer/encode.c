@@ -84,7 +84,8 @@ static dbt_status find_part(const dbt_vectorizer *vectorizer, size_t part, size_
     *start = part == 0 ? 0 : high;
     if (part == 0 || part == dbt_vectorizer_parts(vectorizer)) return DBT_OK;
     if (whole) {
-        *start = dbt__table_find(table, hash, dbt__table_home(table, hash));
+        *start =
+            hash <= table->base ? 0 : dbt__table_find(table, hash, dbt__table_home(table, hash));
         return DBT_OK;
     }
     while (low < high) {

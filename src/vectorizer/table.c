@@ -124,6 +124,21 @@ static size_t dense_buckets(size_t n_terms)
     return n_terms * 5 / 16 + 1;
 }
 
+/* Shares out the hashes; a narrower range than that would overflow the factor. */
+static void spread_hashes(dbt__table *table, const dbt__kept *kept)
+{
+    static const uint64_t least_span = UINT64_C(1) << 40;
+    size_t n = table->n_terms;
+    table->base = n == 0 ? 0 : kept[0].hash;
+    table->span = n == 0 ? 0 : kept[n - 1].hash - table->base;
+    if (table->span < least_span) {
+        table->base = 0;
+        table->span = UINT64_MAX;
+    }
+    dbt__uint128 range = (dbt__uint128)table->span + 1;
+    table->factor = (uint64_t)(((dbt__uint128)table->n_buckets << 64) / range);
+}
+
 size_t dbt__table_bytes(size_t n_terms)
 {
     return (dense_buckets(n_terms) + 1) * DBT__BUCKET * sizeof(dbt__entry);
@@ -136,6 +151,7 @@ dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_te
     *table = (dbt__table){.n_terms = n_terms, .n_buckets = sparse_buckets(n_terms)};
     if (sparse_buckets(n_terms) > memory / (DBT__BUCKET * sizeof(dbt__entry)))
         table->n_buckets = dense_buckets(n_terms);
+    spread_hashes(table, kept);
     dbt_status status = list_frequencies(table, kept, err);
     if (status < 0) goto out;
     table->n_places = count_places(table, kept);

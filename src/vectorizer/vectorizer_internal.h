@@ -71,6 +71,9 @@ typedef struct dbt__table {
     dbt__entry *entry;  /* [n_places], on a cache line */
     void *memory;       /* that holds the entries */
     uint64_t n_buckets; /* that a hash may begin at */
+    uint64_t base;      /* the lowest hash */
+    uint64_t span;      /* from it to the highest */
+    uint64_t factor;    /* 2^64 * n_buckets / (span + 1) */
     size_t n_places;    /* of these and those they spill into; the last is empty */
     size_t n_terms;
     double *idf;                  /* [n_idf], one for each distinct document frequency */
@@ -94,10 +97,14 @@ void dbt__table_map(dbt__table *table, const uint32_t *feature);
 /* Makes term hash[i] feature i, and no other term a feature. */
 void dbt__table_set_features(dbt__table *table, const uint64_t *hash, size_t n);
 
-/* First place of the bucket where the search for a hash begins. */
+/* First place of the bucket where the search for a hash begins: the buckets share out the hashes
+ * from the lowest to the highest of the table, of which a part of a vocabulary has some only. Any
+ * other hash begins at the last bucket, where it is not found either. */
 static inline size_t dbt__table_home(const dbt__table *table, uint64_t hash)
 {
-    return (size_t)(((dbt__uint128)hash * table->n_buckets) >> 64) * DBT__BUCKET;
+    uint64_t distance = hash - table->base;
+    if (distance > table->span) distance = table->span;
+    return (size_t)(((dbt__uint128)distance * table->factor) >> 64) * DBT__BUCKET;
 }
 /* Place of a term, or of a higher hash when it is not there; `home` is dbt__table_home's. */
 static inline size_t dbt__table_find(const dbt__table *table, uint64_t hash, size_t home)

@@ -288,6 +288,40 @@ static void test_fit__a_vocabulary_larger_than_memory_has_the_same_bits(void **s
     free_corpus(&corpus);
 }
 
+/* The table of a part of a vocabulary, whose hashes are of a small part of the range. */
+static void test_table__of_a_range_of_hashes_finds_at_once(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    static const struct {
+        uint64_t base, step;
+    } cases[] = {
+        {0, UINT64_MAX / N}, {UINT64_C(1) << 62, UINT64_C(1) << 40}, {UINT64_MAX - N * 3, 2}};
+    static dbt__kept kept[N];
+    dbt_vectorizer_options options = make_options(0);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
+        for (size_t memory = 0; memory <= SIZE_MAX / 2; memory += SIZE_MAX / 2) {
+            dbt_error err = {0};
+            dbt__table table;
+            for (uint64_t i = 0; i < N; i++)
+                kept[i] = (dbt__kept){cases[c].base + cases[c].step * i +
+                                          dbt__random_below(7, i, cases[c].step),
+                                      2 + (uint32_t)i % 5};
+            assert_ok(dbt__table_init(&table, kept, N, memory, &options, 100, &err), err);
+            for (size_t i = 0; i < N; i++) {
+                size_t home = dbt__table_home(&table, kept[i].hash);
+                size_t place = dbt__table_find(&table, kept[i].hash, home);
+                assert_true(table.entry[place].hash == kept[i].hash);
+                assert_int_equal(table.entry[place].feature, i);
+                if (cases[c].step > 2) assert_true(place - home < 64);
+                uint64_t other = kept[i].hash ^ UINT64_C(0x8000000000000001);
+                place = dbt__table_find(&table, other, dbt__table_home(&table, other));
+                assert_true(place < table.n_places && table.entry[place].hash != other);
+            }
+            dbt__table_release(&table);
+        }
+}
+
 static void test_fit__counts_anew_after_a_collision(void **state)
 {
     (void)state;
@@ -928,6 +962,7 @@ int main(void)
         cmocka_unit_test(test_fit__threads_and_pages_do_not_change_a_bit),
         cmocka_unit_test(test_fit__memory_does_not_change_a_bit),
         cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
+        cmocka_unit_test(test_table__of_a_range_of_hashes_finds_at_once),
         cmocka_unit_test(test_fit__counts_anew_after_a_collision),
         cmocka_unit_test(test_fit__ties_go_to_the_term_that_sorts_first),
         cmocka_unit_test(test_fit__max_features_ties_go_to_the_term_that_sorts_first),
