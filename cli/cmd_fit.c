@@ -283,8 +283,8 @@ static const cli_option fit_options[] = {
      .field = OPTION(memory),
      .argument = "SIZE",
      .minimum = 64 << 20,
-     .help = "for the tables of counting the vocabulary; less of it takes more passes. Training "
-             "takes what the network and the vocabulary need"},
+     .help = "the most that the whole of it may take; where less is enough it takes less, and with "
+             "less it reads the documents more often"},
     {.name = "cache",
      .kind = CLI_FLAG,
      .field = OPTION(cache),

@@ -183,8 +183,9 @@ static dbt_status weigh_classes(dbt__fit *fit, dbt_error *err)
 
 /* --- what may take how much memory --- */
 
-/* What training takes at most, beside vocabulary and rows: the network, and its largest matrix
- * twice, on the way into the database. */
+/* What training takes at most, beside vocabulary and rows: the network, and a checkpoint on the way
+ * into the database: what the optimizer keeps of the largest matrix, up to twice its size, here and
+ * in SQLite. */
 static size_t training_bytes(const dbt__fit *fit, size_t n_features)
 {
     dbt_network_options network = fit->options.network;
@@ -193,7 +194,8 @@ static size_t training_bytes(const dbt__fit *fit, size_t n_features)
     size_t bytes = dbt_network_bytes(&network), matrix;
     size_t outputs = network.layers == 1 ? network.n_classes : network.units;
     if (!dbt__multiply(network.n_inputs * sizeof(float), outputs, &matrix) ||
-        __builtin_add_overflow(bytes, 2 * matrix, &bytes) ||
+        !dbt__multiply(matrix, 4, &matrix) ||
+        __builtin_add_overflow(bytes, matrix, &bytes) ||
         __builtin_add_overflow(bytes, FIXED_BYTES, &bytes))
         return SIZE_MAX;
     return bytes;
