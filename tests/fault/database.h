@@ -41,9 +41,13 @@ static inline void copy_database(const char *from, const char *to)
     (void)unlink(target);
 }
 
+/* And the lock file that a killed writer has left. */
 static inline void remove_database(const char *path)
 {
+    char lock[280];
     copy_database("/nonexistent", path);
+    (void)snprintf(lock, sizeof lock, "%s-writer", path);
+    (void)unlink(lock);
 }
 
 static inline sqlite3 *open_database(const char *path, int flags)

@@ -66,7 +66,8 @@ static void sweep(scenario_kind scenario)
     bool is_main = scenario == SCENARIO_INGEST || scenario == SCENARIO_FIT;
     for (int door = 0; door < DOORS; door++) {
         long points = 0, failed = 0;
-        long step = is_nightly() ? 1 : is_main || door == DOOR_OWN ? 17 : 85;
+        long every = is_main || door == DOOR_OWN ? 17 : 85;
+        long step = choose_amount(11 * every, every, 1);
         for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
             long n = 1 + (2 * (long)scenario + 5 * door + 9 * from_then_on) % step;
             for (; run_with_fault(scenario, (allocation_door)door, from_then_on != 0, n, &failed);

@@ -32,7 +32,7 @@ static double draw(double below)
 
 static long wanted_kills(void)
 {
-    return is_nightly() ? NIGHTLY_KILLS : COMMIT_KILLS;
+    return choose_amount(30, COMMIT_KILLS, NIGHTLY_KILLS);
 }
 
 /* --- the commands --- */
@@ -317,7 +317,7 @@ static void test_kill__a_resumed_run_ends_with_the_same_weights(void **state)
         print_message("skipped: this dbtrain cannot resume\n");
         skip();
     }
-    long chains = is_nightly() ? 200 : 20, kills = 0;
+    long chains = choose_amount(2, 20, 200), kills = 0;
     for (long i = 0; i < chains; i++) {
         kills += follow_chain();
         check_fitted(0, 1, SIGKILL);

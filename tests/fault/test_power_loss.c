@@ -64,7 +64,7 @@ static bool lose_power(scenario_kind scenario, long n, uint64_t seed, long *loss
 static void sweep(scenario_kind scenario)
 {
     long losses = 0;
-    uint64_t states = is_nightly() ? NIGHTLY_STATES : COMMIT_STATES;
+    uint64_t states = (uint64_t)choose_amount(1, COMMIT_STATES, NIGHTLY_STATES);
     for (uint64_t state = 0; state < states; state++) {
         long n = 1;
         while (lose_power(scenario, n, dbt__random(chosen_seed(), state * 10000 + (uint64_t)n),
