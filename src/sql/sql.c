@@ -95,6 +95,7 @@ static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
     if (code == SQLITE_OK) code = sqlite3_extended_errcode(sql->handle);
     dbt_status status = map_code(code);
     int cause = status == DBT_EIO ? sqlite3_system_errno(sql->handle) : 0;
+    if (cause == ENOMEM) status = DBT_ENOMEM; /* mapping the log's index, say */
     char reason[128];
     if (cause != 0 && strerror_r(cause, reason, sizeof reason) == 0)
         return dbt__fail(err, status, "'%s': %s (%s)", sql->path, text, reason);

@@ -194,8 +194,7 @@ static size_t training_bytes(const dbt__fit *fit, size_t n_features)
     size_t bytes = dbt_network_bytes(&network), matrix;
     size_t outputs = network.layers == 1 ? network.n_classes : network.units;
     if (!dbt__multiply(network.n_inputs * sizeof(float), outputs, &matrix) ||
-        !dbt__multiply(matrix, 4, &matrix) ||
-        __builtin_add_overflow(bytes, matrix, &bytes) ||
+        !dbt__multiply(matrix, 4, &matrix) || __builtin_add_overflow(bytes, matrix, &bytes) ||
         __builtin_add_overflow(bytes, FIXED_BYTES, &bytes))
         return SIZE_MAX;
     return bytes;

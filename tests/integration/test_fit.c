@@ -98,7 +98,7 @@ static void test_fit__hashed_ngrams_give_the_same_bits_for_any_threads_and_memor
             dbt_store *store = make_quickstart("hashed.db");
             dbt_fit_options options = hashing_options(14, epochs);
             options.threads = threads;
-            options.memory = (size_t)(64 * threads) << 20;
+            options.memory = (size_t)(80 * threads) << 20;
             char *bits = bits_of_run(store, fit(store, &options).run_id);
             if (expected == NULL) expected = strdup(bits);
             assert_string_equal(bits, expected);
