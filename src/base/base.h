@@ -15,6 +15,10 @@
 
 #include <dbtrain/status.h>
 
+/* For a function whose callers pass constants that its inner loop depends on: the compiler's own
+ * judgement may leave them variables. */
+#define DBT__ALWAYS_INLINE inline __attribute__((always_inline))
+
 /* --- errors --- */
 
 /* Records (status, message) in err unless it holds an earlier error, and returns status. */

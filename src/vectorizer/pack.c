@@ -40,27 +40,36 @@ static bool needs_wide(const uint32_t *column, const uint32_t *count, size_t n)
     return wide;
 }
 
-static unsigned char *put_unit(unsigned char *to, uint32_t unit, size_t unit_bytes)
+static DBT__ALWAYS_INLINE unsigned char *put_unit(unsigned char *to, uint32_t unit,
+                                                  size_t unit_bytes)
 {
     memcpy(to, &unit, unit_bytes);
     return to + unit_bytes;
 }
 
-size_t dbt__pack_cells(double norm, const uint32_t *column, const uint32_t *count, size_t n,
-                       unsigned char *row)
+static DBT__ALWAYS_INLINE unsigned char *put_units(const uint32_t *column, const uint32_t *count,
+                                                   size_t n, size_t unit_bytes, unsigned char *to)
 {
-    bool wide = needs_wide(column, count, n);
-    size_t unit_bytes = wide ? sizeof(uint32_t) : sizeof(uint16_t);
-    uint32_t head = (uint32_t)n | (wide ? WIDE : 0), next = 0;
-    memcpy(row, &norm, sizeof norm);
-    memcpy(row + sizeof norm, &head, sizeof head);
-    unsigned char *to = row + HEAD_BYTES;
+    uint32_t next = 0;
     for (size_t i = 0; i < n; i++) {
         to = put_unit(to, (column[i] - next) << 1 | (count[i] != 1), unit_bytes);
         next = column[i] + 1;
     }
     for (size_t i = 0; i < n; i++)
         if (count[i] != 1) to = put_unit(to, count[i], unit_bytes);
+    return to;
+}
+
+size_t dbt__pack_cells(double norm, const uint32_t *column, const uint32_t *count, size_t n,
+                       unsigned char *row)
+{
+    bool wide = needs_wide(column, count, n);
+    uint32_t head = (uint32_t)n | (wide ? WIDE : 0);
+    memcpy(row, &norm, sizeof norm);
+    memcpy(row + sizeof norm, &head, sizeof head);
+    unsigned char *to = row + HEAD_BYTES;
+    to = wide ? put_units(column, count, n, sizeof(uint32_t), to)
+              : put_units(column, count, n, sizeof(uint16_t), to);
     return (size_t)(to - row);
 }
 
@@ -86,7 +95,7 @@ static bool take_apart(const dbt_packed_row *row, row_parts *parts)
     return (row->bytes - HEAD_BYTES) % parts->unit_bytes == 0 && parts->n <= parts->n_units;
 }
 
-static inline uint32_t get_unit(const unsigned char *unit, size_t i, size_t unit_bytes)
+static DBT__ALWAYS_INLINE uint32_t get_unit(const unsigned char *unit, size_t i, size_t unit_bytes)
 {
     uint32_t number = 0;
     memcpy(&number, unit + i * unit_bytes, unit_bytes);
@@ -109,10 +118,12 @@ static void compute_values(const dbt_vectorizer *vectorizer, double norm, const 
             value[i] = (float)((double)count[i] * idf[column[i]] / norm);
 }
 
-/* Inlined with a constant width. Where no count is left the last unit is read in its stead, and not
- * used. Columns ascend, so those of a chunk are valid when its last one is. */
-static inline bool unpack_units(const dbt_vectorizer *vectorizer, const row_parts *parts,
-                                size_t unit_bytes, uint32_t *column, float *value)
+/* With a constant width, so that units are loads and not calls. Where no count is left the last
+ * unit is read in its stead, and not used. Columns ascend, so those of a chunk are valid when its
+ * last one is. */
+static DBT__ALWAYS_INLINE bool unpack_units(const dbt_vectorizer *vectorizer,
+                                            const row_parts *parts, size_t unit_bytes,
+                                            uint32_t *column, float *value)
 {
     uint32_t count[CHUNK];
     size_t at = parts->n; /* of the next count */
