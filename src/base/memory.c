@@ -1,9 +1,16 @@
 /* memory.c: the one door for allocation, and buffers that grow through it. */
+#define _DEFAULT_SOURCE /* madvise */
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base.h"
+
+#define CACHE_LINE ((size_t)64)
+#define HUGE_PAGE ((size_t)2 << 20)
+/* Less would waste more of a huge page than it gains. */
+#define WORTH_HUGE_PAGES (2 * HUGE_PAGE)
 
 bool dbt__multiply(size_t a, size_t b, size_t *product)
 {
@@ -23,13 +30,28 @@ void *dbt__grow_array(void *memory, size_t n, size_t size)
     return realloc(memory, bytes == 0 ? 1 : bytes);
 }
 
+void dbt__advise_huge_pages(void *memory, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
+    if (bytes >= WORTH_HUGE_PAGES)
+        (void)madvise((void *)start, ((uintptr_t)memory + bytes - start) / page * page,
+                      MADV_HUGEPAGE);
+#else
+    (void)memory;
+    (void)bytes;
+#endif
+}
+
 void *dbt__alloc_aligned(size_t n, size_t size)
 {
     size_t bytes;
-    if (!dbt__multiply(n, size, &bytes) || bytes > SIZE_MAX - 64) return NULL;
-    bytes = (bytes + 63) / 64 * 64;
+    if (!dbt__multiply(n, size, &bytes) || bytes > SIZE_MAX - CACHE_LINE) return NULL;
+    bytes = bytes == 0 ? CACHE_LINE : (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     void *memory = NULL;
-    if (posix_memalign(&memory, 64, bytes == 0 ? 64 : bytes) != 0) return NULL;
+    size_t boundary = bytes >= WORTH_HUGE_PAGES ? HUGE_PAGE : CACHE_LINE;
+    if (posix_memalign(&memory, boundary, bytes) != 0) return NULL;
+    dbt__advise_huge_pages(memory, bytes);
     memset(memory, 0, bytes);
     return memory;
 }
@@ -68,6 +90,7 @@ dbt_status dbt__reserve(void **memory, size_t *capacity, size_t needed, size_t s
     if (grown < 16) grown = 16;
     void *moved = dbt__grow_array(*memory, grown, size);
     if (moved == NULL) return dbt__out_of_memory(err, what);
+    dbt__advise_huge_pages(moved, grown * size);
     *memory = moved;
     *capacity = grown;
     return DBT_OK;

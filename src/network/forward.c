@@ -131,8 +131,8 @@ dbt_status dbt__forward(const dbt_network *network, dbt_pool *pool, const dbt__r
     size_t n_tasks =
         dbt__divide_up(rows->n_rows, TASK_ROWS) * dbt__divide_up(outputs, TASK_COLUMNS);
     double n_entries = (double)(rows->row_start[rows->n_rows] - rows->row_start[0]);
-    status =
-        dbt__run_phase(pool, n_entries * (double)outputs, n_tasks, run_sparse_task, &pass, err);
+    status = dbt__run_phase(pool == NULL ? NULL : dbt__row_pool(network),
+                            n_entries * (double)outputs, n_tasks, run_sparse_task, &pass, err);
     for (size_t i = 1; i < network->options.layers && status == DBT_OK; i++) {
         const dbt__layer *layer = &network->layer[i];
         pass.layer = i;

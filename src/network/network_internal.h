@@ -219,6 +219,9 @@ void dbt__layer_shape(const dbt_network_options *options, size_t layer, size_t *
  * pool. */
 dbt_status dbt__run_phase(dbt_pool *pool, double work, size_t n_tasks, dbt_task task, void *context,
                           dbt_error *err) DBT_MUST_USE;
+/* The pool for a phase that goes over rows of layer 0; NULL when the rows are narrow: handing them
+ * from one processor's cache to another's costs more than what is done to them. */
+dbt_pool *dbt__row_pool(const dbt_network *network);
 /* Catches up rows of layer 0, ascending; row NULL: all of them. */
 void dbt__network_catch_up(dbt_network *network, const uint32_t *row, size_t n_rows);
 

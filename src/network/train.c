@@ -134,7 +134,7 @@ static dbt_status propagate_back(backward_pass *pass, dbt_error *err)
     network->gradient.n_rows = sparse->n_active;
     network->gradient.row = sparse->active;
     double n_entries = (double)sparse->active_start[sparse->n_active];
-    return dbt__run_phase(network->pool, n_entries * (double)network->layer[0].outputs,
+    return dbt__run_phase(dbt__row_pool(network), n_entries * (double)network->layer[0].outputs,
                           dbt__divide_up(sparse->n_active, TASK_ROWS), run_row_gradient, pass, err);
 }
 
@@ -220,7 +220,7 @@ static dbt_status update_first_layer(dbt_network *network, dbt_error *err)
     bool all = options->l2 > 0 && options->optimizer != DBT_LAZY_ADAM;
     size_t n_rows = all ? options->n_inputs : network->gradient.n_rows;
     double work = DBT__UPDATE_COST * (double)n_rows * (double)network->layer[0].outputs;
-    return dbt__run_phase(network->pool, work, dbt__divide_up(n_rows, TASK_ROWS),
+    return dbt__run_phase(dbt__row_pool(network), work, dbt__divide_up(n_rows, TASK_ROWS),
                           all ? update_all_rows : update_active_rows, network, err);
 }
 

@@ -7,16 +7,10 @@
  * the number of its document frequency is kept: there are few distinct ones, so their idf stay in
  * the first cache.
  */
-#define _DEFAULT_SOURCE /* madvise */
-#include <sys/mman.h>
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "vectorizer_internal.h"
-
-/* Less would waste more of a huge page than it gains. */
-#define HUGE_BYTES ((size_t)4 << 20)
 
 double dbt__idf(const dbt_vectorizer_options *options, int64_t n_documents,
                 int64_t document_frequency)
@@ -84,19 +78,6 @@ static size_t count_places(const dbt__table *table, const dbt__kept *kept)
     }
     if (taken > next) next = taken;
     return (next / DBT__BUCKET + 1) * DBT__BUCKET;
-}
-
-void dbt__advise_huge_pages(void *memory, size_t bytes)
-{
-#ifdef MADV_HUGEPAGE
-    uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
-    if (bytes >= HUGE_BYTES)
-        (void)madvise((void *)start, ((uintptr_t)memory + bytes - start) / page * page,
-                      MADV_HUGEPAGE);
-#else
-    (void)memory;
-    (void)bytes;
-#endif
 }
 
 /* n_places empty places. */

@@ -41,10 +41,6 @@
 #define DBT__MAX_TERMS (UINT32_C(1) << 31)
 #define DBT__MAX_DOCUMENTS UINT32_MAX
 
-/* Asks for huge pages: memory that is read or written all over would else wait for its addresses to
- * be translated. For large, untouched memory; without effect where there are none. */
-void dbt__advise_huge_pages(void *memory, size_t bytes);
-
 typedef struct dbt__kept {
     uint64_t hash;
     uint32_t document_frequency;
