@@ -9,16 +9,21 @@
  *
  * When the shards outgrow the memory the highest is dropped, and again; what was dropped is counted
  * in the next pass. A shard is always counted from the first document to the last in one pass, so
- * memory changes the time, not the counts.
+ * memory changes the time, not the counts. Until the end of the first pass a dropped shard's
+ * n-grams go to its gate (gate.h), which in the next passes keeps out nearly all that are in fewer
+ * documents than min_df, and with them most of the passes.
  *
  * Two n-grams of one hash with different check bits: counting begins anew with another hash
  * function.
  */
 #include <string.h>
 
+#include "gate.h"
 #include "vectorizer_internal.h"
 
 #define N_SHARDS DBT__GROUPS
+/* All gates take at most this part of the memory. */
+#define GATES_PART 3
 #define FIRST_CAPACITY 1024
 #define PREFETCH 24
 /* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
@@ -47,7 +52,11 @@ typedef struct count_pass {
     atomic_bool collided;
     uint32_t low; /* shards low .. high - 1 are counted */
     uint32_t high;
-    double growth; /* of the shards that must grow, in this round */
+    double growth;  /* of the shards that must grow, in this round */
+    uint32_t least; /* occurrences below which a gate keeps an n-gram out; 1: there are no gates */
+    bool fills_gates;         /* this is the first pass */
+    unsigned char *gates;     /* [N_SHARDS * gate_bytes]; NULL until a shard is dropped */
+    dbt__gate gate[N_SHARDS]; /* of shards that were dropped in the first pass */
     shard shard[N_SHARDS];
 } count_pass;
 
@@ -159,6 +168,43 @@ static dbt_status add_ngram(shard *s, uint64_t key, uint32_t document, size_t at
 
 /* --- the pass --- */
 
+static inline uint32_t shard_of(const dbt__ngram *ngram)
+{
+    return (uint32_t)(ngram->hash >> 56);
+}
+
+/* Appends the n-grams of shards first .. first + span - 1. */
+static size_t append_all(dbt__worker *worker, const dbt__ngram *block, size_t n, uint32_t first,
+                         uint32_t span)
+{
+    size_t n_items = worker->n_items;
+    for (size_t i = 0; i < n; i++) {
+        worker->item[n_items].ngram = block[i];
+        worker->group[n_items] = (uint8_t)shard_of(&block[i]);
+        n_items += shard_of(&block[i]) - first < span;
+    }
+    return n_items;
+}
+
+/* Appends those that their gates admit, too. All of these shards have gates. */
+static size_t append_admitted(const count_pass *count, dbt__worker *worker, const dbt__ngram *block,
+                              size_t n)
+{
+    size_t first = worker->n_items,
+           end = append_all(worker, block, n, count->low, count->high - count->low);
+    dbt__item *item = worker->item;
+    for (size_t i = first; i < end; i++)
+        dbt__gate_prefetch(&count->gate[worker->group[i]], key_of(&item[i].ngram));
+    size_t n_items = first;
+    for (size_t i = first; i < end; i++) {
+        uint8_t group = worker->group[i];
+        item[n_items] = item[i];
+        worker->group[n_items] = group;
+        n_items += dbt__gate_admits(&count->gate[group], key_of(&item[i].ngram), count->least);
+    }
+    return n_items;
+}
+
 static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot *slot, size_t row,
                                 uint32_t document, bool *complete, dbt_error *err)
 {
@@ -167,8 +213,6 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
     dbt_status status = dbt__analyzer_begin(worker->analyzer, text.data, text.bytes, err);
     if (status < 0) return status;
     dbt__ngram *block = worker->row.block;
-    uint32_t low = count->low, span = count->high - count->low;
-    size_t capacity = count->rounds->slot_capacity, n_items = worker->n_items;
     uint64_t taken = 0;
     *complete = true;
     for (;;) {
@@ -176,22 +220,31 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
         if (n == 0) break;
         /* Blocks are cut alike each time, so those that an earlier round took are whole. */
         if (taken >= slot->skip) {
-            if (n_items + n > capacity) {
+            if (worker->n_items + n > count->rounds->slot_capacity) {
                 *complete = false;
                 break;
             }
-            for (size_t i = 0; i < n; i++) {
-                worker->item[n_items].ngram = block[i];
-                worker->group[n_items] = (uint8_t)(block[i].hash >> 56);
-                n_items += (uint32_t)(block[i].hash >> 56) - low < span;
-            }
+            if (count->fills_gates)
+                worker->n_items = append_all(worker, block, n, 0, N_SHARDS);
+            else if (count->gate[count->low].counter != NULL)
+                worker->n_items = append_admitted(count, worker, block, n);
+            else
+                worker->n_items =
+                    append_all(worker, block, n, count->low, count->high - count->low);
         }
         taken += n;
     }
     slot->skip = *complete ? 0 : taken;
     if (*complete) slot->tokens += (int64_t)taken;
-    worker->n_items = n_items;
     return DBT_OK;
+}
+
+static void fill_gate(dbt__gate *gate, const dbt__item *item, size_t n_items)
+{
+    for (size_t i = 0; i < n_items; i++) {
+        if (i + PREFETCH < n_items) dbt__gate_prefetch(gate, key_of(&item[i + PREFETCH].ngram));
+        dbt__gate_count(gate, key_of(&item[i].ngram), 1);
+    }
 }
 
 static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *slot,
@@ -202,7 +255,10 @@ static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *sl
     shard *s = &count->shard[group];
     bool collided = false;
     /* Slots that were filled before the shard was dropped still have items of it. */
-    if (s->entry == NULL) return DBT_OK;
+    if (s->entry == NULL) {
+        if (count->fills_gates) fill_gate(&count->gate[group], item, n_items);
+        return DBT_OK;
+    }
     for (size_t i = 0; i < n_items; i++) {
         if (i + PREFETCH < n_items)
             __builtin_prefetch(s->entry + home_of(key_of(&item[i + PREFETCH].ngram), s->capacity),
@@ -238,12 +294,42 @@ static size_t place_bytes(const count_pass *count)
     return sizeof(count_entry) + (count->totals ? sizeof(uint64_t) : 0);
 }
 
+static size_t gate_bytes(const count_pass *count)
+{
+    return count->rounds->memory / GATES_PART / N_SHARDS;
+}
+
 static size_t count_bytes(const count_pass *count)
 {
-    size_t places = 0;
+    size_t places = 0, gates = 0;
     for (uint32_t i = count->low; i < count->high; i++)
         places += count_places(count->shard[i].capacity);
-    return places * place_bytes(count);
+    for (uint32_t i = 0; i < N_SHARDS; i++)
+        gates += count->gate[i].counter != NULL;
+    return places * place_bytes(count) + gates * gate_bytes(count);
+}
+
+/* A shard that is about to be dropped gets a gate that knows what was counted. The memory of all is
+ * one piece, of which no more is touched than there are gates. */
+static dbt_status make_gate(count_pass *count, uint32_t number, dbt_error *err)
+{
+    if (count->gates == NULL) count->gates = dbt__alloc_array(N_SHARDS, gate_bytes(count));
+    if (count->gates == NULL) return dbt__out_of_memory(err, "counting terms");
+    dbt__gate *gate = &count->gate[number];
+    *gate = dbt__gate_in(count->gates + number * gate_bytes(count), gate_bytes(count));
+    const shard *s = &count->shard[number];
+    for (size_t i = 0; i < count_places(s->capacity); i++)
+        if (s->entry[i].document_frequency > 0)
+            dbt__gate_count(gate, s->entry[i].key, s->entry[i].document_frequency);
+    return DBT_OK;
+}
+
+static dbt_status drop_shard(count_pass *count, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    if (count->fills_gates) status = make_gate(count, count->high - 1, err);
+    release_shard(&count->shard[--count->high]);
+    return status;
 }
 
 /* How many times as large the shards will be at the end of the corpus, if memory allows that. */
@@ -279,7 +365,8 @@ static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
                              "too many different terms to count them in %zu MiB: raise the memory "
                              "to %zu MiB",
                              count->rounds->options->memory >> 20, ((2 * bytes) >> 20) + 1);
-        release_shard(&count->shard[--count->high]);
+        dbt_status status = drop_shard(count, err);
+        if (status < 0) return status;
         bytes = count_bytes(count);
     }
     /* Here rather than in the middle of a round, where giving memory back would stop the others. */
@@ -361,6 +448,7 @@ static dbt_status run_pass(count_pass *count, dbt_error *err)
     dbt_status status = DBT_OK;
     uint32_t capacity = first_capacity(count);
     count->high = N_SHARDS;
+    count->fills_gates = count->low == 0 && count->least > 1;
     for (uint32_t i = count->low; status == DBT_OK && i < count->high; i++)
         status = init_shard(&count->shard[i], capacity, count->totals, err);
     /* A collision ends the pass with an error that nobody is to see. */
@@ -383,8 +471,12 @@ static dbt_status count_all(count_pass *count, dbt_error *err)
     if (status == DBT_OK)
         status =
             dbt__lexicon_finish(&count->counts->lexicon, count->rounds->options->table_memory, err);
-    for (size_t i = 0; i < N_SHARDS; i++)
+    for (size_t i = 0; i < N_SHARDS; i++) {
         release_shard(&count->shard[i]);
+        count->gate[i] = (dbt__gate){0};
+    }
+    dbt__free(count->gates);
+    count->gates = NULL;
     return status;
 }
 
@@ -397,6 +489,8 @@ dbt_status dbt__count(dbt__rounds *rounds, uint64_t hash_mask, dbt__counts *coun
     count->rounds = rounds;
     count->counts = counts;
     count->totals = rounds->options->max_features > 0;
+    bounds limit = find_bounds(rounds);
+    count->least = limit.low < 1 ? 1 : limit.low < DBT__GATE_MOST ? limit.low : DBT__GATE_MOST;
     dbt_status status;
     for (uint64_t seed = 0;; seed++) {
         atomic_store(&count->collided, false);

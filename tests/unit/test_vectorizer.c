@@ -11,6 +11,7 @@
 #include <dbtrain/vectorizer.h>
 
 #include "corpus.h"
+#include "gate.h"
 #include "vectorizer_internal.h"
 
 /* --- a corpus: documents of made-up words, frequent ones and rare ones, in three labels --- */
@@ -197,6 +198,59 @@ static void test_fit__memory_does_not_change_a_bit(void **state)
     }
     dbt_vectorizer_free(one);
     free_corpus(&corpus);
+}
+
+/* Gates keep rare n-grams out of the later passes, and none that is to be kept. */
+static void test_fit__gates_drop_what_min_df_drops(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(1500, 100, 4000);
+    corpus.array.page_rows = 128;
+    dbt_vectorizer_options options = make_options(500);
+    options.ngram_max = 3;
+    int64_t passes_without = 0;
+    for (options.min_df = 1; options.min_df <= 5; options.min_df++) {
+        dbt_vectorizer_stats much, little;
+        options.memory = (size_t)64 << 20;
+        dbt_vectorizer *one = fit_on(&corpus, &options, 1, UINT64_MAX, &much);
+        assert_int_equal(much.counting_passes, 1);
+        options.memory = (size_t)1 << 20;
+        dbt_vectorizer *other = fit_on(&corpus, &options, 2, UINT64_MAX, &little);
+        assert_int_equal(little.terms, much.terms);
+        assert_int_equal(little.tokens, much.tokens);
+        assert_same_features(one, other);
+        assert_same_parts(one, other);
+        if (options.min_df == 1) passes_without = little.counting_passes;
+        if (options.min_df > 1) assert_true(little.counting_passes < passes_without);
+        dbt_vectorizer_free(one);
+        dbt_vectorizer_free(other);
+    }
+    free_corpus(&corpus);
+}
+
+/* A counter says at least how often an n-gram of its place came, and no more than 3. */
+static void test_gate__admits_what_came_often_enough(void **state)
+{
+    (void)state;
+    unsigned char memory[3] = {0};
+    dbt__gate gate = dbt__gate_in(memory, sizeof memory);
+    assert_int_equal(gate.n, 12);
+    uint64_t step = (UINT64_MAX >> 1) / 6 + 1; /* one place */
+    for (uint64_t i = 0; i < 12; i++) {
+        assert_int_equal(dbt__gate_place(&gate, i * step + step / 2), i);
+        for (uint64_t j = 0; j < i; j++)
+            dbt__gate_count(&gate, i * step + step / 2, (uint32_t)(j % 2 + 1));
+    }
+    for (uint64_t i = 0; i < 12; i++) {
+        uint64_t key = i * step + step / 3;
+        /* 0, 1, 1 + 2, ... */
+        assert_true(dbt__gate_admits(&gate, key, 1) == (i > 0));
+        assert_true(dbt__gate_admits(&gate, key, 2) == (i > 1));
+        assert_true(dbt__gate_admits(&gate, key, 3) == (i > 1));
+    }
+    dbt__gate_count(&gate, 0, UINT32_MAX);
+    assert_true(dbt__gate_admits(&gate, 0, 3));
+    assert_false(dbt__gate_admits(&gate, step + step / 2, 2));
 }
 
 /* Packed rows of all documents, made with norms where the vectorizer needs them. */
@@ -961,6 +1015,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fit__threads_and_pages_do_not_change_a_bit),
         cmocka_unit_test(test_fit__memory_does_not_change_a_bit),
+        cmocka_unit_test(test_fit__gates_drop_what_min_df_drops),
+        cmocka_unit_test(test_gate__admits_what_came_often_enough),
         cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
         cmocka_unit_test(test_table__of_a_range_of_hashes_finds_at_once),
         cmocka_unit_test(test_fit__counts_anew_after_a_collision),
