@@ -30,6 +30,10 @@
 #define HEAPS_EXPONENT 0.8
 #define LEAST_GROWTH 1.4
 #define MOST_GROWTH 8.0
+/* Eighths of the homes that a shard fills before it grows: searches are short; where memory is, the
+ * most before searches are long. */
+#define DUE 5
+#define DUE_IN_LITTLE_MEMORY 6
 
 typedef struct count_entry {
     uint64_t key;                /* key_of its n-gram */
@@ -52,7 +56,8 @@ typedef struct count_pass {
     atomic_bool collided;
     uint32_t low; /* shards low .. high - 1 are counted */
     uint32_t high;
-    double growth;  /* of the shards that must grow, in this round */
+    double growth;  /* of the shards that are due for it, in this round */
+    uint32_t due;   /* eighths of its homes that a shard may fill before it is */
     uint32_t least; /* occurrences below which a gate keeps an n-gram out; 1: there are no gates */
     bool fills_gates;         /* this is the first pass */
     unsigned char *gates;     /* [N_SHARDS * gate_bytes]; NULL until a shard is dropped */
@@ -299,11 +304,20 @@ static size_t gate_bytes(const count_pass *count)
     return count->rounds->memory / GATES_PART / N_SHARDS;
 }
 
+static bool is_due(const count_pass *count, const shard *s)
+{
+    return s->n >= s->capacity / 8 * count->due;
+}
+
+/* What the tables will take when those that are due have grown, and the gates. */
 static size_t count_bytes(const count_pass *count)
 {
     size_t places = 0, gates = 0;
-    for (uint32_t i = count->low; i < count->high; i++)
-        places += count_places(count->shard[i].capacity);
+    for (uint32_t i = count->low; i < count->high; i++) {
+        const shard *s = &count->shard[i];
+        double growth = is_due(count, s) ? count->growth : 1;
+        places += count_places((uint32_t)ceil(s->capacity * growth));
+    }
     for (uint32_t i = 0; i < N_SHARDS; i++)
         gates += count->gate[i].counter != NULL;
     return places * place_bytes(count) + gates * gate_bytes(count);
@@ -332,15 +346,19 @@ static dbt_status drop_shard(count_pass *count, dbt_error *err)
     return status;
 }
 
-/* How many times as large the shards will be at the end of the corpus, if memory allows that. */
-static double expect_growth(const count_pass *count, size_t bytes)
+/* Chooses when and how shards grow: at once to what they will need at the end of the corpus, if
+ * memory allows that, else late and little. */
+static void plan_growth(count_pass *count)
 {
     const dbt__rounds *rounds = count->rounds;
     double done = (double)rounds->slot[rounds->head].page / (double)rounds->n_pages;
     double growth = pow(done < 1 ? 1 / done : 1, HEAPS_EXPONENT);
-    if (!(growth >= LEAST_GROWTH)) return LEAST_GROWTH;
-    if (growth > MOST_GROWTH) growth = MOST_GROWTH;
-    return growth * (double)bytes < (double)rounds->memory ? growth : LEAST_GROWTH;
+    if (!(growth >= LEAST_GROWTH)) growth = LEAST_GROWTH;
+    count->growth = growth < MOST_GROWTH ? growth : MOST_GROWTH;
+    count->due = DUE;
+    if (count_bytes(count) <= rounds->memory) return;
+    count->growth = LEAST_GROWTH;
+    count->due = DUE_IN_LITTLE_MEMORY;
 }
 
 /* Grows a shard that would soon have to. */
@@ -349,17 +367,18 @@ static dbt_status grow_soon(void *context, size_t task, size_t worker, dbt_error
     (void)worker;
     count_pass *count = context;
     shard *s = &count->shard[count->low + task];
-    return s->n >= s->capacity / 8 * 5 ? grow_shard(s, count->growth, err) : DBT_OK;
+    return is_due(count, s) ? grow_shard(s, count->growth, err) : DBT_OK;
 }
 
-/* Drops shards until the rest fits into memory. */
+/* Drops shards until the rest fits into memory, grown as it will be. */
 static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
 {
     count_pass *count = (count_pass *)pass;
     /* The pass is given up as soon as possible; the caller looks at `collided` first. */
     if (atomic_load(&count->collided)) return dbt__fail(err, DBT_EINTERNAL, "colliding hashes");
-    size_t memory = count->rounds->memory, bytes = count_bytes(count);
-    while (bytes > memory) {
+    plan_growth(count);
+    size_t memory = count->rounds->memory, bytes;
+    while ((bytes = count_bytes(count)) > memory) {
         if (count->high - count->low == 1)
             return dbt__fail(err, DBT_ENOMEM,
                              "too many different terms to count them in %zu MiB: raise the memory "
@@ -367,10 +386,8 @@ static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
                              count->rounds->options->memory >> 20, ((2 * bytes) >> 20) + 1);
         dbt_status status = drop_shard(count, err);
         if (status < 0) return status;
-        bytes = count_bytes(count);
     }
     /* Here rather than in the middle of a round, where giving memory back would stop the others. */
-    count->growth = expect_growth(count, bytes);
     return dbt_pool_for(count->rounds->pool, count->high - count->low, grow_soon, count, err);
 }
 
