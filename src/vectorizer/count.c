@@ -22,8 +22,10 @@
 #include "vectorizer_internal.h"
 
 #define N_SHARDS DBT__GROUPS
-/* All gates take at most this part of the memory. */
+/* All gates take at most this part of the memory: a third, without which the passes that follow are
+ * half as many again. They are worth it when they keep out enough. */
 #define GATES_PART 3
+#define WORTH_OPEN 0.6
 #define FIRST_CAPACITY 1024
 #define PREFETCH 24
 /* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
@@ -458,6 +460,25 @@ static uint32_t first_capacity(const count_pass *count)
     return places < 2 * FIRST_CAPACITY ? (uint32_t)(places / 2 + 1) : FIRST_CAPACITY;
 }
 
+static void release_gates(count_pass *count)
+{
+    for (size_t i = 0; i < N_SHARDS; i++)
+        count->gate[i] = (dbt__gate){0};
+    dbt__free(count->gates);
+    count->gates = NULL;
+}
+
+/* After the first pass: gates of which most places are open are given up for tables. */
+static void judge_gates(count_pass *count)
+{
+    double open = 0, places = 0;
+    for (uint32_t i = count->low; i < N_SHARDS; i++) {
+        open += dbt__gate_open_places(&count->gate[i], count->least);
+        places += count->gate[i].n;
+    }
+    if (open > WORTH_OPEN * places) release_gates(count);
+}
+
 /* Counts the shards from count->low on, as many as memory allows; count->low is then the first that
  * is left. */
 static dbt_status run_pass(count_pass *count, dbt_error *err)
@@ -477,6 +498,8 @@ static dbt_status run_pass(count_pass *count, dbt_error *err)
     for (uint32_t i = count->low; status == DBT_OK && i < count->high; i++)
         status = read_shard(&count->shard[i], i, find_bounds(count->rounds), count->counts, err);
     count->low = count->high;
+    if (count->fills_gates) judge_gates(count);
+    dbt__trim_memory();
     return status;
 }
 
@@ -488,12 +511,9 @@ static dbt_status count_all(count_pass *count, dbt_error *err)
     if (status == DBT_OK)
         status =
             dbt__lexicon_finish(&count->counts->lexicon, count->rounds->options->table_memory, err);
-    for (size_t i = 0; i < N_SHARDS; i++) {
+    for (size_t i = 0; i < N_SHARDS; i++)
         release_shard(&count->shard[i]);
-        count->gate[i] = (dbt__gate){0};
-    }
-    dbt__free(count->gates);
-    count->gates = NULL;
+    release_gates(count);
     return status;
 }
 

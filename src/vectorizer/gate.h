@@ -44,6 +44,15 @@ static inline void dbt__gate_count(dbt__gate *gate, uint64_t key, uint32_t times
     gate->counter[place / 4] = (unsigned char)(byte + ((times < room ? times : room) << shift));
 }
 
+/* Places that admit. */
+static inline uint32_t dbt__gate_open_places(const dbt__gate *gate, uint32_t least)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < gate->n; i++)
+        n += (gate->counter[i / 4] >> i % 4 * 2 & DBT__GATE_MOST) >= least;
+    return n;
+}
+
 /* Whether the n-gram may occur `least` times, 1 .. DBT__GATE_MOST. */
 static inline bool dbt__gate_admits(const dbt__gate *gate, uint64_t key, uint32_t least)
 {
