@@ -1,11 +1,7 @@
 /*
  * count.c: in how many documents each n-gram is.
  *
- * The top 8 bits of a hash choose one of 256 shards, an open-addressing table that grows on its
- * own. Entries are 16 bytes, four to a cache line: the other 56 bits of the hash with 8 check bits,
- * document frequency, and the document that was counted last, which is what tells a second
- * occurrence in the same document. Places ascend with the hash, so that growing and reading out are
- * walks.
+ * The top 8 bits of a hash choose one of 256 shards (shard.h), tables that grow on their own.
  *
  * When the shards outgrow the memory the highest is dropped, and again; what was dropped is counted
  * in the next pass. A shard is always counted from the first document to the last in one pass, so
@@ -19,6 +15,7 @@
 #include <string.h>
 
 #include "gate.h"
+#include "shard.h"
 #include "vectorizer_internal.h"
 
 #define N_SHARDS DBT__GROUPS
@@ -30,25 +27,11 @@
 #define PREFETCH 24
 /* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
 #define HEAPS_EXPONENT 0.8
-#define LEAST_GROWTH 1.4
 #define MOST_GROWTH 8.0
 /* Eighths of the homes that a shard fills before it grows: searches are short; where memory is, the
  * most before searches are long. */
 #define DUE 5
 #define DUE_IN_LITTLE_MEMORY 6
-
-typedef struct count_entry {
-    uint64_t key;                /* key_of its n-gram */
-    uint32_t document_frequency; /* 0: the place is free */
-    uint32_t last_document;
-} count_entry;
-
-typedef struct shard {
-    count_entry *entry; /* [places(capacity)]: NULL when not counted in this pass */
-    uint64_t *total;    /* [places(capacity)]: NULL unless totals are wanted */
-    uint32_t capacity;  /* homes */
-    uint32_t n;
-} shard;
 
 typedef struct count_pass {
     dbt__pass pass;
@@ -64,114 +47,8 @@ typedef struct count_pass {
     bool fills_gates;         /* this is the first pass */
     unsigned char *gates;     /* [N_SHARDS * gate_bytes]; NULL until a shard is dropped */
     dbt__gate gate[N_SHARDS]; /* of shards that were dropped in the first pass */
-    shard shard[N_SHARDS];
+    dbt__shard shard[N_SHARDS];
 } count_pass;
-
-/* Homes, and room for entries that are pushed off the last ones. */
-static size_t count_places(uint32_t capacity)
-{
-    return (size_t)capacity + capacity / 8 + 64;
-}
-
-/* The hash without the bits that chose the shard, and check bits. */
-static inline uint64_t key_of(const dbt__ngram *ngram)
-{
-    return ngram->hash << 8 | (ngram->check & 0xFF);
-}
-
-static inline bool same_hash(uint64_t key, uint64_t other)
-{
-    return (key ^ other) <= 0xFF;
-}
-
-static inline size_t home_of(uint64_t key, uint32_t capacity)
-{
-    return (size_t)(((key >> 32) * capacity) >> 32);
-}
-
-static void release_shard(shard *s)
-{
-    dbt__free(s->entry);
-    dbt__free(s->total);
-    *s = (shard){0};
-}
-
-static dbt_status init_shard(shard *s, uint32_t capacity, bool totals, dbt_error *err)
-{
-    *s = (shard){.capacity = capacity};
-    s->entry = dbt__alloc_array(count_places(capacity), sizeof *s->entry);
-    if (totals) s->total = dbt__alloc_array(count_places(capacity), sizeof *s->total);
-    if (s->entry != NULL && (!totals || s->total != NULL)) return DBT_OK;
-    release_shard(s);
-    return dbt__out_of_memory(err, "counting terms");
-}
-
-/* Puts the entries into a larger table; false: they do not fit into that one either. */
-static bool move_entries(const shard *from, shard *to)
-{
-    size_t places = count_places(from->capacity), last = count_places(to->capacity) - 1;
-    for (size_t i = 0; i < places; i++) {
-        if (from->entry[i].document_frequency == 0) continue;
-        size_t at = home_of(from->entry[i].key, to->capacity);
-        while (at < last && to->entry[at].document_frequency != 0)
-            at++;
-        if (at == last) return false;
-        to->entry[at] = from->entry[i];
-        if (to->total != NULL) to->total[at] = from->total[i];
-    }
-    to->n = from->n;
-    return true;
-}
-
-/* Makes a shard at least so many times as large. */
-static dbt_status grow_shard(shard *s, double growth, dbt_error *err)
-{
-    double capacity = s->capacity;
-    for (;;) {
-        capacity = ceil(capacity * growth);
-        if (capacity > UINT32_MAX / 2) return dbt__out_of_memory(err, "counting terms");
-        shard grown;
-        dbt_status status = init_shard(&grown, (uint32_t)capacity, s->total != NULL, err);
-        if (status < 0) return status;
-        bool fits = move_entries(s, &grown);
-        if (fits) {
-            release_shard(s);
-            *s = grown;
-            return DBT_OK;
-        }
-        release_shard(&grown);
-    }
-}
-
-/* Place of an n-gram, or the free one where it belongs: the last place is always free. */
-static inline size_t find_place(const shard *s, uint64_t key)
-{
-    size_t at = home_of(key, s->capacity);
-    while (s->entry[at].document_frequency != 0 && !same_hash(s->entry[at].key, key))
-        at++;
-    return at;
-}
-
-/* Above four fifths full a search takes long. */
-static bool is_full(const shard *s)
-{
-    return s->n >= s->capacity - s->capacity / 5;
-}
-
-/* Counts an n-gram that the shard does not know yet and whose place is free, after growing if that
- * is due. */
-static dbt_status add_ngram(shard *s, uint64_t key, uint32_t document, size_t at, dbt_error *err)
-{
-    while (at == count_places(s->capacity) - 1 || is_full(s)) {
-        dbt_status status = grow_shard(s, LEAST_GROWTH, err);
-        if (status < 0) return status;
-        at = find_place(s, key);
-    }
-    s->entry[at] = (count_entry){key, 1, document};
-    s->n++;
-    if (s->total != NULL) s->total[at]++;
-    return DBT_OK;
-}
 
 /* --- the pass --- */
 
@@ -201,13 +78,14 @@ static size_t append_admitted(const count_pass *count, dbt__worker *worker, cons
            end = append_all(worker, block, n, count->low, count->high - count->low);
     dbt__item *item = worker->item;
     for (size_t i = first; i < end; i++)
-        dbt__gate_prefetch(&count->gate[worker->group[i]], key_of(&item[i].ngram));
+        dbt__gate_prefetch(&count->gate[worker->group[i]], dbt__count_key(&item[i].ngram));
     size_t n_items = first;
     for (size_t i = first; i < end; i++) {
         uint8_t group = worker->group[i];
         item[n_items] = item[i];
         worker->group[n_items] = group;
-        n_items += dbt__gate_admits(&count->gate[group], key_of(&item[i].ngram), count->least);
+        n_items +=
+            dbt__gate_admits(&count->gate[group], dbt__count_key(&item[i].ngram), count->least);
     }
     return n_items;
 }
@@ -249,8 +127,9 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
 static void fill_gate(dbt__gate *gate, const dbt__item *item, size_t n_items)
 {
     for (size_t i = 0; i < n_items; i++) {
-        if (i + PREFETCH < n_items) dbt__gate_prefetch(gate, key_of(&item[i + PREFETCH].ngram));
-        dbt__gate_count(gate, key_of(&item[i].ngram), 1);
+        if (i + PREFETCH < n_items)
+            dbt__gate_prefetch(gate, dbt__count_key(&item[i + PREFETCH].ngram));
+        dbt__gate_count(gate, dbt__count_key(&item[i].ngram), 1);
     }
 }
 
@@ -259,7 +138,7 @@ static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *sl
 {
     (void)slot;
     count_pass *count = (count_pass *)pass;
-    shard *s = &count->shard[group];
+    dbt__shard *s = &count->shard[group];
     bool collided = false;
     /* Slots that were filled before the shard was dropped still have items of it. */
     if (s->entry == NULL) {
@@ -268,14 +147,14 @@ static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *sl
     }
     for (size_t i = 0; i < n_items; i++) {
         if (i + PREFETCH < n_items)
-            __builtin_prefetch(s->entry + home_of(key_of(&item[i + PREFETCH].ngram), s->capacity),
-                               1);
-        uint64_t key = key_of(&item[i].ngram);
+            __builtin_prefetch(
+                s->entry + dbt__shard_home(s, dbt__count_key(&item[i + PREFETCH].ngram)), 1);
+        uint64_t key = dbt__count_key(&item[i].ngram);
         uint32_t document = item[i].ngram.tag;
-        size_t at = find_place(s, key);
-        count_entry *entry = &s->entry[at];
+        size_t at = dbt__shard_find(s, key);
+        dbt__count_entry *entry = &s->entry[at];
         if (entry->document_frequency == 0) {
-            dbt_status status = add_ngram(s, key, document, at, err);
+            dbt_status status = dbt__shard_add(s, key, document, at, err);
             if (status < 0) return status;
             continue;
         }
@@ -298,7 +177,7 @@ static dbt_status finish_slot(dbt__pass *pass, const dbt__slot *slot, dbt_error 
 
 static size_t place_bytes(const count_pass *count)
 {
-    return sizeof(count_entry) + (count->totals ? sizeof(uint64_t) : 0);
+    return sizeof(dbt__count_entry) + (count->totals ? sizeof(uint64_t) : 0);
 }
 
 static size_t gate_bytes(const count_pass *count)
@@ -306,7 +185,7 @@ static size_t gate_bytes(const count_pass *count)
     return count->rounds->memory / GATES_PART / N_SHARDS;
 }
 
-static bool is_due(const count_pass *count, const shard *s)
+static bool is_due(const count_pass *count, const dbt__shard *s)
 {
     return s->n >= s->capacity / 8 * count->due;
 }
@@ -316,9 +195,9 @@ static size_t count_bytes(const count_pass *count)
 {
     size_t places = 0, gates = 0;
     for (uint32_t i = count->low; i < count->high; i++) {
-        const shard *s = &count->shard[i];
+        const dbt__shard *s = &count->shard[i];
         double growth = is_due(count, s) ? count->growth : 1;
-        places += count_places((uint32_t)ceil(s->capacity * growth));
+        places += dbt__shard_places((uint32_t)ceil(s->capacity * growth));
     }
     for (uint32_t i = 0; i < N_SHARDS; i++)
         gates += count->gate[i].counter != NULL;
@@ -333,8 +212,8 @@ static dbt_status make_gate(count_pass *count, uint32_t number, dbt_error *err)
     if (count->gates == NULL) return dbt__out_of_memory(err, "counting terms");
     dbt__gate *gate = &count->gate[number];
     *gate = dbt__gate_in(count->gates + number * gate_bytes(count), gate_bytes(count));
-    const shard *s = &count->shard[number];
-    for (size_t i = 0; i < count_places(s->capacity); i++)
+    const dbt__shard *s = &count->shard[number];
+    for (size_t i = 0; i < dbt__shard_places(s->capacity); i++)
         if (s->entry[i].document_frequency > 0)
             dbt__gate_count(gate, s->entry[i].key, s->entry[i].document_frequency);
     return DBT_OK;
@@ -344,7 +223,7 @@ static dbt_status drop_shard(count_pass *count, dbt_error *err)
 {
     dbt_status status = DBT_OK;
     if (count->fills_gates) status = make_gate(count, count->high - 1, err);
-    release_shard(&count->shard[--count->high]);
+    dbt__shard_release(&count->shard[--count->high]);
     return status;
 }
 
@@ -355,11 +234,11 @@ static void plan_growth(count_pass *count)
     const dbt__rounds *rounds = count->rounds;
     double done = (double)rounds->slot[rounds->head].page / (double)rounds->n_pages;
     double growth = pow(done < 1 ? 1 / done : 1, HEAPS_EXPONENT);
-    if (!(growth >= LEAST_GROWTH)) growth = LEAST_GROWTH;
+    if (!(growth >= DBT__LEAST_GROWTH)) growth = DBT__LEAST_GROWTH;
     count->growth = growth < MOST_GROWTH ? growth : MOST_GROWTH;
     count->due = DUE;
     if (count_bytes(count) <= rounds->memory) return;
-    count->growth = LEAST_GROWTH;
+    count->growth = DBT__LEAST_GROWTH;
     count->due = DUE_IN_LITTLE_MEMORY;
 }
 
@@ -368,8 +247,8 @@ static dbt_status grow_soon(void *context, size_t task, size_t worker, dbt_error
 {
     (void)worker;
     count_pass *count = context;
-    shard *s = &count->shard[count->low + task];
-    return is_due(count, s) ? grow_shard(s, count->growth, err) : DBT_OK;
+    dbt__shard *s = &count->shard[count->low + task];
+    return is_due(count, s) ? dbt__shard_grow(s, count->growth, err) : DBT_OK;
 }
 
 /* Drops shards until the rest fits into memory, grown as it will be. */
@@ -433,10 +312,10 @@ static void insert_kept(dbt__counts *counts, size_t first, dbt__kept kept, const
     if (total != NULL) counts->total[at] = *total;
 }
 
-static dbt_status read_shard(shard *s, uint64_t number, bounds limit, dbt__counts *counts,
+static dbt_status read_shard(dbt__shard *s, uint64_t number, bounds limit, dbt__counts *counts,
                              dbt_error *err)
 {
-    size_t places = count_places(s->capacity), n = 0;
+    size_t places = dbt__shard_places(s->capacity), n = 0;
     for (size_t i = 0; i < places; i++) {
         uint32_t df = s->entry[i].document_frequency;
         n += df >= limit.low && df <= limit.high;
@@ -449,7 +328,7 @@ static dbt_status read_shard(shard *s, uint64_t number, bounds limit, dbt__count
         insert_kept(counts, first, (dbt__kept){number << 56 | s->entry[i].key >> 8, df},
                     s->total == NULL ? NULL : &s->total[i]);
     }
-    release_shard(s);
+    dbt__shard_release(s);
     return status;
 }
 
@@ -488,7 +367,7 @@ static dbt_status run_pass(count_pass *count, dbt_error *err)
     count->high = N_SHARDS;
     count->fills_gates = count->low == 0 && count->least > 1;
     for (uint32_t i = count->low; status == DBT_OK && i < count->high; i++)
-        status = init_shard(&count->shard[i], capacity, count->totals, err);
+        status = dbt__shard_init(&count->shard[i], capacity, count->totals, err);
     /* A collision ends the pass with an error that nobody is to see. */
     dbt_error pass_error = {0};
     if (status == DBT_OK) status = dbt__rounds_run(count->rounds, &count->pass, &pass_error);
@@ -512,7 +391,7 @@ static dbt_status count_all(count_pass *count, dbt_error *err)
         status =
             dbt__lexicon_finish(&count->counts->lexicon, count->rounds->options->table_memory, err);
     for (size_t i = 0; i < N_SHARDS; i++)
-        release_shard(&count->shard[i]);
+        dbt__shard_release(&count->shard[i]);
     release_gates(count);
     return status;
 }

@@ -1,0 +1,76 @@
+/* shard.c: making, growing and adding to a table of counts. */
+#include "shard.h"
+
+void dbt__shard_release(dbt__shard *shard)
+{
+    dbt__free(shard->entry);
+    dbt__free(shard->total);
+    *shard = (dbt__shard){0};
+}
+
+dbt_status dbt__shard_init(dbt__shard *shard, uint32_t capacity, bool totals, dbt_error *err)
+{
+    *shard = (dbt__shard){.capacity = capacity};
+    shard->entry = dbt__alloc_array(dbt__shard_places(capacity), sizeof *shard->entry);
+    if (totals) shard->total = dbt__alloc_array(dbt__shard_places(capacity), sizeof *shard->total);
+    if (shard->entry != NULL && (!totals || shard->total != NULL)) return DBT_OK;
+    dbt__shard_release(shard);
+    return dbt__out_of_memory(err, "counting terms");
+}
+
+/* Puts the entries into a larger table; false: they do not fit into that one either. */
+static bool move_entries(const dbt__shard *from, dbt__shard *to)
+{
+    size_t places = dbt__shard_places(from->capacity), last = dbt__shard_places(to->capacity) - 1;
+    for (size_t i = 0; i < places; i++) {
+        if (from->entry[i].document_frequency == 0) continue;
+        size_t at = dbt__shard_home(to, from->entry[i].key);
+        while (at < last && to->entry[at].document_frequency != 0)
+            at++;
+        if (at == last) return false;
+        to->entry[at] = from->entry[i];
+        if (to->total != NULL) to->total[at] = from->total[i];
+    }
+    to->n = from->n;
+    return true;
+}
+
+dbt_status dbt__shard_grow(dbt__shard *shard, double growth, dbt_error *err)
+{
+    double capacity = shard->capacity;
+    for (;;) {
+        capacity = ceil(capacity * growth);
+        if (capacity > UINT32_MAX / 2) return dbt__out_of_memory(err, "counting terms");
+        dbt__shard grown;
+        dbt_status status = dbt__shard_init(&grown, (uint32_t)capacity, shard->total != NULL, err);
+        if (status < 0) return status;
+        bool fits = move_entries(shard, &grown);
+        if (fits) {
+            dbt__shard_release(shard);
+            *shard = grown;
+            return DBT_OK;
+        }
+        dbt__shard_release(&grown);
+    }
+}
+
+/* Above four fifths full a search takes long. */
+static bool is_full(const dbt__shard *shard)
+{
+    return shard->n >= shard->capacity - shard->capacity / 5;
+}
+
+/* After growing if that is due. */
+dbt_status dbt__shard_add(dbt__shard *shard, uint64_t key, uint32_t document, size_t at,
+                          dbt_error *err)
+{
+    while (at == dbt__shard_places(shard->capacity) - 1 || is_full(shard)) {
+        dbt_status status = dbt__shard_grow(shard, DBT__LEAST_GROWTH, err);
+        if (status < 0) return status;
+        at = dbt__shard_find(shard, key);
+    }
+    shard->entry[at] = (dbt__count_entry){key, 1, document};
+    shard->n++;
+    if (shard->total != NULL) shard->total[at]++;
+    return DBT_OK;
+}
