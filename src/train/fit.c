@@ -1,11 +1,11 @@
 /*
  * fit.c: from options to a trained run.
  *
- * In order: splits, threads, a survey of their documents (labels and fingerprints), the vocabulary
- * (found or fitted), the network, cursors, the run's row; then the loop of epochs.c; then the last
- * checkpoint and the run's status. What is checked is checked before the run's row is made, so a
- * mistake leaves no run. A run that goes on takes the same way; what it finds rather than makes is
- * in resume.c.
+ * In order: splits and a survey of their documents (fit_data.c), each part's share of the memory
+ * (budget.c), the vocabulary (found or fitted), vectorized rows where they are kept, the network,
+ * cursors, the run's row; then the loop of epochs.c; then the last checkpoint and the run's status.
+ * What is checked is checked before the run's row is made, so a mistake leaves no run. A run that
+ * goes on takes the same way; what it finds rather than makes is in resume.c.
  */
 #include "fit_internal.h"
 
@@ -14,20 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "class_weight.h"
+#include "budget.h"
 #include "environment.h"
 #include "run.h"
 #include "store_internal.h"
-#include "weights.h"
-
-#define MIB ((size_t)1 << 20)
-/* Kept back from the memory limit for what is not a table of the vectorizer: program, libraries,
- * SQLite's caches, pages under way. */
-#define FIXED_BYTES (36 * MIB)
-/* The least that counting is given. */
-#define COUNTING_BYTES (16 * MIB)
-/* What the cursor holds of a shuffled split whose rows are not kept. */
-#define WINDOW_BYTES (32 * MIB)
 
 void dbt_fit_options_init(dbt_fit_options *options)
 {
@@ -39,7 +29,7 @@ void dbt_fit_options_init(dbt_fit_options *options)
         .patience = 2,
         .shuffle = true,
         .seed = 123,
-        .memory = 512 * MIB,
+        .memory = (size_t)512 << 20,
         .checkpoint_every = 60,
     };
     dbt_vectorizer_options_init(&options->vectorizer);
@@ -77,155 +67,6 @@ static dbt_status check_options(const dbt_fit_options *options, dbt_error *err)
         return dbt__fail(err, DBT_EUSAGE, "hash-bits must be at most %d", DBT_MAX_HASH_BITS);
     if (options->network.layers < 1 || options->network.layers > 64)
         return dbt__fail(err, DBT_EUSAGE, "layers must be 1 to 64");
-    return DBT_OK;
-}
-
-static dbt_status copy_name(char **copy, const char *name, const char *suffix, dbt_error *err)
-{
-    size_t bytes = strlen(name) + strlen(suffix) + 1;
-    *copy = dbt__alloc_array(bytes, 1);
-    if (*copy == NULL) return dbt__out_of_memory(err, "a name");
-    (void)snprintf(*copy, bytes, "%s%s", name, suffix);
-    return DBT_OK;
-}
-
-static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
-{
-    const dbt_fit_options *options = &fit->options;
-    bool reused = false;
-    dbt_split before = {0};
-    dbt_error absent = {0};
-    dbt_status status = copy_name(&fit->train, options->train, "/train", err);
-    if (status == DBT_OK) status = copy_name(&fit->validation, options->train, "/validation", err);
-    if (status < 0) return status;
-    bool existed = dbt_store_find_split(fit->store, fit->validation, &before, &absent) == DBT_OK;
-    status =
-        dbt_store_hold_out(fit->store, options->train, options->validation_split, options->seed,
-                           &fit->train_split, &fit->validation_split, &reused, err);
-    if (status == DBT_OK && existed && !reused)
-        dbt__fit_note(
-            fit,
-            "'%s' and '%s' are made anew, of other documents, with another share or seed: "
-            "earlier runs knew others by these names",
-            fit->train, fit->validation);
-    return status;
-}
-
-static dbt_status resolve_splits(dbt__fit *fit, dbt_error *err)
-{
-    const dbt_fit_options *options = &fit->options;
-    if (options->validation == NULL) return hold_out(fit, err);
-    dbt_status status = dbt_store_find_split(fit->store, options->train, &fit->train_split, err);
-    if (status == DBT_OK)
-        status = dbt_store_find_split(fit->store, options->validation, &fit->validation_split, err);
-    if (status == DBT_OK) status = copy_name(&fit->train, options->train, "", err);
-    if (status == DBT_OK) status = copy_name(&fit->validation, options->validation, "", err);
-    return status;
-}
-
-static dbt_status check_splits(const dbt__fit *fit, dbt_error *err)
-{
-    if (fit->train_split.documents == 0 || fit->validation_split.documents == 0)
-        return dbt__fail(err, DBT_EDATA, "split '%s' has no documents",
-                         fit->train_split.documents == 0 ? fit->train : fit->validation);
-    dbt__fit_note(fit, "training on '%s' (%lld documents), validating on '%s' (%lld)%s", fit->train,
-                  (long long)fit->train_split.documents, fit->validation,
-                  (long long)fit->validation_split.documents,
-                  fit->train_split.id == fit->validation_split.id
-                      ? ": the same documents, so val_loss says nothing about new ones"
-                      : "");
-    return DBT_OK;
-}
-
-static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
-{
-    dbt_status status =
-        dbt__survey_split(fit->store, fit->train, fit->train_split.documents, &fit->survey, err);
-    if (status < 0) return status;
-    return dbt__survey_split(fit->store, fit->validation, fit->validation_split.documents,
-                             &fit->validation_survey, err);
-}
-
-static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
-{
-    if (fit->survey.unlabelled > 0)
-        return dbt__fail(err, DBT_EDATA, "split '%s' has %lld documents without a label",
-                         fit->train, (long long)fit->survey.unlabelled);
-    if (fit->survey.labels.n < 2)
-        return dbt__fail(err, DBT_EDATA,
-                         "a classifier needs at least two labels: split '%s' has only '%s'",
-                         fit->train, fit->survey.labels.label[0].name);
-    return DBT_OK;
-}
-
-/* Every document of the validation split needs a label that training knows. */
-static dbt_status check_validation_labels(const dbt__fit *fit, dbt_error *err)
-{
-    const dbt__label_map *labels = &fit->validation_survey.labels;
-    if (fit->validation_survey.unlabelled > 0)
-        return dbt__fail(err, DBT_EDATA, "split '%s' has documents without a label",
-                         fit->validation);
-    for (size_t i = 0; i < labels->n; i++)
-        if (dbt__label_map_output(&fit->survey.labels, labels->label[i].id) == DBT_UNKNOWN_LABEL)
-            return dbt__fail(err, DBT_EDATA,
-                             "split '%s' has label '%s', which training split '%s' lacks",
-                             fit->validation, labels->label[i].name, fit->train);
-    return DBT_OK;
-}
-
-static dbt_status weigh_classes(dbt__fit *fit, dbt_error *err)
-{
-    fit->class_weight = dbt__alloc_array(fit->survey.labels.n, sizeof *fit->class_weight);
-    if (fit->class_weight == NULL) return dbt__out_of_memory(err, "class weights");
-    return dbt__class_weights(fit->options.class_weight, &fit->survey.labels, fit->class_weight,
-                              err);
-}
-
-/* --- what may take how much memory --- */
-
-/* What training takes at most, beside vocabulary and rows: the network, and a checkpoint on the way
- * into the database: what the optimizer keeps of the largest matrix, up to twice its size, here and
- * in SQLite. */
-static size_t training_bytes(const dbt__fit *fit, size_t n_features)
-{
-    dbt_network_options network = fit->options.network;
-    network.n_inputs = n_features > 0 ? n_features : 1;
-    network.n_classes = fit->survey.labels.n;
-    size_t bytes = dbt_network_bytes(&network), matrix;
-    size_t outputs = network.layers == 1 ? network.n_classes : network.units;
-    if (!dbt__multiply(network.n_inputs * sizeof(float), outputs, &matrix) ||
-        !dbt__multiply(matrix, 4, &matrix) || __builtin_add_overflow(bytes, matrix, &bytes) ||
-        __builtin_add_overflow(bytes, FIXED_BYTES, &bytes))
-        return SIZE_MAX;
-    return bytes;
-}
-
-static size_t left_of(size_t memory, size_t used)
-{
-    return used < memory ? memory - used : 0;
-}
-
-/* The most that there will be; 0: not known before counting. */
-static size_t expect_features(const dbt_vectorizer_options *options)
-{
-    return options->hash_bits != 0 ? (size_t)1 << options->hash_bits : (size_t)options->top_k;
-}
-
-/* Counting and training follow each other: each may have what the other gave back. */
-static dbt_status budget_vectorizer(dbt__fit *fit, dbt_error *err)
-{
-    dbt_vectorizer_options *vectorizer = &fit->options.vectorizer;
-    size_t memory = fit->options.memory;
-    size_t training = training_bytes(fit, expect_features(vectorizer));
-    size_t least = FIXED_BYTES + COUNTING_BYTES;
-    if (least < training) least = training;
-    if (memory < least)
-        return dbt__fail(err, DBT_EUSAGE,
-                         "a memory limit of %zu MiB is too low: this network needs %zu MiB",
-                         memory / MIB, (least + MIB - 1) / MIB);
-    vectorizer->memory = memory - FIXED_BYTES;
-    vectorizer->table_memory = left_of(memory, training + WINDOW_BYTES) + MIB;
-    vectorizer->spill_folder = fit->folder;
     return DBT_OK;
 }
 
@@ -291,8 +132,7 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
         .split = name,
         .n_rows = split->documents,
         .memory = memory,
-        .work_memory =
-            left_of(fit->options.memory, FIXED_BYTES + dbt_vectorizer_bytes(fit->vectorizer)),
+        .work_memory = dbt__budget_work(&fit->options, fit->vectorizer),
         .spill_folder = whole ? NULL : fit->folder,
         .key = stored ? &key : NULL,
     };
@@ -307,15 +147,13 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
 
 static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
 {
-    size_t used = training_bytes(fit, dbt_vectorizer_features(fit->vectorizer)) +
-                  dbt_vectorizer_bytes(fit->vectorizer);
-    size_t memory = left_of(fit->options.memory, used);
+    size_t memory = dbt__budget_rows(&fit->options, fit->survey.labels.n, fit->vectorizer);
     dbt_status status =
         keep_split(fit, fit->train, &fit->train_split, &fit->survey, memory, &fit->train_rows, err);
     if (status < 0) return status;
     return keep_split(fit, fit->validation, &fit->validation_split, &fit->validation_survey,
-                      left_of(memory, dbt__row_cache_bytes(fit->train_rows)), &fit->validation_rows,
-                      err);
+                      dbt__budget_left(memory, dbt__row_cache_bytes(fit->train_rows)),
+                      &fit->validation_rows, err);
 }
 
 static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
@@ -365,10 +203,11 @@ static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
 static dbt_status find_folder(dbt__fit *fit, dbt_error *err)
 {
     const char *path = dbt_store_path(fit->store), *slash = strrchr(path, '/');
-    if (slash == NULL) return copy_name(&fit->folder, ".", "", err);
-    dbt_status status = copy_name(&fit->folder, path, "", err);
-    if (status == DBT_OK) fit->folder[slash == path ? 1 : slash - path] = '\0';
-    return status;
+    fit->folder = dbt__strdup(slash == NULL ? "." : path);
+    if (fit->folder == NULL) return dbt__out_of_memory(err, "a name");
+    if (slash != NULL) fit->folder[slash == path ? 1 : slash - path] = '\0';
+    fit->options.vectorizer.spill_folder = fit->folder;
+    return DBT_OK;
 }
 
 static dbt_status create_run(dbt__fit *fit, dbt_error *err)
@@ -391,20 +230,6 @@ static dbt_status create_run(dbt__fit *fit, dbt_error *err)
     return status;
 }
 
-/* Splits, and what a scan of their documents tells. */
-static dbt_status prepare_data(dbt__fit *fit, dbt_error *err)
-{
-    bool resumed = fit->options.resume != 0;
-    dbt_status status = resumed ? dbt__resume_splits(fit, err) : resolve_splits(fit, err);
-    if (status == DBT_OK) status = check_splits(fit, err);
-    if (status == DBT_OK) status = survey_splits(fit, err);
-    if (status == DBT_OK && resumed) status = dbt__resume_check_data(fit, err);
-    if (status == DBT_OK) status = check_survey(fit, err);
-    if (status == DBT_OK) status = check_validation_labels(fit, err);
-    if (status == DBT_OK) status = weigh_classes(fit, err);
-    return status;
-}
-
 static dbt_status prepare(dbt__fit *fit, dbt_error *err)
 {
     bool resumed = fit->options.resume != 0;
@@ -414,8 +239,8 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     dbt_status status = resumed ? DBT_OK : dbt__run_check_name(fit->sql, fit->options.name, err);
     if (status == DBT_OK) status = find_folder(fit, err);
     if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
-    if (status == DBT_OK) status = prepare_data(fit, err);
-    if (status == DBT_OK) status = budget_vectorizer(fit, err);
+    if (status == DBT_OK) status = dbt__fit_data(fit, err);
+    if (status == DBT_OK) status = dbt__budget_vectorizer(&fit->options, fit->survey.labels.n, err);
     if (status == DBT_OK)
         status = resumed ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);
@@ -515,52 +340,4 @@ dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options, const dbt_o
     release(&fit);
     if (status < 0 && err != NULL && err->status == DBT_OK) *err = cause;
     return status;
-}
-
-/* --- how much memory it takes --- */
-
-/* Fitted to the maximum resident set of default fits on 550 notes, SMS spam, 1,000, 5,000 and
- * 25,000 reviews of IMDb, and 20 Newsgroups: the estimate is within a fifth of each but the
- * smallest, where it says half too much. */
-#define PROCESS_BYTES (9.0 * (double)MIB) /* program, libraries, SQLite */
-#define TRAINING_FACTOR 2.0      /* of the network: weights being stored, features, batches */
-#define TERM_BYTES 24.0          /* of a term while training */
-#define COUNTED_TERM_BYTES 192.0 /* while counting, the n-grams that are dropped later included */
-#define SCORED_TERM_BYTES 130.0  /* while scoring, beside its sums */
-#define WINDOW_ROWS 16384.0      /* that the cursor shuffles at once */
-#define WORD_BYTES 6.0
-
-static double larger(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-static double smaller(double a, double b)
-{
-    return a < b ? a : b;
-}
-
-size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents, double mean_words,
-                     size_t n_labels)
-{
-    double words = (double)documents * mean_words;
-    /* Heaps' law, fitted to the terms that those corpora have with n-grams of 1 and 2 words. */
-    double terms = 0.94 * pow(words, 0.85) * options->vectorizer.ngram_max / 2.0;
-    double features = (double)expect_features(&options->vectorizer);
-    if (options->vectorizer.hash_bits != 0)
-        terms = 0;
-    else
-        features = features > 0 ? smaller(terms, features) : terms;
-    dbt_network_options network = options->network;
-    network.n_inputs = features < 1 ? 1 : (size_t)features;
-    network.n_classes = n_labels < 2 ? 2 : n_labels;
-    size_t network_bytes = dbt_network_bytes(&network);
-    if (network_bytes == SIZE_MAX) return SIZE_MAX;
-
-    double sums = 8.0 * (double)(network.n_classes + 1);
-    double tables = terms * larger(COUNTED_TERM_BYTES, SCORED_TERM_BYTES + sums);
-    double window = smaller(smaller((double)documents, WINDOW_ROWS) * mean_words * WORD_BYTES,
-                            32.0 * (double)MIB);
-    double training = TRAINING_FACTOR * (double)network_bytes + TERM_BYTES * terms + window;
-    return (size_t)(PROCESS_BYTES + larger(smaller(tables, (double)options->memory), training));
 }

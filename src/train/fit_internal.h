@@ -1,6 +1,6 @@
 /*
- * fit_internal.h: a training under way, shared by its preparation (fit.c; resume.c for one that
- * goes on) and its loop (epochs.c).
+ * fit_internal.h: a training under way, shared by its preparation (fit.c, fit_data.c; resume.c for
+ * one that goes on) and its loop (epochs.c).
  */
 #ifndef DBT_FIT_INTERNAL_H
 #define DBT_FIT_INTERNAL_H
@@ -67,6 +67,12 @@ static inline bool dbt__patience_is_over(int64_t epochs, int64_t best_epoch, int
     int64_t waited = best_epoch == 0 ? 0 : epochs - best_epoch;
     return waited > 0 && waited >= patience;
 }
+
+/* --- fit_data.c --- */
+
+/* Splits, what a survey of their documents tells, and class weights; of a run that goes on, those
+ * it was trained on. DBT_EUSAGE, DBT_EDATA. */
+dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 
 /* --- epochs.c --- */
 

@@ -1,0 +1,32 @@
+/*
+ * budget.h: what of a fit may take how much of its memory limit, and how much a fit will take.
+ *
+ * Counting and training follow each other, so each may have what the other gave back. While
+ * training there are the network, a checkpoint on its way into the database, the vocabulary and
+ * what the cursor holds; vectorized rows have what these leave.
+ */
+#ifndef DBT_BUDGET_H
+#define DBT_BUDGET_H
+
+#include <dbtrain/train.h>
+#include <dbtrain/vectorizer.h>
+
+#include "base.h"
+
+/* What `used` leaves of `memory`; 0: nothing. */
+static inline size_t dbt__budget_left(size_t memory, size_t used)
+{
+    return used < memory ? memory - used : 0;
+}
+
+/* Gives the vectorizer's options their share of options->memory. DBT_EUSAGE, saying how much it
+ * takes, when that is too little for this network. */
+dbt_status dbt__budget_vectorizer(dbt_fit_options *options, size_t n_labels,
+                                  dbt_error *err) DBT_MUST_USE;
+/* Bytes that vectorized rows may take in memory while training. */
+size_t dbt__budget_rows(const dbt_fit_options *options, size_t n_labels,
+                        const dbt_vectorizer *vectorizer);
+/* Bytes that making them may take, before there is a network. */
+size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *vectorizer);
+
+#endif

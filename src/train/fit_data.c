@@ -1,0 +1,123 @@
+/*
+ * fit_data.c: the documents of a fit: its splits, found or cut off, and what a scan of them tells
+ * (labels, fingerprints), checked before anything is counted.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "class_weight.h"
+#include "fit_internal.h"
+
+static dbt_status copy_name(char **copy, const char *name, const char *suffix, dbt_error *err)
+{
+    size_t bytes = strlen(name) + strlen(suffix) + 1;
+    *copy = dbt__alloc_array(bytes, 1);
+    if (*copy == NULL) return dbt__out_of_memory(err, "a name");
+    (void)snprintf(*copy, bytes, "%s%s", name, suffix);
+    return DBT_OK;
+}
+
+static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
+{
+    const dbt_fit_options *options = &fit->options;
+    bool reused = false;
+    dbt_split before = {0};
+    dbt_error absent = {0};
+    dbt_status status = copy_name(&fit->train, options->train, "/train", err);
+    if (status == DBT_OK) status = copy_name(&fit->validation, options->train, "/validation", err);
+    if (status < 0) return status;
+    bool existed = dbt_store_find_split(fit->store, fit->validation, &before, &absent) == DBT_OK;
+    status =
+        dbt_store_hold_out(fit->store, options->train, options->validation_split, options->seed,
+                           &fit->train_split, &fit->validation_split, &reused, err);
+    if (status == DBT_OK && existed && !reused)
+        dbt__fit_note(
+            fit,
+            "'%s' and '%s' are made anew, of other documents, with another share or seed: "
+            "earlier runs knew others by these names",
+            fit->train, fit->validation);
+    return status;
+}
+
+static dbt_status resolve_splits(dbt__fit *fit, dbt_error *err)
+{
+    const dbt_fit_options *options = &fit->options;
+    if (options->validation == NULL) return hold_out(fit, err);
+    dbt_status status = dbt_store_find_split(fit->store, options->train, &fit->train_split, err);
+    if (status == DBT_OK)
+        status = dbt_store_find_split(fit->store, options->validation, &fit->validation_split, err);
+    if (status == DBT_OK) status = copy_name(&fit->train, options->train, "", err);
+    if (status == DBT_OK) status = copy_name(&fit->validation, options->validation, "", err);
+    return status;
+}
+
+static dbt_status check_splits(const dbt__fit *fit, dbt_error *err)
+{
+    if (fit->train_split.documents == 0 || fit->validation_split.documents == 0)
+        return dbt__fail(err, DBT_EDATA, "split '%s' has no documents",
+                         fit->train_split.documents == 0 ? fit->train : fit->validation);
+    dbt__fit_note(fit, "training on '%s' (%lld documents), validating on '%s' (%lld)%s", fit->train,
+                  (long long)fit->train_split.documents, fit->validation,
+                  (long long)fit->validation_split.documents,
+                  fit->train_split.id == fit->validation_split.id
+                      ? ": the same documents, so val_loss says nothing about new ones"
+                      : "");
+    return DBT_OK;
+}
+
+static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
+{
+    dbt_status status =
+        dbt__survey_split(fit->store, fit->train, fit->train_split.documents, &fit->survey, err);
+    if (status < 0) return status;
+    return dbt__survey_split(fit->store, fit->validation, fit->validation_split.documents,
+                             &fit->validation_survey, err);
+}
+
+static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
+{
+    if (fit->survey.unlabelled > 0)
+        return dbt__fail(err, DBT_EDATA, "split '%s' has %lld documents without a label",
+                         fit->train, (long long)fit->survey.unlabelled);
+    if (fit->survey.labels.n < 2)
+        return dbt__fail(err, DBT_EDATA,
+                         "a classifier needs at least two labels: split '%s' has only '%s'",
+                         fit->train, fit->survey.labels.label[0].name);
+    return DBT_OK;
+}
+
+/* Every document of the validation split needs a label that training knows. */
+static dbt_status check_validation_labels(const dbt__fit *fit, dbt_error *err)
+{
+    const dbt__label_map *labels = &fit->validation_survey.labels;
+    if (fit->validation_survey.unlabelled > 0)
+        return dbt__fail(err, DBT_EDATA, "split '%s' has documents without a label",
+                         fit->validation);
+    for (size_t i = 0; i < labels->n; i++)
+        if (dbt__label_map_output(&fit->survey.labels, labels->label[i].id) == DBT_UNKNOWN_LABEL)
+            return dbt__fail(err, DBT_EDATA,
+                             "split '%s' has label '%s', which training split '%s' lacks",
+                             fit->validation, labels->label[i].name, fit->train);
+    return DBT_OK;
+}
+
+static dbt_status weigh_classes(dbt__fit *fit, dbt_error *err)
+{
+    fit->class_weight = dbt__alloc_array(fit->survey.labels.n, sizeof *fit->class_weight);
+    if (fit->class_weight == NULL) return dbt__out_of_memory(err, "class weights");
+    return dbt__class_weights(fit->options.class_weight, &fit->survey.labels, fit->class_weight,
+                              err);
+}
+
+dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err)
+{
+    bool resumed = fit->options.resume != 0;
+    dbt_status status = resumed ? dbt__resume_splits(fit, err) : resolve_splits(fit, err);
+    if (status == DBT_OK) status = check_splits(fit, err);
+    if (status == DBT_OK) status = survey_splits(fit, err);
+    if (status == DBT_OK && resumed) status = dbt__resume_check_data(fit, err);
+    if (status == DBT_OK) status = check_survey(fit, err);
+    if (status == DBT_OK) status = check_validation_labels(fit, err);
+    if (status == DBT_OK) status = weigh_classes(fit, err);
+    return status;
+}
