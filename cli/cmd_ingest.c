@@ -250,7 +250,8 @@ const cli_command cli_ingest = {
                    "decide it instead. "
                    "Each row becomes a document, or a row of the table `reject` that tells why "
                    "not. A file that "
-                   "is there already is recognised and left alone.",
+                   "is there already is recognised and left alone; after an interruption the same "
+                   "command goes on after the last row that was committed.",
     .examples = "  dbtrain ingest imdb.db train.csv test.csv\n"
                 "  dbtrain ingest imdb.db aclImdb_v1.tar.gz\n"
                 "  dbtrain ingest sms.db spam.tsv --no-header --split messages\n"

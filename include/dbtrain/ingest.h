@@ -70,9 +70,10 @@ typedef struct dbt_ingest_options {
 } dbt_ingest_options;
 
 typedef struct dbt_ingest_result {
-    int64_t sources;    /* ingested now */
+    int64_t sources;    /* completed now */
     int64_t recognised; /* there already, left alone */
-    int64_t documents;
+    int64_t documents;  /* of the sources completed now, those of an earlier ingest that did not end
+                           included */
     int64_t rejected;
     int64_t duplicates;    /* left out by dedup */
     int64_t replaced_utf8; /* invalid UTF-8 sequences replaced by U+FFFD */
@@ -90,9 +91,13 @@ DBT_EXPORT const char *dbt_format_name(dbt_format format);
  * On failure the rows of this command, those of sources that were complete too, are out again; the
  * sources stay in `source` with status 'refused', and in `reject` what was refused.
  * DBT_EINTERRUPTED, DBT_EIO, DBT_ENOMEM and DBT_ELOCKED keep what was committed: complete sources
- * are 'loaded' and will be recognised; the one that was being read stays 'loading', and the next
- * dbt_ingest takes its rows out before anything else and begins it anew when it is given again. A
- * killed process leaves the same. So only one process may ingest into a file at a time.
+ * are 'loaded' and will be recognised; the one that was being read stays 'loading', as it does when
+ * the process is killed. When the first source that the next dbt_ingest has to read is this one, by
+ * name, format and split, it is read from its beginning, but as long as its rows are those that are
+ * stored they are left alone: the ingest goes on after the last committed row. From the first row
+ * on that is another one (the file has changed, or an option) what is stored is taken out and
+ * written anew, and that is said. When another source comes first, all of it is taken out. So only
+ * one process may ingest into a file at a time.
  *
  * A file is recognised by name, split, size and XXH3 of its content (of a compressed file: as it is
  * stored; of a part of an archive: unpacked); what comes through a pipe only when it is an archive

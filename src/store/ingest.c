@@ -4,8 +4,12 @@
  * Each file is a row in `source`: 'loading' while its rows come in, 'loaded' when they are all
  * there. A command that must refuse its input marks all its sources 'refused', commits that, and
  * then takes the documents out (ingest_clean.c); its rows in `source` and `reject` stay, to be
- * asked what was wrong. An ingest that was killed leaves a source 'loading'; the next one takes
- * that out first and begins the file anew. Only one writer uses a file at a time.
+ * asked what was wrong. Only one writer uses a file at a time.
+ *
+ * An ingest that was killed leaves a source 'loading'. When that is the first one that the next
+ * ingest has to read, it goes on behind the last committed row, after it has seen that the rows
+ * before are those that are stored (ingest_replay.c); else they are taken out first. Either way the
+ * rows come in the order in which one ingest would have brought them.
  *
  * A file that is there already is known by name, split, size and digest. The digest comes from
  * reading it for ingestion; beforehand it is computed only where the first three agree with a
@@ -22,11 +26,13 @@
 typedef struct ingestion {
     const dbt_ingest_options *options;
     dbt_ingest_result *result;
+    dbt__sql *sql;
     dbt__writer *writer;
     dbt__reader *reader;
     dbt__catalog *catalog; /* of the path that is being read */
     int64_t known_parts;   /* of it, that are there already */
     int64_t known_documents;
+    bool has_begun;     /* a source; so none is left unfinished by an earlier ingest */
     int64_t first_line; /* of the first refused row */
     char first_reject[512];
 } ingestion;
@@ -166,8 +172,7 @@ static dbt_status take_record(ingestion *in, const char *name, const dbt__record
         char number[32];
         return dbt__fail(
             err, DBT_EINTERRUPTED,
-            "interrupted after %s documents of '%s'; the next ingest takes them out and "
-            "begins that file anew",
+            "interrupted after %s documents of '%s'; the same ingest again goes on from there",
             group_digits(dbt__writer_source(in->writer)->documents, number), name);
     }
     dbt_status status = dbt__writer_add(in->writer, record, err);
@@ -186,14 +191,54 @@ static dbt_status take_record(ingestion *in, const char *name, const dbt__record
     return status;
 }
 
-/* The source is read to its end: counts it. */
-static dbt_status end_source(ingestion *in, int64_t bytes, uint64_t digest, dbt_error *err)
+static void say_resumed(const ingestion *in, const char *name)
 {
-    char text[17];
-    dbt__written source = *dbt__writer_source(in->writer);
+    char number[32];
+    int64_t n = dbt__writer_source(in->writer)->documents;
+    say(in, "%s: goes on after %s document%s of an ingest that did not end", name,
+        group_digits(n, number), n == 1 ? "" : "s");
+}
+
+/* Where another source comes first now. */
+static dbt_status abandon_unfinished(const ingestion *in, dbt_error *err)
+{
+    int64_t n;
+    dbt_status status = dbt__ingest_abandon(in->sql, &n, err);
+    if (status == DBT_OK && n > 0)
+        say(in,
+            "an earlier ingest did not end, and another source comes first now: the rows of %lld "
+            "unfinished source%s were taken out",
+            (long long)n, n == 1 ? "" : "s");
+    return status;
+}
+
+static dbt_status begin_source(ingestion *in, const char *name, const char *format,
+                               const char *split, dbt_error *err)
+{
+    bool resumed = false;
+    dbt_status status = DBT_OK;
+    if (!in->has_begun)
+        status = dbt__writer_resume_source(in->writer, name, format, split, &resumed, err);
+    if (status == DBT_OK && resumed) say_resumed(in, name);
+    if (status == DBT_OK && !in->has_begun && !resumed) status = abandon_unfinished(in, err);
+    in->has_begun = true;
+    if (status < 0 || resumed) return status;
+    return dbt__writer_begin_source(in->writer, name, format, split, err);
+}
+
+/* The source is read to its end: counts it. */
+static dbt_status end_source(ingestion *in, const char *name, int64_t bytes, uint64_t digest,
+                             dbt_error *err)
+{
+    char text[17], number[32];
+    dbt__written source;
     write_digest(digest, text);
-    dbt_status status = dbt__writer_end_source(in->writer, bytes, text, err);
+    dbt_status status = dbt__writer_end_source(in->writer, bytes, text, &source, err);
     if (status < 0) return status;
+    if (source.taken_out > 0)
+        say(in,
+            "%s: not what the ingest that did not end has read: %s of its documents were taken out",
+            name, group_digits(source.taken_out, number));
     in->result->sources++;
     in->result->documents += source.documents;
     in->result->duplicates += source.duplicates;
@@ -220,31 +265,30 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
         note_known(in, documents);
         return DBT_OK;
     }
-    if (status == DBT_OK)
-        status = dbt__writer_begin_source(in->writer, part->name, "folder", split, err);
+    if (status == DBT_OK) status = begin_source(in, part->name, "folder", split, err);
     if (status == DBT_OK) status = take_record(in, part->name, record, err);
-    return status < 0 ? status : end_source(in, bytes, digest, err);
+    return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
 }
 
 static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *split,
                               dbt__stream *stream, dbt_error *err)
 {
     const dbt__record *record;
-    int64_t bytes;
+    int64_t bytes, records = 0;
     uint64_t digest;
     bool changed;
     say(in, "%s: %s, split '%s'", part->name, dbt__reader_said(in->reader), split);
-    dbt_status status = dbt__writer_begin_source(
-        in->writer, part->name, dbt__format_name(dbt__reader_format(in->reader)), split, err);
-    while (status == DBT_OK && (status = dbt__reader_next(in->reader, &record, err)) == DBT_OK)
+    dbt_status status =
+        begin_source(in, part->name, dbt__format_name(dbt__reader_format(in->reader)), split, err);
+    while (status == DBT_OK && (status = dbt__reader_next(in->reader, &record, err)) == DBT_OK) {
+        records++;
         status = take_record(in, part->name, record, err);
+    }
     if (status == DBT_DONE) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
-    const dbt__written *source = dbt__writer_source(in->writer);
-    if (source->documents + source->rejected + source->duplicates == 0)
-        return dbt__fail(err, DBT_EDATA, "%s: no rows", part->name);
+    if (records == 0) return dbt__fail(err, DBT_EDATA, "%s: no rows", part->name);
     if (changed) say(in, "%s: changed while it was read", part->name);
-    return end_source(in, bytes, digest, err);
+    return end_source(in, part->name, bytes, digest, err);
 }
 
 static dbt_status ingest_part(ingestion *in, const dbt__part *part, dbt_error *err)
@@ -343,22 +387,10 @@ static dbt_status make_reader(ingestion *in, dbt__class_names *classes, dbt_erro
     return dbt__reader_new(&options, &in->reader, err);
 }
 
-/* Finishes what earlier commands left. */
-static dbt_status clean_up(const ingestion *in, dbt__sql *sql, dbt_error *err)
-{
-    int64_t interrupted = 0;
-    dbt_status status = dbt__ingest_clean(sql, &interrupted, err);
-    if (status == DBT_OK && interrupted > 0)
-        say(in,
-            "an earlier ingest did not end: the rows of %lld unfinished source%s were taken out",
-            (long long)interrupted, interrupted == 1 ? "" : "s");
-    return status;
-}
-
 /* After a failure: keeps or takes out what was committed. The error is already recorded. */
-static void settle(ingestion *in, dbt__sql *sql, dbt_status status)
+static void settle(ingestion *in, dbt_status status)
 {
-    int64_t ignored = 0;
+    dbt__sql *sql = in->sql;
     switch (status) {
     case DBT_EINTERRUPTED:
         if (dbt__writer_commit(in->writer, NULL) < 0) dbt__sql_rollback(sql);
@@ -374,7 +406,7 @@ static void settle(ingestion *in, dbt__sql *sql, dbt_status status)
         if (dbt__writer_refuse(in->writer, NULL) < 0) dbt__sql_rollback(sql);
         dbt__writer_free(in->writer);
         in->writer = NULL;
-        if (dbt__ingest_clean(sql, &ignored, NULL) < 0) dbt__sql_rollback(sql);
+        if (dbt__ingest_clean(sql, NULL) < 0) dbt__sql_rollback(sql);
         in->result->documents = in->result->sources = in->result->duplicates = 0;
         break;
     }
@@ -383,17 +415,16 @@ static void settle(ingestion *in, dbt__sql *sql, dbt_status status)
 dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths,
                       const dbt_ingest_options *options, dbt_ingest_result *result, dbt_error *err)
 {
-    dbt__sql *sql = dbt__store_sql(store);
     dbt__class_names classes = {0};
-    ingestion in = {.options = options, .result = result};
+    ingestion in = {.options = options, .result = result, .sql = dbt__store_sql(store)};
     *result = (dbt_ingest_result){0};
     dbt_status status = check_options(options, paths, n_paths, err);
     if (status == DBT_OK) status = make_reader(&in, &classes, err);
-    if (status == DBT_OK) status = clean_up(&in, sql, err);
-    if (status == DBT_OK) status = dbt__writer_new(sql, options->dedup, &in.writer, err);
+    if (status == DBT_OK) status = dbt__ingest_clean(in.sql, err); /* what a killed one left */
+    if (status == DBT_OK) status = dbt__writer_new(in.sql, options->dedup, &in.writer, err);
     for (size_t i = 0; i < n_paths && status == DBT_OK; i++)
         status = ingest_path(&in, paths[i], err);
-    if (status < 0 && in.writer != NULL) settle(&in, sql, status);
+    if (status < 0 && in.writer != NULL) settle(&in, status);
     if (in.reader != NULL) {
         result->replaced_utf8 = dbt__reader_replaced_utf8(in.reader);
         result->replaced_nul = dbt__reader_replaced_nul(in.reader);

@@ -1,5 +1,6 @@
 /*
- * ingest_clean.c: documents of refused and abandoned sources out of the file again.
+ * ingest_clean.c: documents of refused and abandoned sources out of the file again, and those of an
+ * unfinished source that are no longer what is read.
  *
  * A source's documents are a range of ids. They go in batches, the highest ids first, each batch
  * with its places and the splits' counts in one transaction; the last one leaves the splits dense,
@@ -15,6 +16,7 @@ enum { BATCH = 20000 };
 
 typedef struct range {
     int64_t source_id, first, last;
+    int64_t kept; /* documents of the source before it */
 } range;
 
 /* The newest source that is to be cleaned: DBT_DONE when there is none. */
@@ -29,8 +31,8 @@ static dbt_status find_range(dbt__sql *sql, range *found, dbt_error *err)
     if (status < 0) return status;
     status = dbt__step(find, err);
     if (status == DBT_OK)
-        *found =
-            (range){dbt__column_int(find, 0), dbt__column_int(find, 1), dbt__column_int(find, 2)};
+        *found = (range){dbt__column_int(find, 0), dbt__column_int(find, 1),
+                         dbt__column_int(find, 2), 0};
     dbt__finalize(find);
     return status;
 }
@@ -67,8 +69,10 @@ static dbt_status delete_batch(dbt__sql *sql, const range *r, int64_t from, dbt_
     for (size_t i = 0; i < sizeof texts / sizeof *texts && status == DBT_OK; i++)
         status = run(sql, texts[i], from, r->last, r->source_id, i == 4 ? 3 : 2, err);
     if (status == DBT_OK)
-        status = run(sql, "UPDATE source SET last_document_id = ?1 WHERE id = ?2", from - 1,
-                     r->source_id, 0, 2, err);
+        status = run(sql,
+                     "UPDATE source SET last_document_id = ?1, documents = documents - ?2"
+                     " WHERE id = ?3",
+                     from - 1, dbt__sql_changes(sql), r->source_id, 3, err);
     return status;
 }
 
@@ -118,8 +122,9 @@ static dbt_status make_all_dense(dbt__sql *sql, dbt_error *err)
     }
 }
 
-/* Splits and labels of which nothing is left, and the mark that the source is clean. */
-static dbt_status finish_source(dbt__sql *sql, int64_t source_id, bool is_last, dbt_error *err)
+/* Splits and labels of which nothing is left, and, where no documents are kept, the mark that the
+ * source is clean. */
+static dbt_status finish_source(dbt__sql *sql, const range *r, bool is_last, dbt_error *err)
 {
     dbt_status status = make_all_dense(sql, err);
     if (status == DBT_OK)
@@ -142,9 +147,10 @@ static dbt_status finish_source(dbt__sql *sql, int64_t source_id, bool is_last, 
                                err);
     if (status == DBT_OK)
         status = run(sql,
-                     "UPDATE source SET documents = 0, first_document_id = NULL,"
-                     " last_document_id = NULL WHERE id = ?1",
-                     source_id, 0, 0, 1, err);
+                     "UPDATE source SET documents = ?2,"
+                     " first_document_id = iif(?2 = 0, NULL, first_document_id),"
+                     " last_document_id = iif(?2 = 0, NULL, last_document_id) WHERE id = ?1",
+                     r->source_id, r->kept, 0, 2, err);
     return status;
 }
 
@@ -156,17 +162,17 @@ static dbt_status count_dirty(dbt__sql *sql, int64_t *n, dbt_error *err)
         n, err);
 }
 
-/* One transaction of a clean-up. */
-static dbt_status clean_some(dbt__sql *sql, const range *r, int64_t n_dirty, dbt_error *err)
+/* One transaction of a clean-up: the range's end is out, and it is shorter. */
+static dbt_status clean_some(dbt__sql *sql, range *r, bool is_last_source, dbt_error *err)
 {
     int64_t from = r->last - BATCH + 1 > r->first ? r->last - BATCH + 1 : r->first;
     dbt_status status = dbt__sql_begin(sql, err);
     if (status < 0) return status;
     if (r->last >= r->first) status = delete_batch(sql, r, from, err);
-    if (status == DBT_OK && from <= r->first)
-        status = finish_source(sql, r->source_id, n_dirty == 1, err);
-    if (status == DBT_OK) return dbt__sql_commit(sql, err);
-    dbt__sql_rollback(sql);
+    if (status == DBT_OK && from <= r->first) status = finish_source(sql, r, is_last_source, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    r->last = from - 1;
     return status;
 }
 
@@ -178,28 +184,69 @@ static dbt_status clean_all(dbt__sql *sql, dbt_error *err)
         dbt_status status = find_range(sql, &r, err);
         if (status != DBT_OK) return status == DBT_DONE ? DBT_OK : status;
         status = count_dirty(sql, &n_dirty, err);
-        if (status == DBT_OK) status = clean_some(sql, &r, n_dirty, err);
+        if (status == DBT_OK) status = clean_some(sql, &r, n_dirty == 1, err);
         if (status < 0) return status;
     }
 }
 
-dbt_status dbt__ingest_clean(dbt__sql *sql, int64_t *interrupted, dbt_error *err)
+static dbt_status begin_cleaning(dbt__sql *sql, dbt_error *err)
 {
-    int64_t n_dirty;
-    dbt_status status = dbt__sql_int(sql, "SELECT count(*) FROM source WHERE status = 'loading'", 0,
-                                     interrupted, err);
-    if (status == DBT_OK && *interrupted > 0)
-        status = dbt__sql_exec(sql, "UPDATE source SET status = 'refused' WHERE status = 'loading'",
-                               err);
-    if (status == DBT_OK) status = count_dirty(sql, &n_dirty, err);
-    if (status < 0 || n_dirty == 0) return status;
-    status = dbt__sql_exec(sql,
-                           "PRAGMA foreign_keys = OFF;"
-                           "CREATE TABLE IF NOT EXISTS temp.touched (id INTEGER PRIMARY KEY)",
-                           err);
-    if (status == DBT_OK) status = clean_all(sql, err);
-    /* In any case: the connection goes on to be used. */
+    return dbt__sql_exec(sql,
+                         "PRAGMA foreign_keys = OFF;"
+                         "CREATE TABLE IF NOT EXISTS temp.touched (id INTEGER PRIMARY KEY)",
+                         err);
+}
+
+/* In any case: the connection goes on to be used. */
+static dbt_status end_cleaning(dbt__sql *sql, dbt_status status, dbt_error *err)
+{
     dbt_status again =
         dbt__sql_exec(sql, "DROP TABLE IF EXISTS temp.touched; PRAGMA foreign_keys = ON", err);
     return status < 0 ? status : again;
+}
+
+dbt_status dbt__ingest_clean(dbt__sql *sql, dbt_error *err)
+{
+    int64_t n_dirty;
+    dbt_status status = count_dirty(sql, &n_dirty, err);
+    if (status < 0 || n_dirty == 0) return status;
+    status = begin_cleaning(sql, err);
+    if (status == DBT_OK) status = clean_all(sql, err);
+    return end_cleaning(sql, status, err);
+}
+
+dbt_status dbt__ingest_abandon(dbt__sql *sql, int64_t *n, dbt_error *err)
+{
+    dbt_status status =
+        dbt__sql_int(sql, "SELECT count(*) FROM source WHERE status = 'loading'", 0, n, err);
+    if (status < 0 || *n == 0) return status;
+    status =
+        dbt__sql_exec(sql, "UPDATE source SET status = 'refused' WHERE status = 'loading'", err);
+    return status < 0 ? status : dbt__ingest_clean(sql, err);
+}
+
+static dbt_status cut_rejects(dbt__sql *sql, const dbt__kept *kept, dbt_error *err)
+{
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    status = run(sql, "DELETE FROM reject WHERE source_id = ?1 AND id > ?2", kept->source_id,
+                 kept->last_reject_id, 0, 2, err);
+    if (status == DBT_OK)
+        status = run(sql, "UPDATE source SET rejected = ?2 WHERE id = ?1", kept->source_id,
+                     kept->rejected, 0, 2, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
+}
+
+dbt_status dbt__ingest_cut(dbt__sql *sql, const dbt__kept *kept, int64_t last_document_id,
+                           dbt_error *err)
+{
+    range r = {kept->source_id, kept->last_document_id + 1, last_document_id, kept->documents};
+    dbt_status status = cut_rejects(sql, kept, err);
+    if (status == DBT_OK) status = begin_cleaning(sql, err);
+    do {
+        if (status == DBT_OK) status = clean_some(sql, &r, true, err);
+    } while (status == DBT_OK && r.last >= r.first);
+    return end_cleaning(sql, status, err);
 }

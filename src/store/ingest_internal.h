@@ -1,5 +1,6 @@
 /*
- * ingest_internal.h: the two halves of ingest that know SQL: writing rows, taking rows out.
+ * ingest_internal.h: the parts of ingest that know SQL: writing rows, finding rows of an earlier
+ * ingest again, taking rows out.
  *
  * The writer holds the statements and one transaction at a time. Between two commits the counts of
  * source and split are in memory; a commit writes them with the rows they count, so that every
@@ -24,7 +25,15 @@ typedef struct dbt__written {
     int64_t duplicates;
     int64_t first_document_id;
     int64_t last_document_id;
+    int64_t taken_out; /* documents of an earlier ingest that were not what is read now */
 } dbt__written;
+
+/* As much of an unfinished source as is stored and was read again. */
+typedef struct dbt__kept {
+    int64_t source_id;
+    int64_t documents, last_document_id;
+    int64_t rejected, last_reject_id;
+} dbt__kept;
 
 dbt_status dbt__writer_new(dbt__sql *sql, bool dedup, dbt__writer **writer,
                            dbt_error *err) DBT_MUST_USE;
@@ -40,12 +49,20 @@ dbt_status dbt__writer_find_source(dbt__writer *writer, const char *name, const 
 /* Begins a source ('loading') that goes to a split, which is made when it is not there. */
 dbt_status dbt__writer_begin_source(dbt__writer *writer, const char *name, const char *format,
                                     const char *split, dbt_error *err) DBT_MUST_USE;
+/*
+ * Goes on with the source that an ingest left 'loading', when it has that name, format and split:
+ * as long as the records given are those that are stored, they are only counted. At the first that
+ * is not, what is stored from there on is taken out, in transactions of its own. Outside of a
+ * transaction, before any other source.
+ */
+dbt_status dbt__writer_resume_source(dbt__writer *writer, const char *name, const char *format,
+                                     const char *split, bool *resumed, dbt_error *err) DBT_MUST_USE;
 /* Writes a record: a document, or a row of `reject`; or neither, when it is a duplicate. */
 dbt_status dbt__writer_add(dbt__writer *writer, const dbt__record *record,
                            dbt_error *err) DBT_MUST_USE;
-/* The source is complete ('loaded'). */
+/* The source is complete ('loaded'); *written: what it has in the end. */
 dbt_status dbt__writer_end_source(dbt__writer *writer, int64_t bytes, const char *digest,
-                                  dbt_error *err) DBT_MUST_USE;
+                                  dbt__written *written, dbt_error *err) DBT_MUST_USE;
 const dbt__written *dbt__writer_source(const dbt__writer *writer);
 /* Enough has been written since the last commit. */
 bool dbt__writer_is_full(const dbt__writer *writer);
@@ -53,11 +70,31 @@ dbt_status dbt__writer_commit(dbt__writer *writer, dbt_error *err) DBT_MUST_USE;
 /* Marks all sources that this writer began as 'refused' and commits. */
 dbt_status dbt__writer_refuse(dbt__writer *writer, dbt_error *err) DBT_MUST_USE;
 
-/*
- * Takes out the documents of sources that are 'refused' or were left 'loading': an ingest that was
- * killed, or a clean-up that was. Their rows in `source` and `reject` stay. Not inside a
- * transaction. *interrupted: how many sources had been left 'loading'.
+/* --- what an earlier ingest has stored of a source --- */
+
+typedef struct dbt__replay dbt__replay;
+
+dbt_status dbt__replay_new(dbt__sql *sql, const dbt__written *stored, dbt__replay **replay,
+                           dbt_error *err) DBT_MUST_USE;
+/* Takes NULL. */
+void dbt__replay_free(dbt__replay *replay);
+/* Is the record the next one that is stored? Then it is kept. */
+dbt_status dbt__replay_match(dbt__replay *replay, const dbt__record *record, bool *same,
+                             dbt_error *err) DBT_MUST_USE;
+/* All that was stored is kept. */
+bool dbt__replay_is_over(const dbt__replay *replay);
+const dbt__kept *dbt__replay_kept(const dbt__replay *replay);
+
+/* --- taking out; not inside a transaction --- */
+
+/* Takes out the documents of sources that are 'refused'; their rows in `source` and `reject` stay.
  */
-dbt_status dbt__ingest_clean(dbt__sql *sql, int64_t *interrupted, dbt_error *err) DBT_MUST_USE;
+dbt_status dbt__ingest_clean(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
+/* The same for sources that were left 'loading', which become 'refused'; *n: how many. */
+dbt_status dbt__ingest_abandon(dbt__sql *sql, int64_t *n, dbt_error *err) DBT_MUST_USE;
+/* Takes out what is stored of a source behind what is kept, up to a document; it stays 'loading'.
+ * Killed on the way, it leaves a shorter source. */
+dbt_status dbt__ingest_cut(dbt__sql *sql, const dbt__kept *kept, int64_t last_document_id,
+                           dbt_error *err) DBT_MUST_USE;
 
 #endif

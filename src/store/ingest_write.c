@@ -34,6 +34,7 @@ typedef struct label_slot {
 /* Statement numbers; their texts are below. */
 typedef enum statement_id {
     FIND_SOURCE,
+    FIND_UNFINISHED,
     ADD_SOURCE,
     UPDATE_SOURCE,
     REFUSE_SOURCES,
@@ -52,6 +53,10 @@ static const char *const statement_texts[N_STATEMENTS] = {
     [FIND_SOURCE] =
         "SELECT documents FROM source WHERE name = ?1 AND status = 'loaded' AND split = ?2"
         " AND bytes = ?3 AND (?4 IS NULL OR digest = ?4) ORDER BY id LIMIT 1",
+    [FIND_UNFINISHED] =
+        "SELECT id, documents, rejected, first_document_id, last_document_id FROM source"
+        " WHERE id = (SELECT max(id) FROM source) AND status = 'loading'"
+        " AND name = ?1 AND format = ?2 AND split = ?3",
     [ADD_SOURCE] =
         "INSERT INTO source (name, format, status, split) VALUES (?1, ?2, 'loading', ?3)",
     [UPDATE_SOURCE] = "UPDATE source SET documents = ?2, rejected = ?3, first_document_id = ?4,"
@@ -81,7 +86,9 @@ struct dbt__writer {
     int64_t bytes;
     int64_t first_source_id; /* of this writer; 0: none */
     dbt__written source;
-    open_split *split; /* [n_splits] */
+    dbt__replay *replay; /* of a source that goes on, until all that is stored of it was read again;
+                            `source` counts what is stored */
+    open_split *split;   /* [n_splits] */
     size_t n_splits, split_capacity;
     size_t current;    /* the source's split */
     label_slot *label; /* [label_slots], a power of two */
@@ -216,6 +223,7 @@ void dbt__writer_free(dbt__writer *w)
     dbt__finalize(w->find_seen);
     dbt__finalize(w->add_seen);
     dbt__finalize(w->seen_document);
+    dbt__replay_free(w->replay);
     dbt__sql_rollback(w->sql);
     if (w->dedup && dbt__sql_exec(w->sql, "DROP TABLE IF EXISTS temp.seen", NULL) < 0)
         w->dedup = false; /* it goes with the connection then */
@@ -256,17 +264,20 @@ static dbt_status remember(dbt__writer *w, int64_t split_id, int64_t hash, int64
     return dbt__run(w->add_seen, err);
 }
 
-/* Remembers what a split already holds. */
+/* Remembers what a split already holds; of a source that goes on, only what is read again counts.
+ */
 static dbt_status remember_split(dbt__writer *w, int64_t split_id, dbt_error *err)
 {
     dbt__statement *all;
     dbt_status status =
         dbt__prepare(w->sql,
                      "SELECT d.id, coalesce(d.label_id, 0), d.text FROM split_document s"
-                     " JOIN document d ON d.id = s.document_id WHERE s.split_id = ?1",
+                     " JOIN document d ON d.id = s.document_id WHERE s.split_id = ?1"
+                     " AND d.source_id IS NOT ?2",
                      &all, err);
     if (status < 0) return status;
     dbt__bind_int(all, 1, split_id);
+    dbt__bind_int(all, 2, w->source.id);
     while ((status = dbt__step(all, err)) == DBT_OK) {
         int64_t hash = hash_document(dbt__column_int(all, 1), dbt__column_text(all, 2));
         status = remember(w, split_id, hash, dbt__column_int(all, 0), err);
@@ -321,6 +332,28 @@ dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char 
     return status < 0 ? status : DBT_OK;
 }
 
+/* Finds a split as it is now, or makes it. */
+static dbt_status find_split(dbt__writer *w, const char *name, open_split *split, bool *is_new,
+                             dbt_error *err)
+{
+    dbt__statement *find = w->statement[FIND_SPLIT], *add = w->statement[ADD_SPLIT];
+    dbt__bind_string(find, 1, name);
+    dbt_status status = dbt__step(find, err);
+    *is_new = status == DBT_DONE;
+    split->documents = split->next_position = 0;
+    if (status == DBT_OK) {
+        split->id = dbt__column_int(find, 0);
+        split->documents = dbt__column_int(find, 1);
+        split->next_position = dbt__column_int(find, 2);
+    }
+    dbt__reset(find);
+    if (!*is_new) return status;
+    dbt__bind_string(add, 1, name);
+    status = dbt__run(add, err);
+    split->id = dbt__sql_last_id(w->sql);
+    return status;
+}
+
 /* Finds or makes the split and makes it the current one. */
 static dbt_status open_split_named(dbt__writer *w, const char *name, dbt_error *err)
 {
@@ -330,22 +363,9 @@ static dbt_status open_split_named(dbt__writer *w, const char *name, dbt_error *
                                      sizeof *w->split, "splits", err);
     if (status < 0) return status;
     open_split made = {0};
-    dbt__statement *find = w->statement[FIND_SPLIT], *add = w->statement[ADD_SPLIT];
-    dbt__bind_string(find, 1, name);
-    status = dbt__step(find, err);
-    if (status == DBT_OK) {
-        made.id = dbt__column_int(find, 0);
-        made.documents = dbt__column_int(find, 1);
-        made.next_position = dbt__column_int(find, 2);
-    }
-    dbt__reset(find);
-    if (status == DBT_DONE) {
-        dbt__bind_string(add, 1, name);
-        status = dbt__run(add, err);
-        made.id = dbt__sql_last_id(w->sql);
-    } else if (status == DBT_OK && w->dedup) {
-        status = remember_split(w, made.id, err);
-    }
+    bool is_new;
+    status = find_split(w, name, &made, &is_new, err);
+    if (status == DBT_OK && !is_new && w->dedup) status = remember_split(w, made.id, err);
     if (status < 0) return status;
     made.name = dbt__strdup(name);
     if (made.name == NULL) return dbt__out_of_memory(err, "splits");
@@ -368,6 +388,46 @@ dbt_status dbt__writer_begin_source(dbt__writer *w, const char *name, const char
     w->source = (dbt__written){.id = dbt__sql_last_id(w->sql)};
     if (w->first_source_id == 0) w->first_source_id = w->source.id;
     return DBT_OK;
+}
+
+/* DBT_DONE: none is unfinished, or another one. */
+static dbt_status find_unfinished(dbt__writer *w, const char *name, const char *format,
+                                  const char *split, dbt_error *err)
+{
+    dbt__statement *find = w->statement[FIND_UNFINISHED];
+    dbt__bind_string(find, 1, name);
+    dbt__bind_string(find, 2, format);
+    dbt__bind_string(find, 3, split);
+    dbt_status status = dbt__step(find, err);
+    if (status == DBT_OK)
+        w->source = (dbt__written){.id = dbt__column_int(find, 0),
+                                   .documents = dbt__column_int(find, 1),
+                                   .rejected = dbt__column_int(find, 2),
+                                   .first_document_id = dbt__column_int(find, 3),
+                                   .last_document_id = dbt__column_int(find, 4)};
+    dbt__reset(find);
+    return status;
+}
+
+static void end_replay(dbt__writer *w)
+{
+    dbt__replay_free(w->replay);
+    w->replay = NULL;
+}
+
+dbt_status dbt__writer_resume_source(dbt__writer *w, const char *name, const char *format,
+                                     const char *split, bool *resumed, dbt_error *err)
+{
+    *resumed = false;
+    dbt_status status = find_unfinished(w, name, format, split, err);
+    if (status != DBT_OK) return status == DBT_DONE ? DBT_OK : status;
+    w->first_source_id = w->source.id;
+    status = begin(w, err);
+    if (status == DBT_OK) status = open_split_named(w, split, err);
+    if (status == DBT_OK) status = dbt__replay_new(w->sql, &w->source, &w->replay, err);
+    if (status == DBT_OK && dbt__replay_is_over(w->replay)) end_replay(w);
+    *resumed = status == DBT_OK;
+    return status;
 }
 
 /* bytes -1: not known. */
@@ -393,12 +453,37 @@ static dbt_status update_source(dbt__writer *w, const char *state, int64_t bytes
     return dbt__run(update, err);
 }
 
-dbt_status dbt__writer_end_source(dbt__writer *w, int64_t bytes, const char *digest, dbt_error *err)
+/* What is stored behind what was read again goes, and the source goes on from there. */
+static dbt_status cut_source(dbt__writer *w, dbt_error *err)
 {
-    dbt_status status = begin(w, err);
+    const dbt__kept *kept = dbt__replay_kept(w->replay);
+    dbt__written *source = &w->source;
+    open_split *split = &w->split[w->current];
+    bool is_new;
+    dbt_status status = dbt__writer_commit(w, err);
+    if (status == DBT_OK) status = dbt__ingest_cut(w->sql, kept, source->last_document_id, err);
+    if (status == DBT_OK) status = begin(w, err);
+    if (status == DBT_OK) status = find_split(w, split->name, split, &is_new, err);
+    if (status < 0) return status;
+    source->taken_out = source->documents - kept->documents;
+    source->documents = kept->documents;
+    source->rejected = kept->rejected;
+    source->last_document_id = kept->last_document_id;
+    clear_labels(w); /* some may be out of the file */
+    end_replay(w);
+    return DBT_OK;
+}
+
+dbt_status dbt__writer_end_source(dbt__writer *w, int64_t bytes, const char *digest,
+                                  dbt__written *written, dbt_error *err)
+{
+    dbt_status status = w->replay == NULL ? DBT_OK : cut_source(w, err);
+    if (status == DBT_OK) status = begin(w, err);
     if (status == DBT_OK) status = update_source(w, "loaded", bytes, digest, err);
-    if (status == DBT_OK) w->source = (dbt__written){0};
-    return status;
+    if (status < 0) return status;
+    *written = w->source;
+    w->source = (dbt__written){0};
+    return DBT_OK;
 }
 
 /* --- records --- */
@@ -443,28 +528,64 @@ static dbt_status add_document(dbt__writer *w, const dbt__record *record, int64_
     return DBT_OK;
 }
 
-dbt_status dbt__writer_add(dbt__writer *w, const dbt__record *record, dbt_error *err)
+/* Looks up the label, and whether the split holds the document. */
+static dbt_status look_up(dbt__writer *w, const dbt__record *record, int64_t *label_id,
+                          int64_t *hash, bool *found, dbt_error *err)
 {
-    int64_t label_id = 0, hash = 0, split_id = w->split[w->current].id;
-    dbt_status status = begin(w, err);
-    w->rows++;
-    w->bytes += (int64_t)record->text.bytes;
-    if (status < 0 || record->reason != NULL)
-        return status < 0 ? status : add_reject(w, record, err);
-    if (record->labelled) status = get_label(w, record->label, &label_id, err);
-    if (status == DBT_OK && w->dedup) {
-        bool found;
-        hash = hash_document(label_id, record->text);
-        status = find_duplicate(w, split_id, hash, label_id, record->text, &found, err);
-        if (status == DBT_OK && found) {
-            w->source.duplicates++;
-            return DBT_OK;
-        }
+    dbt_status status = DBT_OK;
+    *label_id = *hash = 0;
+    *found = false;
+    if (record->labelled) status = get_label(w, record->label, label_id, err);
+    if (status < 0 || !w->dedup) return status;
+    *hash = hash_document(*label_id, record->text);
+    return find_duplicate(w, w->split[w->current].id, *hash, *label_id, record->text, found, err);
+}
+
+/* A record of a source that goes on. *stored: it is there already, or is a duplicate. */
+static dbt_status replay_record(dbt__writer *w, const dbt__record *record, bool *stored,
+                                dbt_error *err)
+{
+    int64_t label_id, hash = 0;
+    bool dedup = w->dedup && record->reason == NULL;
+    dbt_status status = DBT_OK;
+    *stored = false;
+    if (dedup) status = look_up(w, record, &label_id, &hash, stored, err);
+    if (*stored) w->source.duplicates++;
+    if (status < 0 || *stored) return status;
+    status = dbt__replay_match(w->replay, record, stored, err);
+    if (status < 0 || !*stored) return status < 0 ? status : cut_source(w, err);
+    if (dedup)
+        status = remember(w, w->split[w->current].id, hash,
+                          dbt__replay_kept(w->replay)->last_document_id, err);
+    if (dbt__replay_is_over(w->replay)) end_replay(w);
+    return status;
+}
+
+static dbt_status write_record(dbt__writer *w, const dbt__record *record, dbt_error *err)
+{
+    int64_t label_id, hash;
+    bool found;
+    if (record->reason != NULL) return add_reject(w, record, err);
+    dbt_status status = look_up(w, record, &label_id, &hash, &found, err);
+    if (status == DBT_OK && found) {
+        w->source.duplicates++;
+        return DBT_OK;
     }
     if (status == DBT_OK) status = add_document(w, record, label_id, err);
     if (status == DBT_OK && w->dedup)
-        status = remember(w, split_id, hash, w->source.last_document_id, err);
+        status = remember(w, w->split[w->current].id, hash, w->source.last_document_id, err);
     return status;
+}
+
+dbt_status dbt__writer_add(dbt__writer *w, const dbt__record *record, dbt_error *err)
+{
+    bool stored = false;
+    dbt_status status = begin(w, err);
+    w->rows++;
+    w->bytes += (int64_t)record->text.bytes;
+    if (status == DBT_OK && w->replay != NULL) status = replay_record(w, record, &stored, err);
+    if (status < 0 || stored) return status;
+    return write_record(w, record, err);
 }
 
 /* --- transactions --- */

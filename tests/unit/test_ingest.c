@@ -538,28 +538,191 @@ static void test_dedup__within_split_and_label(void **state)
     check_invariants();
 }
 
-static bool stop_at_third(void *context)
+/* --- an ingest that did not end --- */
+
+static int records_left; /* until it is stopped; -1: it is not */
+
+static bool stop_when_due(void *context)
 {
     (void)context;
-    static int calls;
-    return ++calls == 3;
+    return records_left >= 0 && records_left-- == 0;
 }
 
-static void test_interrupted__is_taken_out_by_the_next(void **state)
+static void test_interrupted__is_taken_out_when_another_comes_first(void **state)
 {
     (void)state;
     assert_ok(ingest(write_text("train.csv", "a,1\n")), err);
-    options.stop = stop_at_third;
+    options.stop = stop_when_due;
+    records_left = 2;
     assert_int_equal(ingest(write_text("b.csv", "c,2\nc,3\nc,4\n")), DBT_EINTERRUPTED);
     assert_non_null(strstr(err.message, "interrupted after 2 documents"));
     assert_int_equal(count("SELECT count(*) FROM document"), 3);
     assert_int_equal(count("SELECT count(*) FROM source WHERE status = 'loading'"), 1);
     check_invariants();
-    options.stop = NULL;
+    assert_ok(ingest(at("train.csv")), err); /* which is there, so that nothing is written */
+    assert_int_equal(count("SELECT count(*) FROM document"), 3);
     assert_ok(ingest(write_text("c.csv", "a,5\n")), err);
     assert_non_null(strstr(said, "the rows of 1 unfinished source were taken out\n"));
     assert_string_equal(rows(CORPUS), "train|a|1 train|a|5");
     assert_string_equal(rows("SELECT name FROM label"), "a");
+    check_invariants();
+}
+
+/* All that an ingest leaves, but ids and times. */
+#define OUTCOME                                                                                    \
+    "SELECT * FROM (SELECT 1, s.name, p.position, coalesce(l.name, '-'), d.text, o.name,"          \
+    " d.source_line FROM split_document p JOIN document d ON d.id = p.document_id"                 \
+    " JOIN split s ON s.id = p.split_id LEFT JOIN label l ON l.id = d.label_id"                    \
+    " JOIN source o ON o.id = d.source_id ORDER BY s.name, p.position)"                            \
+    " UNION ALL SELECT * FROM (SELECT 2, o.name, r.line, r.reason, r.raw, '', '' FROM reject r"    \
+    " JOIN source o ON o.id = r.source_id ORDER BY r.id)"                                          \
+    " UNION ALL SELECT * FROM (SELECT 3, name, format, status, documents, rejected, digest"        \
+    " FROM source ORDER BY id)"                                                                    \
+    " UNION ALL SELECT * FROM (SELECT 4, name, '', '', '', '', '' FROM label ORDER BY name)"
+
+static void renew_store(void)
+{
+    dbt_error problem = {0};
+    char path[160]; /* not at(): the callers hold what that gave */
+    (void)snprintf(path, sizeof path, "%s/test.db", folder);
+    assert_ok(dbt_store_close(store, &problem), problem);
+    assert_int_equal(unlink(path), 0);
+    assert_ok(dbt_store_open(path, DBT_STORE_CREATE, &store, &problem), problem);
+}
+
+/* Stopped after `n` records: DBT_OK when there were not so many. */
+static dbt_status ingest_some(const char *const paths[2], int n)
+{
+    records_left = n;
+    said[0] = '\0';
+    err = (dbt_error){0};
+    options.stop = stop_when_due;
+    return dbt_ingest(store, paths, 2, &options, &result, &err);
+}
+
+static const char a_csv[] = "label,text\nb,one\na,two\n";
+static const char b_csv[] = "label,text\na,\"three\nlines\"\nb,two,2\na,two\nc,four\n,five\na,two\n"
+                            "c,four\nb,\nd,six\n";
+
+/* Wherever it is stopped, once and again, the next one goes on to the same rows. */
+static void check_every_stop(const char *const paths[2])
+{
+    char expected[4096];
+    renew_store();
+    assert_ok(ingest_some(paths, -1), err);
+    int64_t documents = result.documents, duplicates = result.duplicates;
+    (void)snprintf(expected, sizeof expected, "%s", rows(OUTCOME));
+    for (int n = 0;; n++) {
+        renew_store();
+        dbt_status status = ingest_some(paths, n);
+        check_invariants();
+        if (status == DBT_OK) break;
+        if (status != DBT_EINTERRUPTED) fail_msg("after %d records: %s", n, err.message);
+        int64_t stored = count("SELECT count(*) FROM document");
+        int64_t loaded =
+            count("SELECT coalesce(sum(documents), 0) FROM source WHERE status = 'loaded'");
+        status = ingest_some(paths, n / 2);
+        assert_true(status == DBT_OK || status == DBT_EINTERRUPTED);
+        assert_true(count("SELECT count(*) FROM document") >= stored);
+        if (status != DBT_OK) assert_ok(ingest_some(paths, -1), err);
+        assert_string_equal(rows(OUTCOME), expected);
+        assert_null(strstr(said, "taken out"));
+        if (loaded == 0) {
+            assert_int_equal(result.documents, documents);
+            assert_int_equal(result.duplicates, duplicates);
+        }
+        check_invariants();
+    }
+    options.stop = NULL;
+}
+
+static void test_resume__goes_on_after_the_last_committed_row(void **state)
+{
+    (void)state;
+    static const entry folders[] = {{"c/train/neg/1.txt", "bad"},
+                                    {"c/train/neg/2.txt", "worse"},
+                                    {"c/train/pos/1.txt", "good"},
+                                    {"c/test/pos/9.txt", "fine"}};
+    static const entry files[] = {{"d/train.csv", a_csv}, {"d/test.csv", b_csv}};
+    const char *const tables[2] = {write_text("a.csv", a_csv), write_text("b.csv", b_csv)};
+    const char *const archives[2] = {write_archive("c.tar.gz", folders, 4),
+                                     write_archive("d.zip", files, 2)};
+    const char *const lines[2] = {
+        write_text("e.jsonl",
+                   "{\"label\":\"a\",\"text\":\"x\"}\n[]\n{\"label\":1,\"text\":\"y\"}\n"),
+        write_text("f.txt", "__label__b one\nnone\n__label__c two\n")};
+    options.max_rejects = -1;
+    check_every_stop(tables);
+    check_every_stop(archives);
+    check_every_stop(lines);
+    options.dedup = true;
+    check_every_stop(tables);
+    options.split = "mine";
+    options.label_column = "none";
+    check_every_stop(tables);
+}
+
+static void test_resume__what_reads_otherwise_now_is_read_anew(void **state)
+{
+    (void)state;
+    static const char *const later[] = {
+        "label,text\na,\"three\nlines\"\nb,two,2\na,two\nc,four\n,five\nx,two\n",
+        "label,text\na,\"three\nlines\"\nb,two,2\na,two\nc,for\n,five\na,two\nc,four\nb,\nd,six\n",
+        "label,text\na,\"three\nlines\"\nb,two,3\na,two\nc,four\n,five\na,two\nc,four\nb,\nd,six\n",
+        "label,text\na,\"three\nlines\"\n\nb,two,2\na,two\nc,four\n,five\na,two\nc,four\nb,\nd,"
+        "six\n",
+        "label,text\nz,other\n",
+        "label,text\na,\"three\nlines\"\n",
+        "label,text\na,\"three\nlines\"\nb,two,2\na,two\nc,four\n,five\na,two\n",
+    };
+    for (size_t i = 0; i < 2 * sizeof later / sizeof *later; i++) {
+        const char *const paths[2] = {write_text("a.csv", a_csv), write_text("b.csv", b_csv)};
+        const char *now = later[i / 2];
+        char expected[4096];
+        options.max_rejects = -1;
+        options.dedup = i % 2 != 0; /* of the second one alone */
+        renew_store();
+        (void)write_text("b.csv", now);
+        assert_ok(ingest_some(paths, -1), err);
+        (void)snprintf(expected, sizeof expected, "%s", rows(OUTCOME));
+        renew_store();
+        (void)write_text("b.csv", b_csv);
+        options.dedup = false;
+        assert_int_equal(ingest_some(paths, 10), DBT_EINTERRUPTED);
+        assert_int_equal(count("SELECT count(*) FROM document"), 8);
+        (void)write_text("b.csv", now);
+        options.dedup = i % 2 != 0;
+        assert_ok(ingest_some(paths, -1), err);
+        assert_non_null(strstr(said, "b.csv: goes on after 6 documents"));
+        assert_non_null(strstr(said, "of its documents were taken out"));
+        assert_string_equal(rows(OUTCOME), expected);
+        check_invariants();
+    }
+}
+
+static void test_resume__other_splits_lose_what_is_taken_out(void **state)
+{
+    (void)state;
+    const char *const paths[2] = {write_text("a.csv", a_csv), write_text("b.csv", b_csv)};
+    dbt_error problem = {0};
+    options.max_rejects = -1;
+    assert_int_equal(ingest_some(paths, 10), DBT_EINTERRUPTED);
+    assert_ok(
+        dbt__sql_exec(dbt__store_sql(store),
+                      "INSERT INTO split (name) VALUES ('held');"
+                      "INSERT INTO split_document SELECT 2, position, document_id FROM"
+                      " (SELECT row_number() OVER (ORDER BY document_id DESC) - 1 AS position,"
+                      " document_id FROM split_document);"
+                      "UPDATE split SET documents = 8 WHERE id = 2",
+                      &problem),
+        problem);
+    check_invariants();
+    options.split = NULL;
+    (void)write_text("b.csv", "label,text\na,\"three\nlines\"\nb,new\n");
+    assert_ok(ingest_some(paths, -1), err);
+    assert_string_equal(rows("SELECT d.text FROM split_document p JOIN document d ON d.id ="
+                             " p.document_id WHERE p.split_id = 2 ORDER BY position"),
+                        "three\nlines two one");
     check_invariants();
 }
 
@@ -660,7 +823,10 @@ int main(void)
         TEST(test_recognition__by_split_name_size_and_content),
         TEST(test_dedup__within_split_and_label),
         TEST(test_ingest__progress_tells_what_is_committed),
-        TEST(test_interrupted__is_taken_out_by_the_next),
+        TEST(test_interrupted__is_taken_out_when_another_comes_first),
+        TEST(test_resume__goes_on_after_the_last_committed_row),
+        TEST(test_resume__what_reads_otherwise_now_is_read_anew),
+        TEST(test_resume__other_splits_lose_what_is_taken_out),
         TEST(test_clean_up__that_was_killed_is_finished_by_the_next),
         TEST(test_labels__are_kept_byte_for_byte),
         TEST(test_labels__may_be_more_than_fit_in_memory),
