@@ -113,6 +113,7 @@ static dbt_status read_model(dbt_model *model, dbt__sql *sql, const char *run, d
     if (status == DBT_OK)
         status = dbt__vocabulary_load(sql, vectorizer_id, NULL, &model->vectorizer, err);
     if (status == DBT_OK) status = read_network(model, sql, &options, err);
+    if (status == DBT_OK) status = dbt__run_verify(sql, model->run_id, err);
     return status;
 }
 

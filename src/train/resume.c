@@ -329,6 +329,7 @@ dbt_status dbt__resume_state(dbt__fit *fit, dbt_error *err)
     dbt__progress *progress = &fit->progress;
     dbt_status status = dbt__checkpoint_read(fit->sql, run_id, fit->network, progress, &found, err);
     if (status == DBT_OK && found) status = check_progress(fit, err);
+    if (status == DBT_OK) status = dbt__run_verify(fit->sql, run_id, err);
     if (status == DBT_OK) status = compare_environment(fit, &moved, err);
     if (status == DBT_OK)
         status = dbt__run_reopen(fit->sql, run_id, moved ? progress->epoch : INT64_MAX, err);

@@ -1,10 +1,68 @@
 /* run.c: rows of run, run_label and epoch. */
 #include "run.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "settings.h"
 #include "weights.h"
+
+/* The digest of a run, and the one that is stored with it, '' when there is none. */
+static dbt_status hash_run(dbt__sql *sql, int64_t run_id, char digest[DBT__DIGEST_CHARS],
+                           char stored[DBT__DIGEST_CHARS], dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        sql,
+        "SELECT json_array(r.seed, r.vectorizer_id, json_remove(r.settings, '$.digest'),"
+        " (SELECT json_group_array(name) FROM (SELECT l.name FROM run_label m"
+        "  JOIN label l ON l.id = m.label_id WHERE m.run_id = r.id ORDER BY m.output))),"
+        " coalesce(r.settings ->> 'digest', '') FROM run r WHERE r.id = ?",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, run_id);
+    status = dbt__step(select, err);
+    if (status == DBT_DONE)
+        status = dbt__fail(err, DBT_EFORMAT, "run %lld is gone", (long long)run_id);
+    if (status == DBT_OK) {
+        dbt_text text = dbt__column_text(select, 0), old = dbt__column_text(select, 1);
+        if (text.data == NULL || old.data == NULL) status = dbt__out_of_memory(err, "a run");
+        if (status == DBT_OK) {
+            dbt__digest_text(dbt__hash(text.data, text.bytes, 0), digest);
+            (void)snprintf(stored, DBT__DIGEST_CHARS, "%s", old.data);
+        }
+    }
+    dbt__finalize(select);
+    return status;
+}
+
+static dbt_status write_digest(dbt__sql *sql, int64_t run_id, dbt_error *err)
+{
+    char digest[DBT__DIGEST_CHARS], stored[DBT__DIGEST_CHARS];
+    dbt__statement *update = NULL;
+    dbt_status status = hash_run(sql, run_id, digest, stored, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(
+            sql, "UPDATE run SET settings = json_set(settings, '$.digest', ?) WHERE id = ?",
+            &update, err);
+    if (status < 0) return status;
+    dbt__bind_string(update, 1, digest);
+    dbt__bind_int(update, 2, run_id);
+    status = dbt__run(update, err);
+    dbt__finalize(update);
+    return status;
+}
+
+dbt_status dbt__run_verify(dbt__sql *sql, int64_t run_id, dbt_error *err)
+{
+    char digest[DBT__DIGEST_CHARS], stored[DBT__DIGEST_CHARS];
+    dbt_status status = hash_run(sql, run_id, digest, stored, err);
+    if (status < 0 || stored[0] == '\0' || strcmp(digest, stored) == 0) return status;
+    return dbt__fail(err, DBT_EFORMAT,
+                     "run %lld: its settings, or the names of its labels, are not those that it "
+                     "was trained with",
+                     (long long)run_id);
+}
 
 /* The stored settings are the options, how many documents the run has of each split, and what a
  * resume compares. */
@@ -67,6 +125,7 @@ dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const 
     status = dbt__run_check_name(sql, options->name, err);
     if (status == DBT_OK) status = insert_run(sql, options, row, settings, run_id, err);
     if (status == DBT_OK) status = dbt__label_map_write(labels, sql, *run_id, err);
+    if (status == DBT_OK) status = write_digest(sql, *run_id, err);
     if (status == DBT_OK) status = dbt__sql_commit(sql, err);
     if (status < 0) dbt__sql_rollback(sql);
 out:

@@ -36,6 +36,9 @@ dbt_status dbt__run_check_name(dbt__sql *sql, const char *name, dbt_error *err) 
 dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
                            const dbt__label_map *labels, int64_t *run_id,
                            dbt_error *err) DBT_MUST_USE;
+/* Compares the run's seed, vectorizer, settings and names of labels with the digest that was stored
+ * when it was made. DBT_EFORMAT: they are others now. */
+dbt_status dbt__run_verify(dbt__sql *sql, int64_t run_id, dbt_error *err) DBT_MUST_USE;
 /* Inserts an epoch, inside the caller's transaction; raises best_epoch when it is the best. */
 dbt_status dbt__run_add_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *err) DBT_MUST_USE;
 /* The run goes on: it is 'running' again. Evaluations and predictions of weights that will change

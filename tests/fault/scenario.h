@@ -3,8 +3,9 @@
  * failed.
  *
  * A scenario is one command on a small file, through the public interface, in one thread so that
- * the same point fails in every run: three sources are ingested (empty, again after a crash), a run
- * is fitted, evaluated, predicted with, the file is looked at. It begins from a prepared file, a
+ * the same point fails in every run: three sources are ingested (into an empty file, again after a
+ * crash, on from where an ingest was stopped), a run is fitted, evaluated, predicted with, the file
+ * is looked at. It begins from a prepared file, a
  * copy of which is laid out for each run.
  *
  * scenario_check then looks at the file with SQLite's own file system (FAULTS I1 to I5): it is
@@ -19,15 +20,30 @@
 
 #include <dbtrain/status.h>
 
+/*
+ * X(program, name, kind), with what `program` is given.
+ *   ingest_after_a_crash   the log holds a half-loaded source
+ *   ingest_resumed         of one source some rows are there, and of these the last ones read
+ *                          otherwise now
+ *   fit_on_a_log           the documents are in the log
+ */
+#define SCENARIO_WRITE_LIST(X, program)                                                            \
+    X(program, ingest, SCENARIO_INGEST)                                                            \
+    X(program, ingest_after_a_crash, SCENARIO_INGEST_LOG)                                          \
+    X(program, ingest_resumed, SCENARIO_INGEST_RESUMED)                                            \
+    X(program, fit, SCENARIO_FIT)                                                                  \
+    X(program, fit_on_a_log, SCENARIO_FIT_LOG)                                                     \
+    X(program, evaluate, SCENARIO_EVALUATE)
+#define SCENARIO_LIST(X, program)                                                                  \
+    SCENARIO_WRITE_LIST(X, program)                                                                \
+    X(program, predict, SCENARIO_PREDICT)                                                          \
+    X(program, info, SCENARIO_INFO)
+
 typedef enum scenario_kind {
-    SCENARIO_INGEST,
-    SCENARIO_INGEST_LOG, /* after a crash: the log holds a half-loaded source */
-    SCENARIO_FIT,
-    SCENARIO_FIT_LOG, /* the documents are in the log */
-    SCENARIO_EVALUATE,
-    SCENARIO_PREDICT,
-    SCENARIO_INFO,
-    SCENARIOS
+#define SCENARIO_ENUM(program, name, kind) kind,
+    SCENARIO_LIST(SCENARIO_ENUM, )
+#undef SCENARIO_ENUM
+        SCENARIOS
 } scenario_kind;
 
 /* How a run of a scenario went. */

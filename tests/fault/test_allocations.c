@@ -8,16 +8,13 @@
  * The commit amount takes every 17th point of an ingest and a fit and every 85th of SQLite's in the
  * others, from another first one for each sweep.
  */
-#include "testing.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-#include "../scratch.h"
 #include "allocations.h"
 #include "amount.h"
-#include "scenario.h"
 #include "shimvfs.h"
+#include "sweep.h"
 
 #include <sqlite3.h>
 
@@ -80,21 +77,6 @@ static void sweep(scenario_kind scenario)
     }
 }
 
-#define SWEEP(name, scenario)                                                                      \
-    static void test_allocations__##name(void **state)                                             \
-    {                                                                                              \
-        (void)state;                                                                               \
-        sweep(scenario);                                                                           \
-    }
-
-SWEEP(ingest, SCENARIO_INGEST)
-SWEEP(ingest_after_a_crash, SCENARIO_INGEST_LOG)
-SWEEP(fit, SCENARIO_FIT)
-SWEEP(fit_on_a_log, SCENARIO_FIT_LOG)
-SWEEP(evaluate, SCENARIO_EVALUATE)
-SWEEP(predict, SCENARIO_PREDICT)
-SWEEP(info, SCENARIO_INFO)
-
 /* The shim is here for its speed alone: it waits for no disk. */
 static int let_through(const shim_call *call)
 {
@@ -102,23 +84,10 @@ static int let_through(const shim_call *call)
     return SQLITE_OK;
 }
 
-static int prepare(void **state)
+static void install(void)
 {
     allocations_install();
     shim_register(let_through);
-    return make_folder(state) == 0 && scenario_prepare(folder) ? 0 : -1;
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_allocations__ingest),
-        cmocka_unit_test(test_allocations__ingest_after_a_crash),
-        cmocka_unit_test(test_allocations__fit),
-        cmocka_unit_test(test_allocations__fit_on_a_log),
-        cmocka_unit_test(test_allocations__evaluate),
-        cmocka_unit_test(test_allocations__predict),
-        cmocka_unit_test(test_allocations__info),
-    };
-    return cmocka_run_group_tests(tests, prepare, remove_folder);
-}
+SWEEP_MAIN(test_allocations, SCENARIO_LIST)

@@ -5,17 +5,14 @@
  * Every run must end with a clear error or complete success, and the file must be as scenario_check
  * says.
  */
-#include "testing.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include <sqlite3.h>
 
-#include "../scratch.h"
 #include "amount.h"
-#include "scenario.h"
 #include "shimvfs.h"
+#include "sweep.h"
 
 /* What fails, and how. */
 typedef enum fault_kind {
@@ -100,37 +97,9 @@ static void sweep(scenario_kind scenario)
     assert_true(points > 10 && failed > 5);
 }
 
-#define SWEEP(name, scenario)                                                                      \
-    static void test_io_faults__##name(void **state)                                               \
-    {                                                                                              \
-        (void)state;                                                                               \
-        sweep(scenario);                                                                           \
-    }
-
-SWEEP(ingest, SCENARIO_INGEST)
-SWEEP(ingest_after_a_crash, SCENARIO_INGEST_LOG)
-SWEEP(fit, SCENARIO_FIT)
-SWEEP(fit_on_a_log, SCENARIO_FIT_LOG)
-SWEEP(evaluate, SCENARIO_EVALUATE)
-SWEEP(predict, SCENARIO_PREDICT)
-SWEEP(info, SCENARIO_INFO)
-
-static int prepare(void **state)
+static void install(void)
 {
     shim_register(fail_nth);
-    return make_folder(state) == 0 && scenario_prepare(folder) ? 0 : -1;
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_io_faults__ingest),
-        cmocka_unit_test(test_io_faults__ingest_after_a_crash),
-        cmocka_unit_test(test_io_faults__fit),
-        cmocka_unit_test(test_io_faults__fit_on_a_log),
-        cmocka_unit_test(test_io_faults__evaluate),
-        cmocka_unit_test(test_io_faults__predict),
-        cmocka_unit_test(test_io_faults__info),
-    };
-    return cmocka_run_group_tests(tests, prepare, remove_folder);
-}
+SWEEP_MAIN(test_io_faults, SCENARIO_LIST)

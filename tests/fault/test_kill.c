@@ -21,7 +21,13 @@
 #include "database.h"
 #include "program.h"
 
-enum { N_SOURCES = 24, SOURCE_ROWS = 25, COMMIT_KILLS = 300, NIGHTLY_KILLS = 10000 };
+enum {
+    N_SOURCES = 24,
+    SOURCE_ROWS = 25,
+    LONG_ROWS = 250000, /* of the source that is committed in parts */
+    COMMIT_KILLS = 300,
+    NIGHTLY_KILLS = 10000
+};
 
 static uint64_t seed, drawn;
 
@@ -94,6 +100,15 @@ static const char ingest_contents[] =
 
 static char expected_ingest[256], expected_fit[1024];
 static size_t ingest_bytes, fit_bytes; /* that they print */
+
+/* Keeps what an undisturbed command has left. */
+static void learn_contents(const char *query, char *text, size_t bytes)
+{
+    sqlite3 *handle = open_database(work, SQLITE_OPEN_READWRITE);
+    (void)snprintf(text, bytes, "%s", ask_text(handle, query));
+    (void)sqlite3_close(handle);
+    assert_true(strlen(text) > 10);
+}
 
 /* --- a kill --- */
 
@@ -196,6 +211,94 @@ static void test_kill__ingest_ends_by_the_signal(void **state)
     (void)state;
     kill_ingest_with(SIGINT, wanted_kills() / 10);
     kill_ingest_with(SIGTERM, wanted_kills() / 10);
+}
+
+/* --- one long source --- */
+
+static const char long_contents[] =
+    "SELECT count(*) || '/' || sum(position * length(text)) || '/' || sum(source_line <> position "
+    "+ 1)"
+    " || '/' || min(text = position) FROM split_document JOIN document ON id = document_id";
+
+/* Sound, whole commits, and nothing that was committed has gone: no id is given twice, so that the
+ * highest tells how many rows were ever written. */
+static int64_t check_long(int64_t before)
+{
+    copy_database(work, copy);
+    if (!exists(copy)) return 0;
+    sqlite3 *handle = open_database(copy, SQLITE_OPEN_READWRITE);
+    int64_t n = 0;
+    assert_sound(handle);
+    if (has_tables(handle)) {
+        n = ask_number(handle, "SELECT count(*) FROM document");
+        assert_int_equal(n, ask_number(handle, "SELECT coalesce(max(id), 0) FROM document"));
+        assert_int_equal(n, ask_number(handle, "SELECT coalesce(sum(documents), 0) FROM source"));
+        assert_int_equal(n, ask_number(handle, "SELECT coalesce(sum(documents), 0) FROM split"));
+        assert_in_range(ask_number(handle, "SELECT count(*) FROM source"), n > 0, 1);
+    }
+    assert_in_range(n, before, LONG_ROWS);
+    (void)sqlite3_close(handle);
+    return n;
+}
+
+static const char *write_long_source(void)
+{
+    const char *path = path_of("long.csv");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < LONG_ROWS; i++)
+        assert_true(fprintf(file, "%c,%d\n", 'a' + i % 3, i) > 0);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+/* True when it got through. Every second kill comes after a commit was shown. */
+static bool kill_long(const char *const *words, double seconds, bool *resumed)
+{
+    program child;
+    program_start(&child, true, words);
+    bool ended = false;
+    if (draw(2) < 1)
+        while (!ended && strstr(child.text, " documents, ") == NULL)
+            ended = program_hear(&child, child.length + 1);
+    if (!ended && !program_listen(&child, draw(seconds))) (void)kill(child.pid, SIGKILL);
+    int status = program_wait(&child);
+    *resumed = strstr(child.text, "goes on after") != NULL;
+    if (strstr(child.text, "taken out") != NULL || (WIFEXITED(status) && WEXITSTATUS(status) != 0))
+        fail_msg("DBT_SEED=%llu: %s", (unsigned long long)seed, child.text);
+    program_release(&child);
+    return WIFEXITED(status);
+}
+
+static void test_kill__ingest_goes_on_after_its_last_commit(void **state)
+{
+    (void)state;
+    const char *const words[] = {"ingest", work, write_long_source(), "--split", "long", NULL};
+    char expected[256];
+    long through = 0, resumed = 0, kills = choose_amount(3, 20, 1000);
+    remove_database(work);
+    double begin = program_clock();
+    assert_int_equal(program_run(words), 0);
+    double seconds = program_clock() - begin;
+    learn_contents(long_contents, expected, sizeof expected);
+    remove_database(work);
+    for (long i = 0, stored = 0; i < kills;) {
+        bool goes_on, done = kill_long(words, seconds, &goes_on);
+        if (goes_on ? stored == 0 : done && stored > 0)
+            fail_msg("%ld rows were there: resumed %d", stored, goes_on);
+        resumed += goes_on;
+        stored = (long)check_long(stored);
+        i += !done;
+        if (!done) continue;
+        sqlite3 *handle = open_database(work, SQLITE_OPEN_READWRITE);
+        assert_string_equal(ask_text(handle, long_contents), expected);
+        (void)sqlite3_close(handle);
+        remove_database(work);
+        stored = 0;
+        through++;
+    }
+    print_message("%ld kills within a source, %ld went on, %ld got through, DBT_SEED=%llu\n", kills,
+                  resumed, through, (unsigned long long)seed);
 }
 
 /* --- fit --- */
@@ -332,14 +435,6 @@ static void test_kill__a_resumed_run_ends_with_the_same_weights(void **state)
 
 /* --- preparation --- */
 
-static void learn_contents(const char *query, char *text, size_t bytes)
-{
-    sqlite3 *handle = open_database(work, SQLITE_OPEN_READWRITE);
-    (void)snprintf(text, bytes, "%s", ask_text(handle, query));
-    (void)sqlite3_close(handle);
-    assert_true(strlen(text) > 10);
-}
-
 /* Runs a command undisturbed and says how much it prints. */
 static size_t run_once(const char *const *words, bool terminal)
 {
@@ -376,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kill__ingest_keeps_what_it_showed),
         cmocka_unit_test(test_kill__ingest_ends_by_the_signal),
+        cmocka_unit_test(test_kill__ingest_goes_on_after_its_last_commit),
         cmocka_unit_test(test_kill__fit_keeps_what_it_showed),
         cmocka_unit_test(test_kill__fit_ends_by_the_signal),
         cmocka_unit_test(test_kill__a_resumed_run_ends_with_the_same_weights),

@@ -7,17 +7,14 @@
  * completes it. Every second time the power fails again while that state is recovered and worked
  * on.
  */
-#include "testing.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../scratch.h"
 #include "amount.h"
 #include "base.h"
 #include "crashvfs.h"
-#include "scenario.h"
+#include "sweep.h"
 
 enum { COMMIT_STATES = 4, NIGHTLY_STATES = 100 };
 
@@ -77,34 +74,10 @@ static void sweep(scenario_kind scenario)
     assert_true(losses > (step == 1 ? 10 * (long)states : 0));
 }
 
-#define SWEEP(name, scenario)                                                                      \
-    static void test_power_loss__##name(void **state)                                              \
-    {                                                                                              \
-        (void)state;                                                                               \
-        sweep(scenario);                                                                           \
-    }
-
-SWEEP(ingest, SCENARIO_INGEST)
-SWEEP(ingest_after_a_crash, SCENARIO_INGEST_LOG)
-SWEEP(fit, SCENARIO_FIT)
-SWEEP(fit_on_a_log, SCENARIO_FIT_LOG)
-SWEEP(evaluate, SCENARIO_EVALUATE)
-
-static int prepare(void **state)
+static void install(void)
 {
     crash_begin(0);
     shim_register(crash_hook);
-    return make_folder(state) == 0 && scenario_prepare(folder) ? 0 : -1;
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_power_loss__ingest),
-        cmocka_unit_test(test_power_loss__ingest_after_a_crash),
-        cmocka_unit_test(test_power_loss__fit),
-        cmocka_unit_test(test_power_loss__fit_on_a_log),
-        cmocka_unit_test(test_power_loss__evaluate),
-    };
-    return cmocka_run_group_tests(tests, prepare, remove_folder);
-}
+SWEEP_MAIN(test_power_loss, SCENARIO_WRITE_LIST)

@@ -236,6 +236,11 @@ static void test_model__damage_is_told(void **state)
         {"UPDATE run SET settings = json_set(settings, '$.classes', 4)", "labels"},
         {"UPDATE run SET settings = '[]'", "not a JSON object"},
         {"DELETE FROM run_label WHERE output = 2", "lacks output 2"},
+        {"UPDATE run SET settings = json_set(settings, '$.dropout', 0.1)", "its settings"},
+        {"UPDATE run SET seed = seed + 1", "its settings"},
+        {"UPDATE label SET name = 'x' || name WHERE id = 3", "the names of its labels"},
+        {"UPDATE run_label SET label_id = 3 - label_id WHERE label_id < 3",
+         "the names of its labels"},
         {"DELETE FROM feature WHERE id = 7", "feature 7 is missing"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

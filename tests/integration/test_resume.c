@@ -657,7 +657,9 @@ static void test_resume__on_another_processor_is_told_and_takes_back_what_was_ah
     store = reopen(path);
     assert_int_equal(ask(store, "SELECT best_epoch FROM run WHERE id = 2"), 3);
     run_sql(store, "DELETE FROM checkpoint WHERE run_id = 2"); /* of a slow machine */
-    run_sql(store, "UPDATE run SET settings = json_set(settings, '$.kernels', 'abacus')");
+    run_sql(store,
+            "UPDATE run SET settings = json_remove(json_set(settings, '$.kernels', 'abacus'),"
+            " '$.digest')");
     options.resume = 2;
     assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EINTERRUPTED);
     assert_non_null(strstr(s.notes, "run 2 was begun on another processor"));
@@ -672,6 +674,8 @@ static void test_resume__on_another_processor_is_told_and_takes_back_what_was_ah
     close_store(store);
 }
 
+#define OTHER_RUN "its settings, or the names of its labels, are not those that it was trained with"
+
 static void test_resume__a_damaged_checkpoint_is_told(void **state)
 {
     (void)state;
@@ -683,6 +687,9 @@ static void test_resume__a_damaged_checkpoint_is_told(void **state)
         {"UPDATE run SET settings = json_set(settings, '$.steps_per_epoch', 4)",
          "its checkpoint, at epoch 1, step 5, is not of this run"},
         {"UPDATE parameter SET value = x'00'", "not of the run's shape"},
+        {"UPDATE run SET settings = json_set(settings, '$.learning_rate', 0.5)", OTHER_RUN},
+        {"UPDATE run SET settings = json_set(settings, '$.kernels', 'abacus')", OTHER_RUN},
+        {"UPDATE label SET name = name || 's' WHERE id = 2", OTHER_RUN},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dbt_store *store = make_quickstart("damaged.db");
