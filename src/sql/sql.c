@@ -34,8 +34,21 @@
 #define SCHEMA_MAX_LOOKS 20000
 #define SCHEMA_MAX_BYTES (64 << 20)
 
+/*
+ * What one step of a statement may take: instructions of SQLite's machine, for each byte of the
+ * file and its log, and some for free. A row has a dozen bytes or more with its place in the split,
+ * and a scan, a join or a sort takes some tens of instructions for each; but in a forged tree, in
+ * which many pages point at one, a few pages can hold rows without end.
+ */
+#define STEP_LOOK_EVERY 1000000
+#define STEP_FREE_LOOKS 20
+#define STEP_BYTES_A_LOOK 10000
+
 struct dbt__sql {
     sqlite3 *handle;
+    int64_t looks;   /* at the step under way */
+    bool is_endless; /* it took too much */
+    bool is_unwatched;
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
     char *path;             /* as the caller gave it, for messages */
 };
@@ -91,6 +104,10 @@ static dbt_status map_code(int extended)
 /* Records what `code`, or for SQLITE_OK the connection's last error, was. */
 static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
 {
+    if (sql->is_endless)
+        return dbt__fail(err, DBT_EFORMAT,
+                         "'%s': a table seems to have rows without end: the file is damaged",
+                         sql->path);
     const char *text = code == SQLITE_OK ? sqlite3_errmsg(sql->handle) : sqlite3_errstr(code);
     if (code == SQLITE_OK) code = sqlite3_extended_errcode(sql->handle);
     dbt_status status = map_code(code);
@@ -173,6 +190,25 @@ out:
     return status;
 }
 
+/* Of the file and its log. */
+static int64_t count_bytes(const dbt__sql *sql)
+{
+    char log[4096 + 8];
+    struct stat facts;
+    int64_t bytes = stat(sql->path, &facts) == 0 ? (int64_t)facts.st_size : 0;
+    int length = snprintf(log, sizeof log, "%s-wal", sql->path);
+    if (length < (int)sizeof log && stat(log, &facts) == 0) bytes += (int64_t)facts.st_size;
+    return bytes;
+}
+
+static int watch_step(void *context)
+{
+    dbt__sql *sql = context;
+    if (++sql->looks > STEP_FREE_LOOKS && !sql->is_unwatched)
+        sql->is_endless = sql->looks > STEP_FREE_LOOKS + count_bytes(sql) / STEP_BYTES_A_LOOK;
+    return sql->is_endless;
+}
+
 static int watch_schema(void *context)
 {
     schema_guard *guard = context;
@@ -224,6 +260,7 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
         dbt__sql_exec(sql, "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON", err);
     if (status == DBT_OK) status = read_schema(sql, err);
     if (status == DBT_OK) status = dbt__sql_exec(sql, "PRAGMA synchronous = FULL", err);
+    sqlite3_progress_handler(sql->handle, STEP_LOOK_EVERY, watch_step, sql);
     return status;
 }
 
@@ -327,6 +364,7 @@ void dbt__sql_close(dbt__sql *sql)
 
 dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err)
 {
+    sql->looks = 0;
     if (sqlite3_exec(sql->handle, script, NULL, NULL, NULL) == SQLITE_OK) return DBT_OK;
     return fail_sql(sql, SQLITE_OK, err);
 }
@@ -465,6 +503,7 @@ dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **
         if (status == DBT_EINTERNAL) status = DBT_EUSAGE;
         return dbt__fail(err, status, "%s", inner.message);
     }
+    sql->is_unwatched = true; /* how long it takes is the user's affair */
     *bytes = (size_t)(tail - text);
     if (text[*bytes - 1] == ';') --*bytes;
     return DBT_OK;
@@ -517,6 +556,7 @@ void dbt__bind_null(dbt__statement *statement, int index)
 dbt_status dbt__step(dbt__statement *statement, dbt_error *err)
 {
     if (statement->failed != SQLITE_OK) return fail_sql(statement->sql, statement->failed, err);
+    statement->sql->looks = 0;
     switch (sqlite3_step(statement->handle)) {
     case SQLITE_ROW:
         return DBT_OK;

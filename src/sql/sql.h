@@ -4,7 +4,8 @@
  * A connection and its statements belong to one thread at a time. Every failure carries SQLite's
  * own message and is mapped: BUSY and LOCKED to DBT_ELOCKED, FULL and IOERR and READONLY and
  * CANTOPEN to DBT_EIO, NOMEM to DBT_ENOMEM, CORRUPT and NOTADB and a missing file to DBT_EFORMAT,
- * TOOBIG to DBT_EDATA, INTERRUPT to DBT_EINTERRUPTED, else DBT_EINTERNAL.
+ * TOOBIG to DBT_EDATA, INTERRUPT to DBT_EINTERRUPTED, else DBT_EINTERNAL. A step that takes longer
+ * than any can on a sound file of its size is ended: DBT_EFORMAT.
  *
  * Statements: bind (indices from 1), step until DBT_DONE, reset. Binding cannot fail visibly: the
  * first failure is kept and reported by the next step, so that a row of binds needs one check.
@@ -73,7 +74,7 @@ dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statem
 /*
  * Prepares a user's query: exactly one statement that reads and yields columns, without parameters.
  * *bytes is its length in `text` without the closing semicolon. DBT_EUSAGE says what is wrong with
- * it.
+ * it. From then on steps of this connection may take any time.
  */
 dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **statement,
                               size_t *bytes, dbt_error *err) DBT_MUST_USE;

@@ -316,6 +316,71 @@ static void test_damage__a_flipped_byte_is_told_or_changes_no_number(void **stat
 
 #define PAGE_BYTES ((size_t)16384)
 
+static void put_number(unsigned char *at, uint64_t value, int bytes)
+{
+    while (bytes-- > 0) {
+        at[bytes] = (unsigned char)value;
+        value >>= 8;
+    }
+}
+
+static uint64_t get_number(const unsigned char *at, int bytes)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++)
+        value = value << 8 | at[i];
+    return value;
+}
+
+/* An inner page of a table, all children of which are one page. */
+static void forge_page(unsigned char *page, uint64_t child)
+{
+    enum { CHILDREN = 2000, CELL = PAGE_BYTES - 5, HEAD = 12 };
+    memset(page, 0, PAGE_BYTES);
+    page[0] = 5;
+    put_number(page + 3, CHILDREN, 2);
+    put_number(page + 5, CELL, 2);
+    put_number(page + 8, child, 4);
+    for (size_t i = 0; i < CHILDREN; i++)
+        put_number(page + HEAD + 2 * i, CELL, 2); /* the same cell */
+    put_number(page + CELL, child, 4);
+    page[CELL + 4] = 1; /* its key */
+}
+
+/* The table gets 2000^4 leaves: three pages are added, each of which points at the next. */
+static void test_damage__a_table_without_end_is_refused(void **state)
+{
+    (void)state;
+    enum { ADDED = 3 };
+    size_t bytes;
+    dbt_error err = {0};
+    dbt_store *store;
+    dbt_info info;
+    unsigned char *data = make_fitted(&bytes);
+    assert_ok(dbt_store_open(path_of("fitted.db"), DBT_STORE_READ, &store, &err), err);
+    uint64_t root =
+        (uint64_t)ask(store, "SELECT rootpage FROM sqlite_schema WHERE name = 'document'");
+    close_store(store);
+    unsigned char *forged = calloc(1, bytes + ADDED * PAGE_BYTES);
+    assert_non_null(forged);
+    memcpy(forged, data, bytes);
+    unsigned char *top = forged + (root - 1) * PAGE_BYTES;
+    uint64_t pages = bytes / PAGE_BYTES, leaf = get_number(top + get_number(top + 12, 2), 4);
+    assert_int_equal(top[0], 5);
+    forge_page(top, pages + 1);
+    for (uint64_t i = 0; i < ADDED; i++)
+        forge_page(forged + (pages + i) * PAGE_BYTES, i + 1 < ADDED ? pages + i + 2 : leaf);
+    put_number(forged + 28, pages + ADDED, 4);
+    write_file(path_of("forged.db"), forged, bytes + ADDED * PAGE_BYTES);
+    assert_ok(dbt_store_open(path_of("forged.db"), DBT_STORE_READ, &store, &err), err);
+    assert_int_equal(dbt_info_read(store, &info, &err), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "rows without end"));
+    dbt_info_release(&info);
+    close_store(store);
+    free(forged);
+    free(data);
+}
+
 static void test_damage__settings_belong_to_what_was_fitted(void **state)
 {
     (void)state;
@@ -438,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_schema__no_trigger_runs_even_on_a_users_table),
         cmocka_unit_test(test_schema__one_without_end_is_refused_in_bounded_memory),
         cmocka_unit_test(test_damage__a_flipped_byte_is_told_or_changes_no_number),
+        cmocka_unit_test(test_damage__a_table_without_end_is_refused),
         cmocka_unit_test(test_damage__settings_belong_to_what_was_fitted),
         cmocka_unit_test(test_damage__a_file_cut_short_is_refused),
         cmocka_unit_test(test_file__what_is_no_database_is_refused),
