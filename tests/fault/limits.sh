@@ -3,23 +3,9 @@
 # descriptors, file size, disk, a full stdout, a read-only medium. It never hangs, ends with the exit code that
 # says why, leaves a sound file, and does its work when there is enough again.
 #
-# DBTRAIN is the program. What the machine does not allow is skipped with a word. SANITIZED (not empty): the program
+# What the machine does not allow is skipped with a word. SANITIZED (not empty): the program
 # is built with a sanitizer, which needs more address space than is tried here.
-set -u
-here=$(cd "$(dirname "$0")" && pwd)
-data=$here/../data/quickstart-train.csv
-program=${DBTRAIN:-$here/../../build/cli/dbtrain}
-[ "${DBT_AMOUNT-}" = nightly ] && nightly=yes || nightly=no
-scratch=$(mktemp -d) || exit 2
-trap 'rm -rf "$scratch"' EXIT
-trap 'exit 130' INT TERM
-cd "$scratch" || exit 2
-failed=0
-fail() {
-    echo "FAILED: $*" >&2
-    tail -n 5 messages | sed 's/^/    /' >&2
-    failed=1
-}
+. "$(dirname "$0")/common.sh"
 # dbtrain, but killed when it hangs (137)
 run() { timeout -s KILL 120 "$program" "$@" >messages 2>&1; }
 limited() { # OPTION VALUE ARGUMENT...: dbtrain with `ulimit OPTION VALUE`; no descriptor is the shell's by then
@@ -35,14 +21,10 @@ small='--epochs 2 --units 8 --top-k 200 --batch-size 16 --threads 2'
 fit() { run fit "$1" $small; }
 check() { # CODE ALLOWED WHAT: the exit code is one of those, and the file is sound
     case " $2 " in *" $1 "*) ;; *) fail "$3: exit $1, not one of $2" ;; esac
-    [ ! -s work.db ] || [ "$(sqlite3 work.db 'pragma integrity_check' 'pragma foreign_key_check')" = ok ] ||
-        fail "$3: the file is not sound"
+    [ ! -s work.db ] || sound work.db || fail "$3: the file is not sound"
 }
-fresh() { # the ingested file, without a trace of an earlier run
-    rm -f work.db*
-    cp ingested.db work.db
-}
-run ingest ingested.db "$data" || { fail 'ingest'; exit 1; }
+rows=$data/quickstart-train.csv
+run ingest ingested.db "$rows" || { fail 'ingest'; exit 1; }
 
 if [ -n "${SANITIZED-}" ]; then
     echo 'skipped under a sanitizer: little address space'
@@ -57,7 +39,7 @@ else
         check $code '0 7 127' "fit with $kib KiB of address space" # 127: the loader finds no room
         [ $code -eq 0 ] && enough=yes
         rm -f work.db*
-        limited -v $kib ingest work.db "$data"
+        limited -v $kib ingest work.db "$rows"
         check $? '0 7 127' "ingest with $kib KiB of address space"
         kib=$((kib + step))
     done
@@ -69,7 +51,7 @@ for n in 4 5 6 7 8 9 10 11 12 14 16 32; do
     limited -n $n fit work.db $small
     check $? '0 1 6 7 127' "fit with $n descriptors"
     rm -f work.db*
-    limited -n $n ingest work.db "$data"
+    limited -n $n ingest work.db "$rows"
     check $? '0 3 6 127' "ingest with $n descriptors" # 3: none is left for the source
 done
 
@@ -81,9 +63,9 @@ while [ $blocks -le 1600 ]; do
     check $? '0 6' "fit with files of up to $blocks blocks"
     fit work.db || fail "fit after files of up to $blocks blocks"
     rm -f work.db*
-    limited -f $blocks ingest work.db "$data"
+    limited -f $blocks ingest work.db "$rows"
     check $? '0 6' "ingest with files of up to $blocks blocks"
-    run ingest work.db "$data" || fail "ingest after files of up to $blocks blocks"
+    run ingest work.db "$rows" || fail "ingest after files of up to $blocks blocks"
     [ "$(sqlite3 work.db 'select count(*) from document')" = 440 ] || fail "rows after $blocks blocks"
     blocks=$((blocks + step))
 done
@@ -100,7 +82,7 @@ if unshare -Urm true 2>/dev/null; then
     while [ $size -le 2048 ]; do
         rm -f work.db*
         # What is on the small disk is copied out again before it goes.
-        DATA=$data SIZE=$size unshare -Urm sh -c '
+        DATA=$rows SIZE=$size unshare -Urm sh -c '
             mount -t tmpfs -o size=${SIZE}k tmpfs disk && cp "$DATA" disk/train.csv || exit 77
             timeout -s KILL 120 "$0" ingest disk/work.db disk/train.csv
             code=$?

@@ -460,12 +460,13 @@ bool scenario_prepare(const char *where)
         (void)snprintf(source[i], sizeof source[i], "%s/%d.csv", folder, i);
         if (!write_source(i)) return false;
     }
-    bool ok =
-        leave_stopped() && run_undisturbed(SCENARIO_INGEST, "ingested.db") &&
-        leave_log("logged.db",
-                  "UPDATE document SET weight = weight; UPDATE label SET name = name") &&
-        run_undisturbed(SCENARIO_FIT, "fitted.db") &&
-        leave_log("crashed.db", "UPDATE source SET status = 'loading', digest = NULL WHERE id = 2");
+    bool ok = leave_stopped() && run_undisturbed(SCENARIO_INGEST, "ingested.db") &&
+              leave_log("logged.db",
+                        "UPDATE document SET weight = weight; UPDATE label SET name = name") &&
+              run_undisturbed(SCENARIO_FIT, "fitted.db") &&
+              leave_log("crashed.db",
+                        "UPDATE source SET status = 'loading', digest = NULL WHERE id = 2;"
+                        "DROP TABLE row_block; DROP TABLE row_cache; PRAGMA user_version = 1");
     for (int kind = 0; ok && kind < SCENARIOS; kind++)
         ok = run_undisturbed((scenario_kind)kind, NULL);
     return ok;

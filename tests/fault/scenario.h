@@ -22,7 +22,7 @@
 
 /*
  * X(program, name, kind), with what `program` is given.
- *   ingest_after_a_crash   the log holds a half-loaded source
+ *   ingest_after_a_crash   the log holds a half-loaded source and the schema of an older version
  *   ingest_resumed         of one source some rows are there, and of these the last ones read
  *                          otherwise now
  *   fit_on_a_log           the documents are in the log

@@ -538,6 +538,79 @@ static void test_dedup__within_split_and_label(void **state)
     check_invariants();
 }
 
+static void renew_store(void)
+{
+    dbt_error problem = {0};
+    char path[160]; /* not at(): the callers hold what that gave */
+    (void)snprintf(path, sizeof path, "%s/test.db", folder);
+    assert_ok(dbt_store_close(store, &problem), problem);
+    assert_int_equal(unlink(path), 0);
+    assert_ok(dbt_store_open(path, DBT_STORE_CREATE, &store, &problem), problem);
+}
+
+/* --- a file that changes while it is read --- */
+
+enum { CHANGING_ROWS = 60000, CHANGING_ROW_BYTES = 12 };
+
+static void (*change)(const char *path); /* done before the first record is taken */
+static char changing[160];
+
+static bool change_in_time(void *context)
+{
+    (void)context;
+    if (change != NULL) change(changing);
+    change = NULL;
+    return false;
+}
+
+static void shrink(const char *path)
+{
+    assert_int_equal(truncate(path, (off_t)40000 * CHANGING_ROW_BYTES), 0);
+}
+
+static void grow(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND);
+    assert_int_equal(write(fd, "b,row 60000\n", CHANGING_ROW_BYTES), CHANGING_ROW_BYTES);
+    assert_int_equal(close(fd), 0);
+}
+
+static void rewrite(const char *path)
+{
+    int fd = open(path, O_WRONLY);
+    off_t last = (off_t)(CHANGING_ROWS - 1) * CHANGING_ROW_BYTES;
+    assert_int_equal(pwrite(fd, "b", 1, last), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+static void test_ingest__a_file_that_changes_while_it_is_read_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*change)(const char *path);
+        int64_t documents, labels;
+    } cases[] = {{shrink, 40000, 1}, {grow, 60001, 2}, {rewrite, 60000, 2}};
+    static char text[CHANGING_ROWS * CHANGING_ROW_BYTES + 1];
+    /* The clock of a file system is coarse: a change must not fall into the tick of the making. */
+    const struct timespec long_ago[2] = {{1, 0}, {1, 0}};
+    for (int i = 0; i < CHANGING_ROWS; i++)
+        (void)snprintf(text + (size_t)i * CHANGING_ROW_BYTES, CHANGING_ROW_BYTES + 1,
+                       "a,row %05d\n", i);
+    (void)snprintf(changing, sizeof changing, "%s/changing.csv", folder);
+    options.stop = change_in_time;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_bytes(changing, text, sizeof text - 1);
+        assert_int_equal(utimensat(AT_FDCWD, changing, long_ago, 0), 0);
+        renew_store();
+        change = cases[i].change;
+        assert_ok(ingest(changing), err);
+        assert_non_null(strstr(said, "changing.csv: changed while it was read\n"));
+        assert_int_equal(result.documents, cases[i].documents);
+        assert_int_equal(count("SELECT count(*) FROM label"), cases[i].labels);
+        check_invariants();
+    }
+}
+
 /* --- an ingest that did not end --- */
 
 static int records_left; /* until it is stopped; -1: it is not */
@@ -579,16 +652,6 @@ static void test_interrupted__is_taken_out_when_another_comes_first(void **state
     " UNION ALL SELECT * FROM (SELECT 3, name, format, status, documents, rejected, digest"        \
     " FROM source ORDER BY id)"                                                                    \
     " UNION ALL SELECT * FROM (SELECT 4, name, '', '', '', '', '' FROM label ORDER BY name)"
-
-static void renew_store(void)
-{
-    dbt_error problem = {0};
-    char path[160]; /* not at(): the callers hold what that gave */
-    (void)snprintf(path, sizeof path, "%s/test.db", folder);
-    assert_ok(dbt_store_close(store, &problem), problem);
-    assert_int_equal(unlink(path), 0);
-    assert_ok(dbt_store_open(path, DBT_STORE_CREATE, &store, &problem), problem);
-}
 
 /* Stopped after `n` records: DBT_OK when there were not so many. */
 static dbt_status ingest_some(const char *const paths[2], int n)
@@ -823,6 +886,7 @@ int main(void)
         TEST(test_recognition__by_split_name_size_and_content),
         TEST(test_dedup__within_split_and_label),
         TEST(test_ingest__progress_tells_what_is_committed),
+        TEST(test_ingest__a_file_that_changes_while_it_is_read_is_told),
         TEST(test_interrupted__is_taken_out_when_another_comes_first),
         TEST(test_resume__goes_on_after_the_last_committed_row),
         TEST(test_resume__what_reads_otherwise_now_is_read_anew),
