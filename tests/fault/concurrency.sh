@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/fault/concurrency.sh: others use the file while dbtrain works (FAULTS A9, A10, B1 to B6, B9): shells that
+# tests/fault/concurrency.sh: others use the file while dbtrain works (FAULTS A9, A10, B1 to B6, B9, G2): shells that
 # read, hold locks, empty the log, drop tables and delete rows, a second dbtrain, a file that is replaced, files that do
 # not belong together.
 . "$(dirname "$0")/common.sh"
@@ -78,6 +78,17 @@ while [ $rounds -gt 0 ]; do
     [ "$(sqlite3 work.db "$weights" 'select count(*) from epoch')" = "$(printf '%s\n8' "$expected")" ] ||
         fail 'the log was emptied: something is lost'
 done
+
+# A terminal's Ctrl-Z, or a machine that sleeps (G2).
+fresh
+"$program" fit work.db --validation test --batch-size 4 --units 32 --epochs 8 --patience 8 --seed 1 >messages 2>&1 &
+pid=$!
+await 'select 1 from epoch'
+kill -STOP $pid
+sleep 1
+kill -CONT $pid
+wait $pid || fail 'a fit that was stopped and continued'
+[ "$(sqlite3 work.db "$weights")" = "$expected" ] || fail 'being stopped for a while changed the weights'
 
 # A second dbtrain is refused at once (B3); rows that are deleted meanwhile are missed where texts are read: in a
 # single endless epoch (B5).

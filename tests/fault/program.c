@@ -43,6 +43,10 @@ void program_start(program *child, bool terminal, const char *const *arguments)
     *child = (program){.output = ends[0], .text = calloc(1, 1), .pid = fork()};
     if (child->pid < 0) abort();
     if (child->pid == 0) {
+        /* A test in the background may have been told to ignore some of them. */
+        static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            (void)signal(numbers[i], SIG_DFL);
         (void)dup2(ends[1], STDOUT_FILENO);
         (void)dup2(ends[1], STDERR_FILENO);
         (void)close(ends[0]);

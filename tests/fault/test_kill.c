@@ -1,5 +1,5 @@
 /*
- * test_kill.c: the real program is killed at random moments (FAULTS A1, A2, A3, G1, G5).
+ * test_kill.c: the real program is killed at random moments (FAULTS A1, A2, A3, G1, G2, G5).
  *
  * `dbtrain ingest` shows on its terminal how many documents are committed, `dbtrain fit` prints an
  * epoch after it was committed: what was shown before the kill must be in the file after it. The
@@ -376,6 +376,7 @@ static void test_kill__fit_ends_by_the_signal(void **state)
     (void)state;
     kill_fit_with(SIGINT, wanted_kills() / 10);
     kill_fit_with(SIGTERM, wanted_kills() / 10);
+    kill_fit_with(SIGHUP, wanted_kills() / 30);
 }
 
 /* --- resume --- */
