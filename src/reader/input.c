@@ -40,7 +40,8 @@ struct dbt__input {
     dbt__buffer kept; /* bytes read ahead: the head, and all of a pipe while `keeping` */
     size_t given;     /* bytes of `kept` that were given out */
     bool keeping;
-    int error; /* errno of the read that failed inside libarchive */
+    int error;        /* errno of the read that failed inside libarchive */
+    dbt__buffer path; /* of the archive's entry */
 };
 
 static dbt_status fail_read(const dbt__input *input, int error, dbt_error *err)
@@ -117,6 +118,7 @@ void dbt__input_close(dbt__input *input)
     if (input->owned && input->fd >= 0) (void)close(input->fd);
     dbt__hasher_free(input->hasher);
     dbt__buffer_release(&input->kept);
+    dbt__buffer_release(&input->path);
     dbt__free(input->block);
     dbt__free(input->name);
     dbt__free(input);
@@ -408,6 +410,22 @@ dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *
     return status;
 }
 
+/* "./a//b" and "/a/./b" are "a/b": a folder's name is never empty. */
+static dbt_status clean_path(dbt__buffer *path, const char *name, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    path->length = 0;
+    for (const char *part = name; status == DBT_OK && *part != '\0';) {
+        size_t bytes = strcspn(part, "/");
+        bool counts = bytes > 0 && !(bytes == 1 && part[0] == '.');
+        if (counts && path->length > 0) status = dbt__buffer_append(path, "/", 1, err);
+        if (counts && status == DBT_OK) status = dbt__buffer_append(path, part, bytes, err);
+        part += bytes;
+        if (*part == '/') part++;
+    }
+    return status < 0 ? status : dbt__buffer_append(path, "", 1, err);
+}
+
 dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const char **path,
                              int64_t *bytes, dbt_error *err)
 {
@@ -420,10 +438,11 @@ dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const c
             continue;
         const char *name = archive_entry_pathname_utf8(entry);
         if (name == NULL) name = archive_entry_pathname(entry);
-        if (name == NULL) return dbt__fail(err, DBT_EDATA, "%s: an entry has no name", input->name);
-        while (name[0] == '/' || (name[0] == '.' && name[1] == '/'))
-            name++;
-        *path = name;
+        dbt_status status = clean_path(&input->path, name == NULL ? "" : name, err);
+        if (status < 0) return status;
+        if (input->path.length == 1)
+            return dbt__fail(err, DBT_EDATA, "%s: an entry has no name", input->name);
+        *path = input->path.data;
         *bytes = archive_entry_size_is_set(entry) ? (int64_t)archive_entry_size(entry) : -1;
         return DBT_OK;
     }

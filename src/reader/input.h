@@ -45,8 +45,8 @@ dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *
  */
 dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive,
                              dbt_error *err) DBT_MUST_USE;
-/* The next regular file of an archive: its size (-1 unknown) and path without leading "./" and "/",
- * valid until the next call. DBT_DONE, DBT_EDATA. */
+/* The next regular file of an archive: its size (-1 unknown) and path, without empty parts and ".",
+ * valid until the next call. DBT_DONE, DBT_EDATA, DBT_ENOMEM. */
 dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const char **path,
                              int64_t *bytes, dbt_error *err) DBT_MUST_USE;
 /* Content of the current entry; *bytes 0: its end. */

@@ -165,17 +165,29 @@ out:
     return status < 0 ? status : DBT_OK;
 }
 
-/* Runs the migration from `version` inside of the caller's transaction. */
-static dbt_status run_migration(dbt__sql *sql, int64_t version, dbt_error *err)
+static dbt_status make_version(dbt__sql *sql, int64_t version, dbt_error *err)
 {
     char script[96];
-    dbt_status status = dbt__sql_exec(sql, dbt__migrations[version], err);
-    if (status == DBT_OK && version + 1 == LATEST_VERSION)
+    dbt_status status = dbt__sql_exec(sql, dbt__migrations[version - 1], err);
+    if (status == DBT_OK && version == LATEST_VERSION)
         status = dbt__sql_exec(sql, dbt__schema_views, err);
     if (status < 0) return status;
     (void)snprintf(script, sizeof script, "PRAGMA application_id = %d; PRAGMA user_version = %lld",
-                   APPLICATION_ID, (long long)(version + 1));
+                   APPLICATION_ID, (long long)version);
     return dbt__sql_exec(sql, script, err);
+}
+
+/* Runs the migration to `version` inside of the caller's transaction. What the file must have was
+ * checked, so it can only be stopped by what users have made under a name that it needs. */
+static dbt_status run_migration(dbt__sql *sql, int64_t version, dbt_error *err)
+{
+    dbt_error cause = {0};
+    dbt_status status = make_version(sql, version, &cause);
+    if (status == DBT_EINTERNAL && version > 1)
+        return dbt__fail(err, DBT_EFORMAT,
+                         "schema version %lld needs a name that something of your own has: %s",
+                         (long long)version, cause.message);
+    return status < 0 ? dbt__fail(err, status, "%s", cause.message) : DBT_OK;
 }
 
 /* One migration; *version is the file's afterwards, whoever migrated it. */
@@ -187,8 +199,8 @@ static dbt_status migrate_once(dbt__sql *sql, const char *path, int64_t *version
     status = read_facts(sql, &facts, err);
     if (status == DBT_OK) status = check_facts(path, DBT_STORE_CREATE, &facts, err);
     if (status == DBT_OK && facts.version < LATEST_VERSION) {
-        status = run_migration(sql, facts.version, err);
         facts.version++;
+        status = run_migration(sql, facts.version, err);
     }
     if (status == DBT_OK) status = dbt__sql_commit(sql, err);
     if (status < 0)

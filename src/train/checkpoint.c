@@ -89,6 +89,14 @@ dbt_status dbt__checkpoint_encode(const dbt_network *network, const dbt__progres
     return DBT_OK;
 }
 
+/* No training comes so far, and what counts on from there does not overflow. */
+#define MOST_COUNTED (INT64_MAX / 2)
+
+static bool is_count(int64_t number, int64_t least)
+{
+    return number >= least && number <= MOST_COUNTED;
+}
+
 static dbt_status check_head(const head *first, dbt_error *err)
 {
     const dbt__progress *p = &first->progress;
@@ -100,8 +108,8 @@ static dbt_status check_head(const head *first, dbt_error *err)
     if (!isfinite(p->loss) || !isfinite(p->correct) || !isfinite(p->seconds) ||
         !isfinite(p->best_val_loss) || !isfinite(p->best_val_acc))
         return dbt__fail(err, DBT_EFORMAT, "holds a number that is not finite");
-    if (p->epoch < 1 || p->step < 0 || p->rows < 0 || p->correct < 0 || p->seconds < 0 ||
-        p->best_epoch < 0 || p->best_epoch >= p->epoch)
+    if (!is_count(p->epoch, 1) || !is_count(p->step, 0) || !is_count(p->rows, 0) ||
+        p->correct < 0 || p->seconds < 0 || p->best_epoch < 0 || p->best_epoch >= p->epoch)
         return dbt__fail(err, DBT_EFORMAT, "holds a number that is out of range");
     return DBT_OK;
 }

@@ -1,9 +1,11 @@
 /*
- * fuzz_database.c: a whole database: refused, or what it says of itself is read, its model predicts
- * what the undamaged one does, and a split is evaluated.
+ * fuzz_database.c: a whole database: refused, or what it says of itself is read and its model
+ * predicts what the undamaged one does, or a split is evaluated.
  *
- * Byte 0 even: the rest is the file, whose header is made to say that it is dbtrain's. Odd: the
- * rest are patches of a fitted file: page, place in the page (2 bytes), kind, value.
+ * Byte 0, bit 0 not set: the rest is the file, whose header is made to say that it is dbtrain's.
+ * Set: the rest are patches of a fitted file: page, place in the page (2 bytes), kind, value. Bit
+ * 1: the file is written to rather than read. Bit 2: it says that it is of the first version, not
+ * of the latest.
  */
 #include <sys/stat.h>
 
@@ -93,27 +95,28 @@ static void patch_image(fuzz_input *input)
         memcpy(image + at / PAGE * PAGE, base + value * PAGE % base_bytes / PAGE * PAGE, PAGE);
 }
 
-/* Gives the length of the image, and whether it is a patched one. */
-static size_t make_image(fuzz_input *input, bool *patched)
+/* Where SQLite's header has user_version and application_id. */
+enum { AT_VERSION = 60, AT_ID = 68, HEADER = 100 };
+
+/* Gives the length of the image. */
+static size_t make_image(fuzz_input *input, bool patched, bool first_version)
 {
-    static const unsigned char id[] = {'d', 'b', 't', 'r'}, version[] = {0, 0, 0, 1};
+    static const unsigned char first[] = {0, 0, 0, 1};
     size_t bytes = base_bytes;
-    *patched = (fuzz_byte(input) & 1) != 0;
     memcpy(image, base, base_bytes);
-    if (*patched) {
+    if (patched) {
         while (input->bytes > 0)
             patch_image(input);
     } else {
         bytes = input->bytes < MAX_IMAGE ? input->bytes : MAX_IMAGE;
         if (bytes > 0) memcpy(image, input->data, bytes);
     }
-    if (bytes < 100) return bytes;
+    if (bytes < HEADER) return bytes;
     /* Without a log, which would not be here. */
     image[18] = image[19] = 1;
-    if (!*patched) {
-        memcpy(image + 60, version, sizeof version);
-        memcpy(image + 68, id, sizeof id);
-    }
+    if (!patched || first_version)
+        memcpy(image + AT_VERSION, first_version ? first : base + AT_VERSION, sizeof first);
+    if (!patched) memcpy(image + AT_ID, base + AT_ID, 4);
     return bytes;
 }
 
@@ -162,13 +165,16 @@ static void use_as_writer(const char *path)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     fuzz_input input = {data, bytes};
-    bool patched;
+    unsigned flags = fuzz_byte(&input);
+    bool patched = (flags & 1) != 0, writing = (flags & 2) != 0;
     if (page == NULL) make_base();
-    size_t length = make_image(&input, &patched);
+    size_t length = make_image(&input, patched, (flags & 4) != 0);
     const char *path = scratch_path("image.db");
     (void)unlink(scratch_path("image.db-journal"));
     scratch_write(path, image, length);
-    use_as_reader(path, patched);
-    use_as_writer(path);
+    if (writing)
+        use_as_writer(path);
+    else
+        use_as_reader(path, patched);
     return 0;
 }

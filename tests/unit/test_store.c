@@ -159,7 +159,11 @@ static void test_store__a_migration_is_done_whole_or_not_at_all(void **state)
     dbt_store *store;
     make_version_1(path_of("half.db"));
     make_with_sql(path_of("half.db"), "CREATE TABLE row_block (x)");
-    assert_true(dbt_store_open(path_of("half.db"), DBT_STORE_WRITE, &store, &err) < 0);
+    assert_int_equal(dbt_store_open(path_of("half.db"), DBT_STORE_WRITE, &store, &err),
+                     DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "schema version 2 needs a name that something of your own "
+                                        "has: "));
+    assert_non_null(strstr(err.message, "table row_block already exists"));
     assert_null(store);
     make_with_sql(path_of("half.db"), "CREATE TABLE row_cache (x); DROP TABLE row_cache;"
                                       "DROP TABLE row_block");
