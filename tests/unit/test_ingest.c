@@ -502,6 +502,48 @@ static void test_errors__name_the_source(void **state)
     assert_int_equal(count("SELECT count(*) FROM document"), 0);
 }
 
+static void test_errors__options_are_checked_before_anything_is_read(void **state)
+{
+    (void)state;
+    const char *const missing = at("missing.csv");
+    const char *const twice[] = {"-", "-"};
+    const dbt_ingest_options usual = options;
+    const struct {
+        dbt_ingest_options options;
+        const char *message;
+    } cases[] = {
+        {{.split = "", .max_document = 1}, "the name of a split cannot be empty"},
+        {{.max_document = 0}, "max_document is 0, must be 1 .."},
+        {{.max_document = SIZE_MAX}, ", must be 1 .."},
+        {{.max_document = 1, .max_rejects = -2}, "max_rejects is -2, must be -1 (all), 0 or more"},
+        {{.max_document = 1, .delimiter = '"'}, "a quote or line break cannot be the delimiter"},
+        {{.max_document = 1, .delimiter = '\n'}, "a quote or line break cannot be the delimiter"},
+        {{.max_document = 1, .delimiter = '\r'}, "a quote or line break cannot be the delimiter"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        options = cases[i].options;
+        assert_int_equal(ingest(missing), DBT_EUSAGE);
+        if (strstr(err.message, cases[i].message) == NULL) fail_msg("%s", err.message);
+    }
+    options = usual;
+    err = (dbt_error){0};
+    assert_int_equal(dbt_ingest(store, &missing, 0, &options, &result, &err), DBT_EUSAGE);
+    assert_string_equal(err.message, "no source to ingest");
+    err = (dbt_error){0};
+    assert_int_equal(dbt_ingest(store, twice, 2, &options, &result, &err), DBT_EUSAGE);
+    assert_string_equal(err.message, "stdin can be read only once");
+    assert_int_equal(count("SELECT count(*) FROM source"), 0);
+}
+
+static void test_formats__have_the_names_of_the_option(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"detect", "csv", "tsv", "jsonl", "folder", "fasttext"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_string_equal(dbt_format_name((dbt_format)i), names[i]);
+    assert_string_equal(dbt_format_name((dbt_format)99), "unknown");
+}
+
 /* --- again --- */
 
 static void test_recognition__by_split_name_size_and_content(void **state)
@@ -657,6 +699,8 @@ int main(void)
         TEST(test_refusal__after_commits_takes_out_all),
         TEST(test_rejects__rows_in_are_rows_stored_and_refused),
         TEST(test_errors__name_the_source),
+        TEST(test_errors__options_are_checked_before_anything_is_read),
+        TEST(test_formats__have_the_names_of_the_option),
         TEST(test_recognition__by_split_name_size_and_content),
         TEST(test_dedup__within_split_and_label),
         TEST(test_ingest__progress_tells_what_is_committed),
