@@ -1,4 +1,4 @@
-/* syscalls.c: counting calls to the operating system, and failing one. */
+/* syscalls.c: counting calls to the operating system and to SQLite, and failing one. */
 #include "syscalls.h"
 
 #include <dirent.h>
@@ -7,8 +7,11 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+
+#include <sqlite3.h>
 
 static struct {
     bool armed;
@@ -50,7 +53,7 @@ static bool fails(void)
 /* For reads and writes; a short one shortens *bytes. */
 static bool transfer_fails(size_t *bytes)
 {
-    if (!shut.armed || !is_met()) return false;
+    if (!shut.armed || shut.fault == SYSCALLS_SQLITE || !is_met()) return false;
     if (shut.fault == SYSCALLS_SHORT && *bytes > 0) *bytes = 1;
     if (shut.fault == SYSCALLS_SHORT) return false;
     errno = shut.fault == SYSCALLS_FAIL ? EIO : EINTR;
@@ -98,3 +101,56 @@ WRAP_TRANSFER(read, (int fd, void *data, size_t bytes), (fd, data, bytes))
 WRAP_TRANSFER(write, (int fd, const void *data, size_t bytes), (fd, data, bytes))
 WRAP_TRANSFER(pread, (int fd, void *data, size_t bytes, off_t at), (fd, data, bytes, at))
 WRAP_TRANSFER(pwrite, (int fd, const void *data, size_t bytes, off_t at), (fd, data, bytes, at))
+
+/* --- SQLite: what it says of its last error is that of the call that failed --- */
+
+static _Thread_local bool sqlite_failed;
+
+static bool sqlite_fails(void)
+{
+    sqlite_failed = shut.armed && shut.fault == SYSCALLS_SQLITE && is_met();
+    return sqlite_failed;
+}
+
+int __real_sqlite3_step(sqlite3_stmt *statement);
+int __wrap_sqlite3_step(sqlite3_stmt *statement);
+int __wrap_sqlite3_step(sqlite3_stmt *statement)
+{
+    /* Whatever a rollback says, nothing is left of the transaction. */
+    if (strcmp(sqlite3_sql(statement), "ROLLBACK") == 0) return __real_sqlite3_step(statement);
+    return sqlite_fails() ? SQLITE_IOERR : __real_sqlite3_step(statement);
+}
+
+int __real_sqlite3_prepare_v3(sqlite3 *handle, const char *text, int bytes, unsigned flags,
+                              sqlite3_stmt **statement, const char **tail);
+int __wrap_sqlite3_prepare_v3(sqlite3 *handle, const char *text, int bytes, unsigned flags,
+                              sqlite3_stmt **statement, const char **tail);
+int __wrap_sqlite3_prepare_v3(sqlite3 *handle, const char *text, int bytes, unsigned flags,
+                              sqlite3_stmt **statement, const char **tail)
+{
+    *statement = NULL;
+    return sqlite_fails() ? SQLITE_IOERR
+                          : __real_sqlite3_prepare_v3(handle, text, bytes, flags, statement, tail);
+}
+
+int __real_sqlite3_exec(sqlite3 *handle, const char *script, sqlite3_callback row, void *context,
+                        char **message);
+int __wrap_sqlite3_exec(sqlite3 *handle, const char *script, sqlite3_callback row, void *context,
+                        char **message);
+int __wrap_sqlite3_exec(sqlite3 *handle, const char *script, sqlite3_callback row, void *context,
+                        char **message)
+{
+    return sqlite_fails() ? SQLITE_IOERR
+                          : __real_sqlite3_exec(handle, script, row, context, message);
+}
+
+#define WRAP_ERROR(name)                                                                           \
+    int __real_##name(sqlite3 *handle);                                                            \
+    int __wrap_##name(sqlite3 *handle);                                                            \
+    int __wrap_##name(sqlite3 *handle)                                                             \
+    {                                                                                              \
+        return sqlite_failed ? SQLITE_IOERR : __real_##name(handle);                               \
+    }
+
+WRAP_ERROR(sqlite3_errcode)
+WRAP_ERROR(sqlite3_extended_errcode)

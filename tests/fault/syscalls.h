@@ -1,5 +1,5 @@
 /*
- * syscalls.h: the n-th call of dbtrain to the operating system fails.
+ * syscalls.h: the n-th call of dbtrain to the operating system fails, or to SQLite.
  *
  * The calls are those that src/ makes itself, by the linker's --wrap (the list is in
  * CMakeLists.txt). Other libraries' are left alone.
@@ -13,6 +13,7 @@ typedef enum syscall_fault {
     SYSCALLS_FAIL,        /* EIO */
     SYSCALLS_INTERRUPTED, /* EINTR, of reads and writes: to be tried again */
     SYSCALLS_SHORT,       /* reads and writes one byte of what it should */
+    SYSCALLS_SQLITE,      /* of SQLite: SQLITE_IOERR where a statement is prepared or stepped */
     SYSCALL_FAULTS
 } syscall_fault;
 

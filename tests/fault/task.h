@@ -1,11 +1,11 @@
 /*
- * task.h: a task is run with each of its allocations and system calls failing in turn.
+ * task.h: a task is run with each of its allocations and calls failing in turn.
  *
  * A task makes something from nothing, says what came out as a digest, and leaves nothing behind.
  * It must end with success and the digest of an undisturbed run, or with an error and a message:
- * DBT_ENOMEM when an allocation failed, DBT_EDATA or DBT_EIO when a system call did, none when a
- * call was only interrupted or short. Everything is taken by one thread, so that the n-th call is
- * the same in every run; no point is left out, whatever the amount.
+ * DBT_ENOMEM when an allocation failed, DBT_EDATA or DBT_EIO when a system call did, DBT_EIO when
+ * one of SQLite did, none when a call was only interrupted or short. A task is one thread, so that
+ * the n-th call is the same in every run.
  */
 #ifndef DBT_TEST_TASK_H
 #define DBT_TEST_TASK_H
@@ -30,9 +30,17 @@ typedef enum fault_door {
     FAULT_DOORS = DOOR_CALLS + SYSCALL_FAULTS
 } fault_door;
 
+static inline const char *fault_door_name(fault_door door)
+{
+    static const char *const names[FAULT_DOORS] = {"allocation", "failing call", "interrupted call",
+                                                   "short call", "failing call of SQLite"};
+    return names[door];
+}
+
 static inline bool task_may_end_with(fault_door door, dbt_status status)
 {
     if (door == DOOR_ALLOCATIONS) return status == DBT_ENOMEM;
+    if (door == DOOR_CALLS + SYSCALLS_SQLITE) return status == DBT_EIO;
     return door == DOOR_CALLS + SYSCALLS_FAIL && (status == DBT_EDATA || status == DBT_EIO);
 }
 
@@ -40,8 +48,6 @@ static inline bool task_may_end_with(fault_door door, dbt_status status)
 static inline bool run_task_with_fault(const fault_task *task, uint64_t expected, fault_door door,
                                        bool from_then_on, long n, long *failed)
 {
-    static const char *const names[FAULT_DOORS] = {"allocation", "failing call", "interrupted call",
-                                                   "short call"};
     dbt_error err = {0};
     uint64_t digest = 0;
     if (door == DOOR_ALLOCATIONS)
@@ -60,26 +66,29 @@ static inline bool run_task_with_fault(const fault_task *task, uint64_t expected
     else if (has_leaked())
         wrong = "memory leaked";
     if (wrong != NULL)
-        fail_msg("%s, %s %ld%s: %s (status %d: %s)", task->name, names[door], n,
+        fail_msg("%s, %s %ld%s: %s (status %d: %s)", task->name, fault_door_name(door), n,
                  from_then_on ? " and all later ones" : "", wrong, status, err.message);
     *failed += status < 0;
     return calls >= n;
 }
 
-static inline void run_task_with_faults(const fault_task *task)
+/* Every point is tried, or one in `step`. */
+static inline void run_task_with_faults(const fault_task *task, long step)
 {
     dbt_error err = {0};
     uint64_t expected = 0;
     assert_ok(task->run(task->what, &expected, &err), err);
-    for (int door = 0; door < FAULT_DOORS; door++) {
+    for (fault_door door = 0; door < FAULT_DOORS; door++) {
         long points = 0, failed = 0;
         bool lasting = door != DOOR_CALLS + SYSCALLS_INTERRUPTED; /* for ever is no interruption */
         for (int from_then_on = 0; from_then_on <= lasting; from_then_on++)
-            for (long n = 1; run_task_with_fault(task, expected, (fault_door)door,
-                                                 from_then_on != 0, n, &failed);
-                 n++)
+            for (long n = 1;
+                 run_task_with_fault(task, expected, door, from_then_on != 0, n, &failed);
+                 n += step)
                 points++;
-        print_message("%s: %ld points, %ld with an error\n", task->name, points, failed);
+        if (points > 0)
+            print_message("%s, %s: %ld points, %ld with an error\n", task->name,
+                          fault_door_name(door), points, failed);
         if (door == DOOR_ALLOCATIONS) assert_true(failed > 0);
     }
 }

@@ -213,7 +213,7 @@ static void test_reader__fails_with_a_message_or_reads_everything(void **state)
         (void)snprintf(name, sizeof name, "%s%s", readings[i].path,
                        readings[i].piped ? " through a pipe" : "");
         const fault_task task = {name, readings[i].piped ? read_pipe : read_all, &readings[i]};
-        run_task_with_faults(&task);
+        run_task_with_faults(&task, 1);
     }
 }
 
