@@ -335,6 +335,83 @@ static void test_ingest__an_archive_of_files_with_classes(void **state)
     check_invariants();
 }
 
+static void test_ingest__what_is_no_regular_file_is_left_out(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"odd", "odd/train", "odd/train/pos", "odd/train/neg"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        make_subfolder(folders[i]);
+    (void)write_text("odd/train/pos/1.txt", "good");
+    (void)write_text("odd/train/neg/1.txt", "bad");
+    assert_int_equal(symlink("1.txt", at("odd/train/pos/again.txt")), 0);
+    assert_int_equal(symlink("nowhere", at("odd/train/pos/gone.txt")), 0);
+    assert_int_equal(symlink("itself.txt", at("odd/train/pos/itself.txt")), 0);
+    assert_int_equal(symlink("..", at("odd/train/back")), 0);
+    assert_int_equal(mkfifo(at("odd/train/pos/pipe.txt"), 0600), 0);
+    assert_ok(ingest(at("odd")), err);
+    /* A link to a file is that file. */
+    assert_string_equal(rows(CORPUS), "train|neg|bad train|pos|good train|pos|good");
+    check_invariants();
+}
+
+static void test_ingest__a_class_folder_alone(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"a", "a/b", "a/b/pos", "dev", "dev/neg"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        make_subfolder(folders[i]);
+    (void)write_text("a/b/pos/1.txt", "good");
+    (void)write_text("dev/neg/1.txt", "bad");
+    assert_ok(ingest(at("dev/neg")), err);
+    assert_string_equal(said, "dev/neg: folder of 1 class, split 'dev'\n");
+    assert_ok(ingest(at("a/b/pos/")), err);
+    assert_ok(ingest(at("a")), err); /* the same file */
+    assert_int_equal(result.recognised, 1);
+    options.split = "all";
+    options.again = true;
+    assert_ok(ingest(at("a")), err);
+    assert_string_equal(said, "a: folder of 1 class, split 'all'\n");
+    assert_string_equal(rows(CORPUS), "all|pos|good dev|neg|bad train|pos|good");
+    check_invariants();
+}
+
+static void test_ingest__many_files_that_are_left_out_are_counted(void **state)
+{
+    (void)state;
+    static const entry entries[] = {{"train.csv", "a,x\n"},
+                                    {"1.md", ""},
+                                    {"2.md", ""},
+                                    {"3.md", ""},
+                                    {"4.md", ""},
+                                    {"5.md", ""},
+                                    {"__MACOSX/._train.csv", "junk"}};
+    assert_ok(ingest(write_archive("few.zip", entries, 7)), err);
+    if (strstr(said, "few.zip: archive of 1 file; left out: 1.md, 2.md, 3.md and 2 more\n") == NULL)
+        fail_msg("%s", said);
+    assert_string_equal(rows(CORPUS), "train|a|x");
+    check_invariants();
+}
+
+static void test_errors__a_layout_that_was_asked_for_and_is_not_there(void **state)
+{
+    (void)state;
+    static const entry inner[] = {{"a.csv", "a,x\n"}};
+    make_subfolder("in");
+    make_subfolder("bare");
+    (void)write_text("bare/notes.md", "nothing");
+    options.format = DBT_FORMAT_CSV;
+    assert_int_equal(ingest(at("bare")), DBT_EDATA);
+    if (strstr(err.message, "bare: no csv files in it") == NULL) fail_msg("%s", err.message);
+    options.format = DBT_FORMAT_FOLDER;
+    assert_int_equal(ingest(write_text("plain.csv", "a,x\n")), DBT_EDATA);
+    assert_non_null(strstr(err.message, "plain.csv: neither a folder nor an archive"));
+    options.format = DBT_FORMAT_DETECT;
+    (void)write_archive("in/rows.zip.csv", inner, 1);
+    assert_int_equal(ingest(at("in")), DBT_EDATA);
+    assert_non_null(strstr(err.message, "in/rows.zip.csv: an archive within a folder"));
+    assert_int_equal(count("SELECT count(*) FROM document"), 0);
+}
+
 static void test_ingest__a_compressed_file_is_one_source(void **state)
 {
     (void)state;
@@ -693,6 +770,10 @@ int main(void)
         TEST(test_ingest__a_folder_of_class_folders),
         TEST(test_ingest__an_archive_of_class_folders),
         TEST(test_ingest__an_archive_of_files_with_classes),
+        TEST(test_ingest__what_is_no_regular_file_is_left_out),
+        TEST(test_ingest__a_class_folder_alone),
+        TEST(test_ingest__many_files_that_are_left_out_are_counted),
+        TEST(test_errors__a_layout_that_was_asked_for_and_is_not_there),
         TEST(test_ingest__a_compressed_file_is_one_source),
         TEST(test_ingest__what_comes_through_a_pipe),
         TEST(test_refusal__takes_out_the_rows_of_the_whole_command),
