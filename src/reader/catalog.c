@@ -117,16 +117,44 @@ static dbt_status name_root(dbt__catalog *c, dbt_error *err)
 
 /* --- folders on disk --- */
 
+static dbt_status fail_to_read(const char *path, dbt_error *err)
+{
+    return dbt__fail(err, DBT_EDATA, "%s: cannot be read: %s", path, strerror(errno));
+}
+
+/* *there is false of what has gone since the folder was listed, and of a link that leads nowhere.
+ */
+static dbt_status look_at(const char *path, struct stat *is, bool *there, dbt_error *err)
+{
+    *there = stat(path, is) == 0;
+    bool gone = !*there && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
+    return *there || gone ? DBT_OK : fail_to_read(path, err);
+}
+
+/* The name of the next entry that is not hidden; NULL: there is none. */
+static dbt_status next_entry(DIR *folder, const char *path, const char **name, dbt_error *err)
+{
+    const struct dirent *entry;
+    do {
+        errno = 0;
+        entry = readdir(folder);
+    } while (entry != NULL && entry->d_name[0] == '.');
+    *name = entry == NULL ? NULL : entry->d_name;
+    return entry == NULL && errno != 0 ? fail_to_read(path, err) : DBT_OK;
+}
+
 /* One entry of a folder: noted as a file, or put on the stack of folders to walk. */
 static dbt_status note_entry(dbt__catalog *c, const char *relative, name_list *stack,
                              dbt__buffer *full, dbt_error *err)
 {
     struct stat is, link;
     dbt__folder *folder;
+    bool there = false;
     dbt_status status = join_path(c->path, relative, full, err);
-    if (status < 0) return status;
-    if (lstat(full->data, &link) != 0 || stat(full->data, &is) != 0) return DBT_OK; /* gone */
+    if (status == DBT_OK) status = look_at(full->data, &is, &there, err);
+    if (status < 0 || !there) return status;
     if (S_ISDIR(is.st_mode)) {
+        if (lstat(full->data, &link) != 0) return fail_to_read(full->data, err);
         if (S_ISLNK(link.st_mode)) return DBT_OK; /* it might lead back */
         status = dbt__tree_add_folder(&c->tree, relative, strlen(relative), &folder, err);
         return status < 0 ? status : add_name(stack, relative, err);
@@ -136,9 +164,9 @@ static dbt_status note_entry(dbt__catalog *c, const char *relative, name_list *s
     if (status < 0) return status;
     if (dbt__tree_is_tabular(&c->tree, relative)) return add_name(&c->files, relative, err);
     const char *base = strrchr(relative, '/');
-    if (strcmp(base == NULL ? relative : base + 1, "classes.txt") == 0)
-        folder->classes_name = dbt__strdup(full->data); /* read when it is needed */
-    return DBT_OK;
+    if (strcmp(base == NULL ? relative : base + 1, "classes.txt") != 0) return DBT_OK;
+    folder->classes_name = dbt__strdup(full->data); /* read when it is needed */
+    return folder->classes_name == NULL ? dbt__out_of_memory(err, "class names") : DBT_OK;
 }
 
 /* Notes what is directly in a folder. */
@@ -150,16 +178,12 @@ static dbt_status list_folder(dbt__catalog *c, const char *relative, name_list *
     dbt__buffer_init(&path, 0);
     dbt_status status = join_path(c->path, relative, &full, err);
     DIR *folder = status < 0 ? NULL : opendir(full.data);
-    if (status == DBT_OK && folder == NULL)
-        status = dbt__fail(err, DBT_EDATA, "%s: cannot be read: %s", full.data, strerror(errno));
+    if (status == DBT_OK && folder == NULL) status = fail_to_read(full.data, err);
     while (status == DBT_OK) {
-        errno = 0;
-        const struct dirent *entry = readdir(folder);
-        if (entry == NULL && errno != 0)
-            status = dbt__fail(err, DBT_EDATA, "%s: cannot be read: %s", c->path, strerror(errno));
-        if (entry == NULL) break;
-        if (entry->d_name[0] == '.') continue;
-        status = join_path(relative, entry->d_name, &path, err);
+        const char *name;
+        status = next_entry(folder, c->path, &name, err);
+        if (status < 0 || name == NULL) break;
+        status = join_path(relative, name, &path, err);
         if (status == DBT_OK) status = note_entry(c, path.data, stack, &full, err);
     }
     if (folder != NULL) (void)closedir(folder);
@@ -193,26 +217,27 @@ static dbt_status walk_folder(dbt__catalog *c, dbt_error *err)
 /* The documents of a class folder, in byte order. */
 static dbt_status list_documents(dbt__catalog *c, const dbt__folder *from, dbt_error *err)
 {
-    dbt__buffer full;
+    dbt__buffer full, path;
     dbt__buffer_init(&full, 0);
+    dbt__buffer_init(&path, 0);
     clear_names(&c->files);
     dbt_status status = join_path(c->path, from->path, &full, err);
     DIR *folder = status < 0 ? NULL : opendir(full.data);
-    if (status == DBT_OK && folder == NULL)
-        status = dbt__fail(err, DBT_EDATA, "%s: cannot be read: %s", full.data, strerror(errno));
-    const struct dirent *entry;
-    while (status == DBT_OK && (entry = readdir(folder)) != NULL) {
-        if (entry->d_name[0] == '.') continue;
-        dbt__buffer path;
+    if (status == DBT_OK && folder == NULL) status = fail_to_read(full.data, err);
+    while (status == DBT_OK) {
+        const char *name;
         struct stat is;
-        dbt__buffer_init(&path, 0);
-        status = join_path(full.data, entry->d_name, &path, err);
-        if (status == DBT_OK && stat(path.data, &is) == 0 && S_ISREG(is.st_mode))
-            status = add_name(&c->files, entry->d_name, err);
-        dbt__buffer_release(&path);
+        bool there = false;
+        status = next_entry(folder, full.data, &name, err);
+        if (status < 0 || name == NULL) break;
+        status = join_path(full.data, name, &path, err);
+        if (status == DBT_OK) status = look_at(path.data, &is, &there, err);
+        if (status == DBT_OK && there && S_ISREG(is.st_mode))
+            status = add_name(&c->files, name, err);
     }
     if (folder != NULL) (void)closedir(folder);
     dbt__buffer_release(&full);
+    dbt__buffer_release(&path);
     if (status == DBT_OK) qsort(c->files.name, c->files.n, sizeof *c->files.name, compare_names);
     return status;
 }
@@ -439,7 +464,8 @@ static dbt_status next_of_folder(dbt__catalog *c, dbt_error *err)
     }
     dbt__buffer_release(&joined);
     struct stat is;
-    if (status == DBT_OK && stat(c->part.name, &is) == 0) c->part.bytes = (int64_t)is.st_size;
+    if (status == DBT_OK && stat(c->part.name, &is) != 0) status = fail_to_read(c->part.name, err);
+    if (status == DBT_OK) c->part.bytes = (int64_t)is.st_size;
     return status;
 }
 

@@ -40,7 +40,7 @@ struct dbt__input {
     dbt__buffer kept; /* bytes read ahead: the head, and all of a pipe while `keeping` */
     size_t given;     /* bytes of `kept` that were given out */
     bool keeping;
-    int error;        /* errno of the read that failed inside libarchive */
+    int error;        /* errno of what failed when libarchive called; 0: nothing */
     dbt__buffer path; /* of the archive's entry */
 };
 
@@ -225,6 +225,7 @@ static la_ssize_t give_block(struct archive *archive, void *context, const void 
     if (got > 0 && input->keeping) {
         /* The block that libarchive holds must not move: it is block, not kept. */
         if (dbt__buffer_append(&input->kept, input->block, (size_t)got, NULL) < 0) {
+            input->error = ENOMEM;
             archive_set_error(archive, ENOMEM, "out of memory");
             return ARCHIVE_FATAL;
         }
@@ -238,7 +239,8 @@ static la_int64_t seek_input(struct archive *archive, void *context, la_int64_t 
     dbt__input *input = context;
     off_t at = lseek(input->fd, (off_t)offset, whence);
     if (at < 0) {
-        archive_set_error(archive, errno, "%s", strerror(errno));
+        input->error = errno;
+        archive_set_error(archive, input->error, "%s", strerror(input->error));
         return ARCHIVE_FATAL;
     }
     input->kept.length = input->given = 0;
@@ -259,17 +261,28 @@ static la_int64_t skip_input(struct archive *archive, void *context, la_int64_t 
     return (la_int64_t)(at - from);
 }
 
-static dbt_status fail_archive(const dbt__input *input, struct archive *archive, dbt_error *err)
+/* What libarchive has done. Where it could not read, it may see the end, or another format. */
+static dbt_status check_archive(const dbt__input *input, struct archive *archive, bool failed,
+                                dbt_error *err)
 {
+    if (input->error == ENOMEM || (failed && archive_errno(archive) == ENOMEM))
+        return dbt__out_of_memory(err, "unpacking");
+    if (input->error != 0) return fail_read(input, input->error, err);
+    if (!failed) return DBT_OK;
     const char *cause = archive_error_string(archive);
-    if (archive_errno(archive) == ENOMEM) return dbt__out_of_memory(err, "unpacking");
     return dbt__fail(err, DBT_EDATA, "%s: cannot be unpacked: %s", input->name,
                      cause == NULL ? "unknown cause" : cause);
+}
+
+static bool has_failed(int code)
+{
+    return code != ARCHIVE_OK && code != ARCHIVE_WARN && code != ARCHIVE_EOF;
 }
 
 dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive, dbt_error *err)
 {
     *archive = NULL;
+    input->error = 0;
     dbt_status status = need_block(input, err);
     if (status < 0) return status;
     if (input->seekable) {
@@ -299,7 +312,7 @@ dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive, dbt_er
         sound = archive_read_set_seek_callback(made, seek_input) == ARCHIVE_OK &&
                 archive_read_set_skip_callback(made, skip_input) == ARCHIVE_OK;
     if (!sound || archive_read_open1(made) != ARCHIVE_OK) {
-        status = fail_archive(input, made, err);
+        status = check_archive(input, made, true, err);
         (void)archive_read_free(made);
         return status;
     }
@@ -390,13 +403,12 @@ dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *
     struct archive_entry *entry;
     int code = archive_read_next_header(*archive, &entry);
     input->keeping = false;
-    if (code != ARCHIVE_OK && code != ARCHIVE_WARN && code != ARCHIVE_EOF) {
-        status = fail_archive(input, *archive, err);
-    } else if (code == ARCHIVE_EOF) {
+    status = check_archive(input, *archive, has_failed(code), err);
+    if (status == DBT_OK && code == ARCHIVE_EOF) {
         (void)archive_read_free(*archive);
         *archive = NULL;
         status = dbt__input_drain(input, err);
-    } else if (archive_format(*archive) != ARCHIVE_FORMAT_RAW) {
+    } else if (status == DBT_OK && archive_format(*archive) != ARCHIVE_FORMAT_RAW) {
         *is_archive = true;
         (void)archive_read_free(*archive);
         *archive = NULL;
@@ -432,13 +444,14 @@ dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const c
     for (;;) {
         struct archive_entry *entry;
         int code = archive_read_next_header(archive, &entry);
+        dbt_status status = check_archive(input, archive, has_failed(code), err);
+        if (status < 0) return status;
         if (code == ARCHIVE_EOF) return DBT_DONE;
-        if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return fail_archive(input, archive, err);
         if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != NULL)
             continue;
         const char *name = archive_entry_pathname_utf8(entry);
         if (name == NULL) name = archive_entry_pathname(entry);
-        dbt_status status = clean_path(&input->path, name == NULL ? "" : name, err);
+        status = clean_path(&input->path, name == NULL ? "" : name, err);
         if (status < 0) return status;
         if (input->path.length == 1)
             return dbt__fail(err, DBT_EDATA, "%s: an entry has no name", input->name);
@@ -456,5 +469,5 @@ dbt_status dbt__archive_read(dbt__input *input, struct archive *archive, char *d
         got = archive_read_data(archive, data, capacity);
     while (got == ARCHIVE_RETRY);
     *bytes = got < 0 ? 0 : (size_t)got;
-    return got < 0 ? fail_archive(input, archive, err) : DBT_OK;
+    return check_archive(input, archive, got < 0, err);
 }

@@ -9,6 +9,7 @@
  */
 #include "reader_internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "utf8.h"
@@ -109,6 +110,20 @@ static dbt_status prepare_line(dbt__reader *r, dbt_text *line, int64_t *replaced
     return DBT_OK;
 }
 
+/*
+ * *json NULL: the line is none, and *why says what is wrong. jansson calls a line invalid where it
+ * was short of memory, or loses a part of a string: errno knows better.
+ */
+static dbt_status parse_line(dbt_text line, json_t **json, json_error_t *why, dbt_error *err)
+{
+    errno = 0;
+    *json = json_loadb(line.data, line.bytes, 0, why);
+    if (errno != ENOMEM) return DBT_OK;
+    json_decref(*json);
+    *json = NULL;
+    return dbt__out_of_memory(err, "a JSON object");
+}
+
 /* The text of a value; *reason says why it has none. */
 static dbt_text get_text(const json_t *object, dbt_text line, const char *name, const char **reason)
 {
@@ -204,9 +219,8 @@ dbt_status dbt__jsonl_next(dbt__reader *r, dbt_error *err)
         return dbt__reader_refuse(r, r->record_bytes, "invalid JSON: a NUL byte");
     dbt_status status = prepare_line(r, &line, &replaced, &nuls, err);
     if (status < 0) return status;
-    r->json = json_loadb(line.data, line.bytes, 0, &error);
-    if (r->json == NULL && json_error_code(&error) == json_error_out_of_memory)
-        return dbt__out_of_memory(err, "a JSON object");
+    status = parse_line(line, &r->json, &error, err);
+    if (status < 0) return status;
     if (r->json == NULL)
         return dbt__reader_refuse(r, r->record_bytes, "invalid JSON at byte %d: %.160s",
                                   error.position, error.text);
@@ -224,8 +238,11 @@ static dbt_status sample_names(dbt__reader *r, dbt_text line, dbt_error *err)
     int64_t ignored = 0;
     dbt_status status = prepare_line(r, &line, &ignored, &ignored, err);
     if (status < 0) return status;
-    json_t *object = json_loadb(line.data, line.bytes, 0, NULL), *value;
+    json_t *object, *value;
+    json_error_t ignored_error;
     const char *key;
+    status = parse_line(line, &object, &ignored_error, err);
+    if (status < 0) return status;
     json_object_foreach(object, key, value)
     {
         bool known = r->columns.n >= SAMPLE_NAMES;

@@ -1,10 +1,12 @@
 /* allocations.c: counting allocations, and failing one. */
 #include "allocations.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 
+#include <jansson.h>
 #include <sqlite3.h>
 
 static struct {
@@ -57,6 +59,18 @@ void *__wrap_realloc(void *memory, size_t size)
 int __wrap_posix_memalign(void **memory, size_t alignment, size_t size)
 {
     return fails(DOOR_OWN) ? 12 /* ENOMEM */ : __real_posix_memalign(memory, alignment, size);
+}
+
+static void *allocate_json(size_t bytes)
+{
+    void *memory = __wrap_realloc(NULL, bytes);
+    if (memory == NULL) errno = ENOMEM; /* as malloc does */
+    return memory;
+}
+
+void allocations_install_json(void)
+{
+    json_set_alloc_funcs(allocate_json, free);
 }
 
 /* --- SQLite's --- */

@@ -16,7 +16,7 @@
 
 #include "base.h"
 
-enum { N_SOURCES = 3, SOURCE_ROWS = 20, EPOCHS = 2, DIGEST_BYTES = 64 };
+enum { N_SOURCES = 3, SOURCE_ROWS = 20, EPOCHS = 2, DIGEST_BYTES = 80 };
 
 static char folder[64];
 static char source[N_SOURCES][96];

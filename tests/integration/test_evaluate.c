@@ -425,6 +425,71 @@ static void test_info__medians_are_numpys(void **state)
     close_store(store);
 }
 
+/* The characters that Python's str.split() takes for white space, and such as look like one. */
+static void test_info__words_are_pythons(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *between;
+        int words; /* of an a, this and a b */
+    } cases[] = {
+        {" ", 2},
+        {"\t", 2},
+        {"\n", 2},
+        {"\v", 2},
+        {"\f", 2},
+        {"\r", 2},
+        {"\x08", 1},
+        {"\x0e", 1},
+        {"\x1b", 1},
+        {"\x1c", 2},
+        {"\x1f", 2},
+        {"\x7f", 1},
+        {"\xc2\x84", 1},
+        {"\xc2\x85", 2},
+        {"\xc2\xa0", 2},
+        {"\xc2\xa1", 1},
+        {"\xc3\xa0", 1},
+        {"\xe1\x9a\x80", 2},
+        {"\xe1\x9a\x81", 1},
+        {"\xe1\x9b\x80", 1},
+        {"\xe2\x80\x80", 2},
+        {"\xe2\x80\x8a", 2},
+        {"\xe2\x80\x8b", 1},
+        {"\xe2\x80\xa7", 1},
+        {"\xe2\x80\xa8", 2},
+        {"\xe2\x80\xa9", 2},
+        {"\xe2\x80\xaf", 2},
+        {"\xe2\x80\xb0", 1},
+        {"\xe2\x81\x9f", 2},
+        {"\xe2\x81\x9e", 1},
+        {"\xe2\x82\x9f", 1},
+        {"\xe3\x80\x80", 2},
+        {"\xe3\x80\x81", 1},
+        {"\xe3\x81\x80", 1},
+    };
+    dbt_store *store = create_store("words.db");
+    dbt_error err = {0};
+    dbt_info info;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char split[16], text[16];
+        (void)snprintf(split, sizeof split, "%zu", i);
+        (void)snprintf(text, sizeof text, "a%sb", cases[i].between);
+        add_document(store, split, "x", text);
+    }
+    add_document(store, "cut", "x", "a \xc3\xa9"); /* two bytes from the end */
+    assert_ok(dbt_info_read(store, &info, &err), err);
+    assert_int_equal(info.n_splits, sizeof cases / sizeof *cases + 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const dbt_split_info *split = &info.split[i];
+        size_t n = strtoul(split->name, NULL, 10);
+        if (split->name[0] != 'c' && split->median_words != cases[n].words)
+            fail_msg("case %zu: %g words", n, split->median_words);
+    }
+    dbt_info_release(&info);
+    close_store(store);
+}
+
 static void test_info__tells_of_runs(void **state)
 {
     (void)state;
@@ -461,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_predict__agrees_with_what_evaluate_stored),
         cmocka_unit_test(test_vectorize__rows_are_those_of_the_vectorizer),
         cmocka_unit_test(test_info__medians_are_numpys),
+        cmocka_unit_test(test_info__words_are_pythons),
         cmocka_unit_test(test_info__tells_of_runs),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

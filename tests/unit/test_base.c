@@ -1,4 +1,4 @@
-/* test_base.c: errors, buffers, pages, random numbers, the pool. */
+/* test_base.c: errors, memory, temporary files, buffers, pages, random numbers, the pool. */
 #include "testing.h"
 
 #include <stdatomic.h>
@@ -9,6 +9,7 @@
 #include <dbtrain/pool.h>
 
 #include "base.h"
+#include "spill.h"
 
 static void test_error__first_error_wins(void **state)
 {
@@ -32,6 +33,96 @@ static void test_error__long_context_is_cut_not_overrun(void **state)
     dbt__fail(&err, DBT_EIO, "%s", word);
     dbt__context(&err, "%s", word);
     assert_int_equal(strlen(err.message), DBT_ERROR_BYTES - 1);
+}
+
+static void test_error__without_one_there_is_nothing_to_add_to(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    assert_int_equal(dbt__context(&err, "a.csv"), DBT_OK);
+    assert_string_equal(err.message, "");
+    assert_int_equal(dbt__fail(NULL, DBT_EIO, "nobody listens"), DBT_EIO);
+    assert_int_equal(dbt__context(NULL, "a.csv"), DBT_EINTERNAL);
+}
+
+static void test_error__each_status_has_a_text_of_its_own(void **state)
+{
+    (void)state;
+    static const dbt_status all[] = {
+#define STATUS_NAME(name, value, text) name,
+        DBT_STATUS_LIST(STATUS_NAME)
+#undef STATUS_NAME
+    };
+    size_t n = sizeof all / sizeof *all;
+    for (size_t i = 0; i < n; i++) {
+        assert_true(strlen(dbt_status_text(all[i])) > 0);
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(dbt_status_text(all[i]), dbt_status_text(all[j]));
+    }
+    assert_string_equal(dbt_status_text((dbt_status)-1000), "unknown status");
+}
+
+static void test_memory__sizes_that_overflow_are_out_of_memory(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__buffer buffer;
+    size_t capacity = 0;
+    void *memory = NULL;
+    assert_null(dbt__alloc_array(SIZE_MAX / 4, 8));
+    assert_null(dbt__grow_array(NULL, SIZE_MAX / 4, 8));
+    assert_null(dbt__alloc_aligned(SIZE_MAX / 4, 8));
+    assert_null(dbt__alloc_aligned(SIZE_MAX - 10, 1));
+    assert_int_equal(dbt__reserve(&memory, &capacity, SIZE_MAX / 4, 8, "rows", &err), DBT_ENOMEM);
+    assert_string_equal(err.message, "out of memory for rows");
+    assert_null(memory);
+    assert_int_equal(capacity, 0);
+    dbt__buffer_init(&buffer, 0);
+    assert_int_equal(dbt__buffer_append(&buffer, "a", 1, NULL), DBT_OK);
+    assert_int_equal(dbt__buffer_reserve(&buffer, SIZE_MAX, NULL), DBT_ENOMEM);
+    assert_int_equal(buffer.length, 1);
+    dbt__buffer_release(&buffer);
+}
+
+static void test_memory__of_no_bytes_is_memory(void **state)
+{
+    (void)state;
+    void *array = dbt__alloc_array(0, 8), *aligned = dbt__alloc_aligned(0, 8);
+    void *grown = dbt__grow_array(NULL, 0, 8);
+    assert_non_null(array);
+    assert_non_null(aligned);
+    assert_non_null(grown);
+    dbt__free(array);
+    dbt__free(aligned);
+    dbt__free(grown);
+}
+
+static void test_spill__gives_back_what_was_written(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__spill *spill;
+    char read[4] = "";
+    assert_ok(dbt__spill_new("/tmp", &spill, &err), err);
+    assert_ok(dbt__spill_write(spill, 3, "abc", 3, &err), err);
+    assert_ok(dbt__spill_write(spill, 0, "xyz", 3, &err), err);
+    assert_ok(dbt__spill_read(spill, 2, read, 3, &err), err);
+    assert_string_equal(read, "zab");
+    assert_int_equal(dbt__spill_read(spill, 4, read, 3, &err), DBT_EIO);
+    assert_non_null(strstr(err.message, "cannot read a temporary file in '/tmp'"));
+    dbt__spill_free(spill);
+}
+
+static void test_spill__says_where_it_cannot_make_a_file(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__spill *spill;
+    assert_ok(dbt__spill_new("/nonexistent", &spill, &err), err);
+    assert_int_equal(dbt__spill_write(spill, 0, "abc", 3, &err), DBT_EIO);
+    assert_string_equal(err.message, "cannot make a temporary file in '/nonexistent': "
+                                     "No such file or directory");
+    dbt__spill_free(spill);
 }
 
 static void test_random__is_splitmix64(void **state)
@@ -170,6 +261,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_error__first_error_wins),
         cmocka_unit_test(test_error__long_context_is_cut_not_overrun),
+        cmocka_unit_test(test_error__without_one_there_is_nothing_to_add_to),
+        cmocka_unit_test(test_error__each_status_has_a_text_of_its_own),
+        cmocka_unit_test(test_memory__sizes_that_overflow_are_out_of_memory),
+        cmocka_unit_test(test_memory__of_no_bytes_is_memory),
+        cmocka_unit_test(test_spill__gives_back_what_was_written),
+        cmocka_unit_test(test_spill__says_where_it_cannot_make_a_file),
         cmocka_unit_test(test_random__is_splitmix64),
         cmocka_unit_test(test_buffer__refuses_to_pass_its_maximum),
         cmocka_unit_test(test_page__texts_survive_growth),

@@ -335,6 +335,83 @@ static void test_ingest__an_archive_of_files_with_classes(void **state)
     check_invariants();
 }
 
+static void test_ingest__what_is_no_regular_file_is_left_out(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"odd", "odd/train", "odd/train/pos", "odd/train/neg"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        make_subfolder(folders[i]);
+    (void)write_text("odd/train/pos/1.txt", "good");
+    (void)write_text("odd/train/neg/1.txt", "bad");
+    assert_int_equal(symlink("1.txt", at("odd/train/pos/again.txt")), 0);
+    assert_int_equal(symlink("nowhere", at("odd/train/pos/gone.txt")), 0);
+    assert_int_equal(symlink("itself.txt", at("odd/train/pos/itself.txt")), 0);
+    assert_int_equal(symlink("..", at("odd/train/back")), 0);
+    assert_int_equal(mkfifo(at("odd/train/pos/pipe.txt"), 0600), 0);
+    assert_ok(ingest(at("odd")), err);
+    /* A link to a file is that file. */
+    assert_string_equal(rows(CORPUS), "train|neg|bad train|pos|good train|pos|good");
+    check_invariants();
+}
+
+static void test_ingest__a_class_folder_alone(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"a", "a/b", "a/b/pos", "dev", "dev/neg"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        make_subfolder(folders[i]);
+    (void)write_text("a/b/pos/1.txt", "good");
+    (void)write_text("dev/neg/1.txt", "bad");
+    assert_ok(ingest(at("dev/neg")), err);
+    assert_string_equal(said, "dev/neg: folder of 1 class, split 'dev'\n");
+    assert_ok(ingest(at("a/b/pos/")), err);
+    assert_ok(ingest(at("a")), err); /* the same file */
+    assert_int_equal(result.recognised, 1);
+    options.split = "all";
+    options.again = true;
+    assert_ok(ingest(at("a")), err);
+    assert_string_equal(said, "a: folder of 1 class, split 'all'\n");
+    assert_string_equal(rows(CORPUS), "all|pos|good dev|neg|bad train|pos|good");
+    check_invariants();
+}
+
+static void test_ingest__many_files_that_are_left_out_are_counted(void **state)
+{
+    (void)state;
+    static const entry entries[] = {{"train.csv", "a,x\n"},
+                                    {"1.md", ""},
+                                    {"2.md", ""},
+                                    {"3.md", ""},
+                                    {"4.md", ""},
+                                    {"5.md", ""},
+                                    {"__MACOSX/._train.csv", "junk"}};
+    assert_ok(ingest(write_archive("few.zip", entries, 7)), err);
+    if (strstr(said, "few.zip: archive of 1 file; left out: 1.md, 2.md, 3.md and 2 more\n") == NULL)
+        fail_msg("%s", said);
+    assert_string_equal(rows(CORPUS), "train|a|x");
+    check_invariants();
+}
+
+static void test_errors__a_layout_that_was_asked_for_and_is_not_there(void **state)
+{
+    (void)state;
+    static const entry inner[] = {{"a.csv", "a,x\n"}};
+    make_subfolder("in");
+    make_subfolder("bare");
+    (void)write_text("bare/notes.md", "nothing");
+    options.format = DBT_FORMAT_CSV;
+    assert_int_equal(ingest(at("bare")), DBT_EDATA);
+    if (strstr(err.message, "bare: no csv files in it") == NULL) fail_msg("%s", err.message);
+    options.format = DBT_FORMAT_FOLDER;
+    assert_int_equal(ingest(write_text("plain.csv", "a,x\n")), DBT_EDATA);
+    assert_non_null(strstr(err.message, "plain.csv: neither a folder nor an archive"));
+    options.format = DBT_FORMAT_DETECT;
+    (void)write_archive("in/rows.zip.csv", inner, 1);
+    assert_int_equal(ingest(at("in")), DBT_EDATA);
+    assert_non_null(strstr(err.message, "in/rows.zip.csv: an archive within a folder"));
+    assert_int_equal(count("SELECT count(*) FROM document"), 0);
+}
+
 static void test_ingest__a_compressed_file_is_one_source(void **state)
 {
     (void)state;
@@ -500,6 +577,48 @@ static void test_errors__name_the_source(void **state)
     options.encoding = "klingon";
     assert_int_equal(ingest(at("a.csv")), DBT_EUSAGE);
     assert_int_equal(count("SELECT count(*) FROM document"), 0);
+}
+
+static void test_errors__options_are_checked_before_anything_is_read(void **state)
+{
+    (void)state;
+    const char *const missing = at("missing.csv");
+    const char *const twice[] = {"-", "-"};
+    const dbt_ingest_options usual = options;
+    const struct {
+        dbt_ingest_options options;
+        const char *message;
+    } cases[] = {
+        {{.split = "", .max_document = 1}, "the name of a split cannot be empty"},
+        {{.max_document = 0}, "max_document is 0, must be 1 .."},
+        {{.max_document = SIZE_MAX}, ", must be 1 .."},
+        {{.max_document = 1, .max_rejects = -2}, "max_rejects is -2, must be -1 (all), 0 or more"},
+        {{.max_document = 1, .delimiter = '"'}, "a quote or line break cannot be the delimiter"},
+        {{.max_document = 1, .delimiter = '\n'}, "a quote or line break cannot be the delimiter"},
+        {{.max_document = 1, .delimiter = '\r'}, "a quote or line break cannot be the delimiter"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        options = cases[i].options;
+        assert_int_equal(ingest(missing), DBT_EUSAGE);
+        if (strstr(err.message, cases[i].message) == NULL) fail_msg("%s", err.message);
+    }
+    options = usual;
+    err = (dbt_error){0};
+    assert_int_equal(dbt_ingest(store, &missing, 0, &options, &result, &err), DBT_EUSAGE);
+    assert_string_equal(err.message, "no source to ingest");
+    err = (dbt_error){0};
+    assert_int_equal(dbt_ingest(store, twice, 2, &options, &result, &err), DBT_EUSAGE);
+    assert_string_equal(err.message, "stdin can be read only once");
+    assert_int_equal(count("SELECT count(*) FROM source"), 0);
+}
+
+static void test_formats__have_the_names_of_the_option(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"detect", "csv", "tsv", "jsonl", "folder", "fasttext"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_string_equal(dbt_format_name((dbt_format)i), names[i]);
+    assert_string_equal(dbt_format_name((dbt_format)99), "unknown");
 }
 
 /* --- again --- */
@@ -877,12 +996,18 @@ int main(void)
         TEST(test_ingest__a_folder_of_class_folders),
         TEST(test_ingest__an_archive_of_class_folders),
         TEST(test_ingest__an_archive_of_files_with_classes),
+        TEST(test_ingest__what_is_no_regular_file_is_left_out),
+        TEST(test_ingest__a_class_folder_alone),
+        TEST(test_ingest__many_files_that_are_left_out_are_counted),
+        TEST(test_errors__a_layout_that_was_asked_for_and_is_not_there),
         TEST(test_ingest__a_compressed_file_is_one_source),
         TEST(test_ingest__what_comes_through_a_pipe),
         TEST(test_refusal__takes_out_the_rows_of_the_whole_command),
         TEST(test_refusal__after_commits_takes_out_all),
         TEST(test_rejects__rows_in_are_rows_stored_and_refused),
         TEST(test_errors__name_the_source),
+        TEST(test_errors__options_are_checked_before_anything_is_read),
+        TEST(test_formats__have_the_names_of_the_option),
         TEST(test_recognition__by_split_name_size_and_content),
         TEST(test_dedup__within_split_and_label),
         TEST(test_ingest__progress_tells_what_is_committed),

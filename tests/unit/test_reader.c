@@ -213,6 +213,40 @@ static void test_csv__refuses_long_records_in_bounded_memory(void **state)
                          "5 c|z\n");
 }
 
+static void test_csv__refuses_too_many_fields(void **state)
+{
+    (void)state;
+    enum { FIELDS = 65537 };
+    char *data = malloc(FIELDS + 8);
+    assert_non_null(data);
+    memset(data, ',', FIELDS);
+    memcpy(data + FIELDS, "\na,b\n", 6);
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.format = DBT__CSV;
+    options.header = DBT__HEADER_NO;
+    options.sample = 1;
+    expect(write_file("a.csv", data, FIELDS + 5), &options, "1 !more than 65536 fields\n2 a|b\n");
+    free(data);
+}
+
+static void test_lines__longer_than_a_document_are_refused(void **state)
+{
+    (void)state;
+    static const char lines[] = "__label__a much too long a text\n__label__b x\n";
+    static const char objects[] = "{\"label\":\"a\",\"text\":\"much too long a text\"}\n"
+                                  "{\"label\":1,\"text\":2}\n";
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.max_document = 24;
+    options.format = DBT__FASTTEXT;
+    expect_at_all_chunks(write_file("a.txt", lines, sizeof lines - 1), options,
+                         "1 !longer than 24 bytes (--max-document)\n2 b|x\n");
+    options.format = DBT__JSONL;
+    expect_at_all_chunks(write_file("a.jsonl", objects, sizeof objects - 1), options,
+                         "1 !longer than 24 bytes (--max-document)\n2 1|2\n");
+}
+
 static void test_csv__an_open_quote_takes_no_memory(void **state)
 {
     (void)state;
@@ -353,6 +387,14 @@ static const format_case format_cases[] = {
      "{\"label\":\"a\",\"title\":null,\"text\":\"z\"}\n{\"label\":\"a\",\"title\":\"t\"}\n",
      "1 a|t, x\n2 a|y\n3 a|z\n4 !no text: 'text' is missing\n",
      "jsonl, label = 'label', text = 'title' + 'text'"},
+    {"a.jsonl",
+     "{ \"more\" : [1, {\"label\": \"}\"}, []]\t,\"label\":\t1.50 ,\"x\\\"y\": \"{\","
+     " \"text\" : \"x\"\t}\n{\"text\":2,\"label\":3}\n",
+     "1 1.50|x\n2 3|2\n", NULL},
+    {"a.jsonl", "no json\n{\"text\"\n",
+     "1 !invalid JSON at byte 2: '[' or '{' expected near 'no'\n"
+     "2 !invalid JSON at byte 7: ':' expected near end of file\n",
+     NULL},
     {"a.fasttext",
      "__label__a __label__b x\nx\n__label__ x\n__label__c x __label__d\n__label__e\tx\n",
      "1 !several labels: one label a document is supported\n"
@@ -384,6 +426,10 @@ static void test_delimiter__may_be_chosen(void **state)
     static const char data[] = "a;\"x;y\"\nb;z,w\n";
     expect(write_file("a.csv", data, sizeof data - 1), &options, "1 a|x;y\n2 b|z,w\n");
     assert_string_equal(said, "csv, delimiter ';', no header, label = column 1, text = column 2");
+    options.delimiter = '\t';
+    static const char tabs[] = "a\t\"x\ty\"\nb\tz,w\n";
+    expect(write_file("a.csv", tabs, sizeof tabs - 1), &options, "1 a|x\ty\n2 b|z,w\n");
+    assert_string_equal(said, "csv, delimiter tab, no header, label = column 1, text = column 2");
 }
 
 static void test_splits__come_from_base_names(void **state)
@@ -467,6 +513,15 @@ static void test_encoding__is_converted_at_every_chunk_size(void **state)
     expect_at_all_chunks(write_file("a.csv", wide, sizeof wide - 1), options,
                          "1 a|\xc3\xa9\n2 b|\xf0\x9f\x98\x80\n3 c|\xef\xbf\xbd\n");
     assert_int_equal(replaced_utf8, 1);
+    options.encoding = "UTF-32LE";
+    static const char wider[] =
+        "a\0\0\0,\0\0\0\xe9\0\0\0\n\0\0\0b\0\0\0,\0\0\0\0\xf6\x01\0\n\0\0\0";
+    expect_at_all_chunks(write_file("a.csv", wider, sizeof wider - 1), options,
+                         "1 a|\xc3\xa9\n2 b|\xf0\x9f\x98\x80\n");
+    options.encoding = "utf8"; /* what is not converted is repaired */
+    static const char plain[] = "a,caf\xe9\n";
+    expect_at_all_chunks(write_file("a.csv", plain, sizeof plain - 1), options,
+                         "1 a|caf\xef\xbf\xbd\n");
     options.encoding = "klingon-8";
     dbt_error err = {0};
     assert_int_equal(read_path(file_path, &options, &err), DBT_EUSAGE);
@@ -492,6 +547,9 @@ static void test_foreign__content_is_refused_with_advice(void **state)
          "a\0",
          4, "a.csv: looks like UTF-16: give --encoding utf-16"},
         {"\xfe\xff\0a", 4, "a.csv: looks like UTF-16: give --encoding utf-16"},
+        {"\xff\xfe\0\0a\0\0\0", 8, "a.csv: looks like UTF-32: give --encoding utf-32"},
+        {"\0\0\xfe\xff\0\0\0a", 8, "a.csv: looks like UTF-32: give --encoding utf-32"},
+        {"SQLite format 3\0\x10", 17, "a.csv: is an SQLite database, no text"},
         {le, sizeof le - 1, "a.csv: looks like UTF-16: give --encoding utf-16le"},
         {be, sizeof be - 1, "a.csv: looks like UTF-16: give --encoding utf-16be"},
         {binary, sizeof binary, "a.csv: "},
@@ -516,6 +574,8 @@ int main(void)
         cmocka_unit_test(test_csv__corner_cases_at_every_chunk_size),
         cmocka_unit_test(test_csv__unescapes_when_asked_and_says_so_when_not),
         cmocka_unit_test(test_csv__refuses_long_records_in_bounded_memory),
+        cmocka_unit_test(test_csv__refuses_too_many_fields),
+        cmocka_unit_test(test_lines__longer_than_a_document_are_refused),
         cmocka_unit_test(test_csv__an_open_quote_takes_no_memory),
         cmocka_unit_test(test_columns__are_detected_or_named),
         cmocka_unit_test(test_classes__name_the_labels),
