@@ -264,7 +264,7 @@ static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
             return dbt__fail(err, DBT_ENOMEM,
                              "too many different terms to count them in %zu MiB: raise the memory "
                              "to %zu MiB",
-                             count->rounds->options->memory >> 20, ((2 * bytes) >> 20) + 1);
+                             count->rounds->options->memory >> 20, ((3 * bytes) >> 20) + 1);
         dbt_status status = drop_shard(count, err);
         if (status < 0) return status;
     }
