@@ -129,8 +129,6 @@ static double expect_bytes(const dbt__row_cache *cache, size_t n_filled)
 
 /* --- filling --- */
 
-/* --- filling --- */
-
 /* Blocks first .. end - 1 to the store, out of memory. */
 static dbt_status store_blocks(dbt__row_cache *cache, size_t first, size_t end, dbt_error *err)
 {

@@ -120,9 +120,6 @@ static void bind_field(dbt__statement *statement, int index, const dbt__field *f
     case DBT__FIELD_UINT32:
         dbt__bind_int(statement, index, *(const uint32_t *)(const void *)at);
         break;
-    case DBT__FIELD_UINT64:
-        dbt__bind_int(statement, index, (int64_t) * (const uint64_t *)(const void *)at);
-        break;
     case DBT__FIELD_DOUBLE:
         write_number(*(const double *)(const void *)at, number);
         dbt__bind_string(statement, index, number);

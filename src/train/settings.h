@@ -19,7 +19,6 @@ typedef enum dbt__field_kind {
     DBT__FIELD_INT64,
     DBT__FIELD_SIZE,
     DBT__FIELD_UINT32,
-    DBT__FIELD_UINT64,
     DBT__FIELD_DOUBLE,
     DBT__FIELD_BOOL,
     DBT__FIELD_ENUM,  /* an enumeration, stored by name; as wide as an int */

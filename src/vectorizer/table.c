@@ -169,15 +169,6 @@ void dbt__table_release(dbt__table *table)
     *table = (dbt__table){0};
 }
 
-void dbt__table_map(dbt__table *table, const uint32_t *feature)
-{
-    for (size_t i = 0; i < table->n_places; i++) {
-        dbt__entry *entry = &table->entry[i];
-        if (entry->hash != UINT64_MAX && entry->feature != DBT__NO_FEATURE)
-            entry->feature = feature[entry->feature];
-    }
-}
-
 void dbt__table_set_features(dbt__table *table, const uint64_t *hash, size_t n)
 {
     for (size_t i = 0; i < table->n_places; i++)

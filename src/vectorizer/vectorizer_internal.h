@@ -88,8 +88,6 @@ dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_te
                            dbt_error *err) DBT_MUST_USE;
 /* A zeroed one too. */
 void dbt__table_release(dbt__table *table);
-/* Replaces each feature f by feature[f]; DBT__NO_FEATURE stays. */
-void dbt__table_map(dbt__table *table, const uint32_t *feature);
 /* Makes term hash[i] feature i, and no other term a feature. */
 void dbt__table_set_features(dbt__table *table, const uint64_t *hash, size_t n);
 
