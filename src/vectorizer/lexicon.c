@@ -37,6 +37,21 @@ static dbt_status spill_kept(dbt__lexicon *lexicon, dbt_error *err)
     return DBT_OK;
 }
 
+/* By a half, but not beyond the limit, at which the terms go to the file: while they are moved they
+ * are there twice. */
+static dbt_status grow_kept(dbt__lexicon *lexicon, size_t needed, dbt_error *err)
+{
+    if (needed <= lexicon->capacity) return DBT_OK;
+    size_t grown = lexicon->capacity + lexicon->capacity / 2;
+    if (lexicon->spill_folder != NULL && grown > lexicon->limit) grown = lexicon->limit;
+    if (grown < needed) grown = needed;
+    dbt__kept *moved = dbt__grow_array(lexicon->kept, grown, sizeof *moved);
+    if (moved == NULL) return dbt__out_of_memory(err, "a vocabulary");
+    lexicon->kept = moved;
+    lexicon->capacity = grown;
+    return DBT_OK;
+}
+
 dbt_status dbt__lexicon_reserve(dbt__lexicon *lexicon, size_t more, dbt_error *err)
 {
     if (lexicon->n_spilled + lexicon->n_kept + more > DBT__MAX_TERMS)
@@ -46,8 +61,7 @@ dbt_status dbt__lexicon_reserve(dbt__lexicon *lexicon, size_t more, dbt_error *e
         dbt_status status = spill_kept(lexicon, err);
         if (status < 0) return status;
     }
-    return dbt__reserve((void **)&lexicon->kept, &lexicon->capacity, lexicon->n_kept + more,
-                        sizeof *lexicon->kept, "a vocabulary", err);
+    return grow_kept(lexicon, lexicon->n_kept + more, err);
 }
 
 size_t dbt__lexicon_terms(const dbt__lexicon *lexicon)

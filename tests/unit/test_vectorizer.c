@@ -200,6 +200,31 @@ static void test_fit__memory_does_not_change_a_bit(void **state)
     free_corpus(&corpus);
 }
 
+static void test_lexicon__takes_no_more_than_its_limit(void **state)
+{
+    (void)state;
+    enum { LIMIT = 1000, MORE = 70, TIMES = 100 };
+    dbt_error err = {0};
+    dbt__lexicon lexicon;
+    dbt__kept *kept = calloc((size_t)MORE * TIMES, sizeof *kept);
+    assert_non_null(kept);
+    dbt__lexicon_init(&lexicon, folder, LIMIT * sizeof *kept);
+    for (uint32_t i = 0; i < TIMES; i++) {
+        assert_ok(dbt__lexicon_reserve(&lexicon, MORE, &err), err);
+        assert_in_range(lexicon.capacity, MORE, LIMIT);
+        for (uint32_t j = 0; j < MORE; j++)
+            lexicon.kept[lexicon.n_kept++] = (dbt__kept){i * MORE + j, j};
+    }
+    assert_ok(dbt__lexicon_finish(&lexicon, 0, &err), err);
+    assert_true(dbt__lexicon_is_spilled(&lexicon));
+    assert_int_equal(dbt__lexicon_terms(&lexicon), MORE * TIMES);
+    assert_ok(dbt__lexicon_read(&lexicon, 0, MORE * TIMES, kept, &err), err);
+    for (uint32_t i = 0; i < MORE * TIMES; i++)
+        assert_int_equal(kept[i].hash, i);
+    dbt__lexicon_release(&lexicon);
+    free(kept);
+}
+
 /* Gates keep rare n-grams out of the later passes, and none that is to be kept. */
 static void test_fit__gates_drop_what_min_df_drops(void **state)
 {
@@ -1015,6 +1040,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fit__threads_and_pages_do_not_change_a_bit),
         cmocka_unit_test(test_fit__memory_does_not_change_a_bit),
+        cmocka_unit_test(test_lexicon__takes_no_more_than_its_limit),
         cmocka_unit_test(test_fit__gates_drop_what_min_df_drops),
         cmocka_unit_test(test_gate__admits_what_came_often_enough),
         cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
