@@ -380,7 +380,7 @@ static void test_kill__fit_ends_by_the_signal(void **state)
     (void)state;
     kill_fit_with(SIGINT, wanted_kills() / 10);
     kill_fit_with(SIGTERM, wanted_kills() / 10);
-    kill_fit_with(SIGHUP, wanted_kills() / 30);
+    kill_fit_with(SIGHUP, wanted_kills() / 10);
 }
 
 /* --- resume --- */
