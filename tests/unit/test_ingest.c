@@ -851,8 +851,8 @@ static void test_resume__what_reads_otherwise_now_is_read_anew(void **state)
         "label,text\na,\"three\nlines\"\nb,two,2\na,two\nc,four\n,five\nx,two\n",
         "label,text\na,\"three\nlines\"\nb,two,2\na,two\nc,for\n,five\na,two\nc,four\nb,\nd,six\n",
         "label,text\na,\"three\nlines\"\nb,two,3\na,two\nc,four\n,five\na,two\nc,four\nb,\nd,six\n",
-        "label,text\na,\"three\nlines\"\n\nb,two,2\na,two\nc,four\n,five\na,two\nc,four\nb,\nd,"
-        "six\n",
+        ("label,text\na,\"three\nlines\"\n\nb,two,2\na,two\nc,four\n,five\na,two\nc,four\nb,\nd,"
+         "six\n"),
         "label,text\nz,other\n",
         "label,text\na,\"three\nlines\"\n",
         "label,text\na,\"three\nlines\"\nb,two,2\na,two\nc,four\n,five\na,two\n",
