@@ -29,7 +29,9 @@ static dbt_status hash_run(dbt__sql *sql, int64_t run_id, char digest[DBT__DIGES
         if (text.data == NULL || old.data == NULL) status = dbt__out_of_memory(err, "a run");
         if (status == DBT_OK) {
             dbt__digest_text(dbt__hash(text.data, text.bytes, 0), digest);
-            (void)snprintf(stored, DBT__DIGEST_CHARS, "%s", old.data);
+            /* Text of SQLite's need not end with a NUL; one that is too long is no digest. */
+            int n = old.bytes < DBT__DIGEST_CHARS ? (int)old.bytes : 1;
+            (void)snprintf(stored, DBT__DIGEST_CHARS, "%.*s", n, old.data);
         }
     }
     dbt__finalize(select);
