@@ -19,8 +19,9 @@ bool dbt__multiply(size_t a, size_t b, size_t *product)
 
 void *dbt__alloc_array(size_t n, size_t size)
 {
-    if (n == 0 || size == 0) n = size = 1;
-    return calloc(n, size); /* checks the product itself */
+    size_t bytes;
+    if (!dbt__multiply(n, size, &bytes)) return NULL;
+    return calloc(bytes == 0 ? 1 : bytes, 1);
 }
 
 void *dbt__grow_array(void *memory, size_t n, size_t size)
