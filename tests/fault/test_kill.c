@@ -288,7 +288,8 @@ static void test_kill__ingest_goes_on_after_its_last_commit(void **state)
     remove_database(work);
     for (long i = 0, stored = 0; i < kills;) {
         bool goes_on, done = kill_long(words, &seconds, &goes_on);
-        if (goes_on ? stored == 0 : done && stored > 0)
+        /* Killed after the last commit, all rows are there and the file is recognised. */
+        if (goes_on ? stored == 0 : done && stored > 0 && stored < LONG_ROWS)
             fail_msg("%ld rows were there: resumed %d", stored, goes_on);
         resumed += goes_on;
         stored = (long)check_long(stored);
