@@ -13,27 +13,11 @@
 
 #include "allocations.h"
 #include "amount.h"
+#include "leaks.h"
 #include "shimvfs.h"
 #include "sweep.h"
 
 #include <sqlite3.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_LEAK_CHECK 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_LEAK_CHECK 1
-#endif
-#endif
-
-#ifdef HAS_LEAK_CHECK
-#include <sanitizer/lsan_interface.h>
-#else
-static int __lsan_do_recoverable_leak_check(void)
-{
-    return 0;
-}
-#endif
 
 static const char *const door_name[DOORS] = {"dbtrain's", "SQLite's"};
 
@@ -48,7 +32,7 @@ static bool run_with_fault(scenario_kind scenario, allocation_door door, bool fr
     const char *wrong = outcome.status == DBT_OK || outcome.status == DBT_ENOMEM
                             ? scenario_check(scenario, &outcome, true)
                             : "the status is neither success nor out of memory";
-    if (wrong == NULL && __lsan_do_recoverable_leak_check() != 0) wrong = "memory leaked";
+    if (wrong == NULL && has_leaked()) wrong = "memory leaked";
     if (wrong != NULL)
         fail_msg("%s, %s allocation %ld%s: %s (status %d: %s)", scenario_name(scenario),
                  door_name[door], n, from_then_on ? " and all later ones" : "", wrong,

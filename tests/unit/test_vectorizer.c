@@ -171,6 +171,15 @@ static void test_fit__threads_and_pages_do_not_change_a_bit(void **state)
     free_corpus(&corpus);
 }
 
+static void assert_same_vocabulary(const dbt_vectorizer *one, const dbt_vectorizer_stats *much,
+                                   const dbt_vectorizer *other, const dbt_vectorizer_stats *little)
+{
+    assert_int_equal(little->terms, much->terms);
+    assert_int_equal(little->tokens, much->tokens);
+    assert_same_features(one, other);
+    assert_same_parts(one, other);
+}
+
 static void test_fit__memory_does_not_change_a_bit(void **state)
 {
     (void)state;
@@ -190,10 +199,7 @@ static void test_fit__memory_does_not_change_a_bit(void **state)
         dbt_vectorizer *other = fit_on(&corpus, &options, threads, UINT64_MAX, &little);
         assert_true(little.counting_passes > 1);
         assert_true(little.scoring_passes > 1);
-        assert_int_equal(little.terms, much.terms);
-        assert_int_equal(little.tokens, much.tokens);
-        assert_same_features(one, other);
-        assert_same_parts(one, other);
+        assert_same_vocabulary(one, &much, other, &little);
         dbt_vectorizer_free(other);
     }
     dbt_vectorizer_free(one);
@@ -241,10 +247,7 @@ static void test_fit__gates_drop_what_min_df_drops(void **state)
         assert_int_equal(much.counting_passes, 1);
         options.memory = (size_t)1 << 20;
         dbt_vectorizer *other = fit_on(&corpus, &options, 2, UINT64_MAX, &little);
-        assert_int_equal(little.terms, much.terms);
-        assert_int_equal(little.tokens, much.tokens);
-        assert_same_features(one, other);
-        assert_same_parts(one, other);
+        assert_same_vocabulary(one, &much, other, &little);
         if (options.min_df == 1) passes_without = little.counting_passes;
         if (options.min_df > 1) assert_true(little.counting_passes < passes_without);
         dbt_vectorizer_free(one);
