@@ -9,12 +9,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <dbtrain/heap.h>
 
 #include "commands.h"
 
@@ -46,15 +47,6 @@ void cli_store_close(dbt_store *store)
 }
 
 /* --- the process --- */
-
-/* One heap for all threads: what one of them frees another can take, or --memory would not be a
- * ceiling. They allocate too seldom to wait for each other. */
-static void share_heap(void)
-{
-#ifdef __GLIBC__
-    (void)mallopt(M_ARENA_MAX, 1);
-#endif
-}
 
 /* A closed descriptor 0, 1 or 2 would be given to the next file that is opened, the database
  * say, and a message would be written into it. */
@@ -219,7 +211,7 @@ static bool is_help(const char *word)
 
 int main(int argc, char **argv)
 {
-    share_heap();
+    dbt_tune_heap();
     open_standard_descriptors();
     set_signals();
     if (argc < 2) {

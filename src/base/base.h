@@ -39,10 +39,6 @@ void *dbt__grow_array(void *memory, size_t n, size_t size) DBT_MUST_USE;
 /* Zeroed memory on a 64-byte boundary, for matrices, of huge pages where it is large; freed with
  * dbt__free. */
 void *dbt__alloc_aligned(size_t n, size_t size) DBT_MUST_USE;
-/* Asks for huge pages for memory that is large enough and not written yet: where much of it is
- * walked at random, or a thread that waits and wakes loses its translations, pages of 4 KiB cost
- * more than the work. */
-void dbt__advise_huge_pages(void *memory, size_t bytes);
 /* Takes NULL. */
 void dbt__free(void *memory);
 /* Copy of a string; NULL when there is no memory. */

@@ -1,16 +1,13 @@
 /* memory.c: the one door for allocation, and buffers that grow through it. */
-#define _DEFAULT_SOURCE /* madvise */
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base.h"
+#include "heap.h"
 
 #define CACHE_LINE ((size_t)64)
 #define HUGE_PAGE ((size_t)2 << 20)
-/* Less would waste more of a huge page than it gains. */
-#define WORTH_HUGE_PAGES (2 * HUGE_PAGE)
 
 bool dbt__multiply(size_t a, size_t b, size_t *product)
 {
@@ -21,27 +18,18 @@ void *dbt__alloc_array(size_t n, size_t size)
 {
     size_t bytes;
     if (!dbt__multiply(n, size, &bytes)) return NULL;
-    return calloc(bytes == 0 ? 1 : bytes, 1);
+    void *memory = calloc(bytes == 0 ? 1 : bytes, 1);
+    if (memory != NULL) dbt__advise_huge_pages(memory, bytes);
+    return memory;
 }
 
 void *dbt__grow_array(void *memory, size_t n, size_t size)
 {
     size_t bytes;
     if (!dbt__multiply(n, size, &bytes)) return NULL;
-    return realloc(memory, bytes == 0 ? 1 : bytes);
-}
-
-void dbt__advise_huge_pages(void *memory, size_t bytes)
-{
-#ifdef MADV_HUGEPAGE
-    uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
-    if (bytes >= WORTH_HUGE_PAGES)
-        (void)madvise((void *)start, ((uintptr_t)memory + bytes - start) / page * page,
-                      MADV_HUGEPAGE);
-#else
-    (void)memory;
-    (void)bytes;
-#endif
+    void *grown = realloc(memory, bytes == 0 ? 1 : bytes);
+    if (grown != NULL) dbt__advise_huge_pages(grown, bytes);
+    return grown;
 }
 
 void *dbt__alloc_aligned(size_t n, size_t size)
@@ -50,7 +38,7 @@ void *dbt__alloc_aligned(size_t n, size_t size)
     if (!dbt__multiply(n, size, &bytes) || bytes > SIZE_MAX - CACHE_LINE) return NULL;
     bytes = bytes == 0 ? CACHE_LINE : (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     void *memory = NULL;
-    size_t boundary = bytes >= WORTH_HUGE_PAGES ? HUGE_PAGE : CACHE_LINE;
+    size_t boundary = bytes >= DBT__LARGE_BLOCK ? HUGE_PAGE : CACHE_LINE;
     if (posix_memalign(&memory, boundary, bytes) != 0) return NULL;
     dbt__advise_huge_pages(memory, bytes);
     memset(memory, 0, bytes);
@@ -79,6 +67,7 @@ void dbt__trim_memory(void)
 {
 #ifdef __GLIBC__
     (void)malloc_trim(0);
+    dbt__advise_heap();
 #endif
 }
 
@@ -91,7 +80,6 @@ dbt_status dbt__reserve(void **memory, size_t *capacity, size_t needed, size_t s
     if (grown < 16) grown = 16;
     void *moved = dbt__grow_array(*memory, grown, size);
     if (moved == NULL) return dbt__out_of_memory(err, what);
-    dbt__advise_huge_pages(moved, grown * size);
     *memory = moved;
     *capacity = grown;
     return DBT_OK;

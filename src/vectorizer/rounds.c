@@ -59,7 +59,6 @@ static dbt_status init_items(dbt__rounds *rounds, dbt_error *err)
     if (dbt__multiply(rounds->n_slots, rounds->slot_capacity, &n))
         rounds->item = dbt__grow_array(NULL, n, sizeof *rounds->item);
     if (rounds->item == NULL) return dbt__out_of_memory(err, "reading the corpus");
-    dbt__advise_huge_pages(rounds->item, n * sizeof *rounds->item);
     return DBT_OK;
 }
 

@@ -88,7 +88,6 @@ static dbt_status make_places(dbt__table *table, dbt_error *err)
         return dbt__out_of_memory(err, "a vocabulary");
     table->memory = dbt__grow_array(NULL, bytes + 64, 1);
     if (table->memory == NULL) return dbt__out_of_memory(err, "a vocabulary");
-    dbt__advise_huge_pages(table->memory, bytes + 64);
     table->entry = (dbt__entry *)(((uintptr_t)table->memory + 63) / 64 * 64);
     memset(table->entry, 0xFF, bytes);
     return DBT_OK;

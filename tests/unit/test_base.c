@@ -2,9 +2,11 @@
 #include "testing.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <dbtrain/batch.h>
+#include <dbtrain/heap.h>
 #include <dbtrain/page.h>
 #include <dbtrain/pool.h>
 
@@ -95,6 +97,48 @@ static void test_memory__of_no_bytes_is_memory(void **state)
     dbt__free(array);
     dbt__free(aligned);
     dbt__free(grown);
+}
+
+/* The kernel's flags of the mapping that holds an address; false: they cannot be told, or the
+ * mapping is not the heap. */
+static bool read_heap_flags(const void *address, char *flags, size_t bytes)
+{
+    FILE *file = fopen("/proc/self/smaps", "r");
+    if (file == NULL) return false;
+    char line[512];
+    bool inside = false, found = false;
+    while (!found && fgets(line, sizeof line, file) != NULL) {
+        unsigned long first, end;
+        if (sscanf(line, "%lx-%lx", &first, &end) == 2)
+            inside = (uintptr_t)address >= first && (uintptr_t)address < end &&
+                     strstr(line, "[heap]") != NULL;
+        found = inside && strncmp(line, "VmFlags:", 8) == 0;
+    }
+    (void)fclose(file);
+    if (found) (void)snprintf(flags, bytes, "%s", line);
+    return found;
+}
+
+static void test_heap__grows_in_huge_pages_after_it_shrank_too(void **state)
+{
+    (void)state;
+    enum { BLOCK = 1 << 20, BLOCKS = 80 };
+    void *block[BLOCKS];
+    char flags[512];
+    dbt_tune_heap();
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < BLOCKS; i++)
+            block[i] = dbt__alloc(BLOCK);
+        bool told = read_heap_flags(block[BLOCKS - 1], flags, sizeof flags);
+        for (int i = 0; i < BLOCKS; i++)
+            dbt__free(block[i]);
+        dbt__trim_memory();
+        if (!told) {
+            print_message("skipped: no heap of glibc, or no /proc\n");
+            skip();
+        }
+        assert_non_null(strstr(flags, " hg"));
+    }
 }
 
 static void test_spill__gives_back_what_was_written(void **state)
@@ -265,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_error__each_status_has_a_text_of_its_own),
         cmocka_unit_test(test_memory__sizes_that_overflow_are_out_of_memory),
         cmocka_unit_test(test_memory__of_no_bytes_is_memory),
+        cmocka_unit_test(test_heap__grows_in_huge_pages_after_it_shrank_too),
         cmocka_unit_test(test_spill__gives_back_what_was_written),
         cmocka_unit_test(test_spill__says_where_it_cannot_make_a_file),
         cmocka_unit_test(test_random__is_splitmix64),

@@ -1,0 +1,16 @@
+/* heap.h: what memory.c asks of heap.c. */
+#ifndef DBT_BASE_HEAP_H
+#define DBT_BASE_HEAP_H
+
+#include <stddef.h>
+
+/* Bytes from which huge pages gain more than is wasted at the ends of a block. */
+#define DBT__LARGE_BLOCK ((size_t)4 << 20)
+
+/* After the heap may have shrunk: what it grows by next is of huge pages again. */
+void dbt__advise_heap(void);
+/* Asks for huge pages for a block that was just allocated, not written yet, and what was added to
+ * the heap for it. */
+void dbt__advise_huge_pages(void *memory, size_t bytes);
+
+#endif
