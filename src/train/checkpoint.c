@@ -143,7 +143,7 @@ dbt_status dbt__checkpoint_write(dbt__sql *sql, int64_t run_id, dbt_network *net
     unsigned char *state = NULL;
     size_t n_bytes = 0;
     char digest[DBT__DIGEST_CHARS];
-    dbt_status status = dbt__weights_write(sql, run_id, DBT_WEIGHTS_LAST, network, err);
+    dbt_status status = dbt__weights_write(sql, run_id, DBT_WEIGHTS_LAST, network, NULL, err);
     if (status == DBT_OK) status = dbt__checkpoint_encode(network, progress, &state, &n_bytes, err);
     if (status == DBT_OK)
         status = dbt__prepare(

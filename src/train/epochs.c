@@ -1,10 +1,10 @@
 /*
  * epochs.c: the training loop: steps, validation, early stopping, and what is stored of each epoch.
  *
- * Each epoch ends with one transaction: its row of the history and, when it is the best so far, its
- * weights. So a shell that looks on sees whole epochs, and a killed training leaves its best
- * weights. All that the loop knows is in fit->progress and the network, and a checkpoint stores
- * both as they are, after any step: so the loop begins anywhere as if it had never stopped.
+ * Each epoch ends with a transaction: its row of the history and, when it is time for one, a
+ * checkpoint. So a shell that looks on sees whole epochs. All that the loop knows is in
+ * fit->progress, the network and the best weights, and a checkpoint stores these as they are, after
+ * any step: so the loop begins anywhere as if it had never stopped.
  */
 #include "fit_internal.h"
 
@@ -79,10 +79,30 @@ static void count_seconds(dbt__fit *fit)
     fit->clock = time;
 }
 
+dbt_status dbt__fit_save_best(dbt__fit *fit, dbt_error *err)
+{
+    if (fit->best == NULL || fit->best_is_stored) return DBT_OK;
+    int64_t run_id = fit->result->run_id;
+    dbt_status status =
+        dbt__weights_write(fit->sql, run_id, DBT_WEIGHTS_BEST, fit->network, fit->best, err);
+    if (status == DBT_OK)
+        status = dbt__run_set_best_epoch(fit->sql, run_id, fit->progress.best_epoch, err);
+    return status;
+}
+
 dbt_status dbt__fit_save(dbt__fit *fit, dbt_error *err)
 {
     count_seconds(fit);
+    dbt_status status = dbt__fit_save_best(fit, err);
+    if (status < 0) return status;
     return dbt__checkpoint_write(fit->sql, fit->result->run_id, fit->network, &fit->progress, err);
+}
+
+/* After the commit of a checkpoint. */
+static void note_checkpoint(dbt__fit *fit)
+{
+    fit->checkpointed = now();
+    fit->best_is_stored = true;
 }
 
 /* A checkpoint when it is time for one. */
@@ -95,7 +115,7 @@ static dbt_status save_in_time(dbt__fit *fit, dbt_error *err)
     status = dbt__fit_save(fit, err);
     if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
     if (status < 0) dbt__sql_rollback(fit->sql);
-    fit->checkpointed = now();
+    if (status == DBT_OK) note_checkpoint(fit);
     return status;
 }
 
@@ -157,12 +177,10 @@ static dbt_status store_epoch(dbt__fit *fit, const dbt_epoch *epoch, dbt_error *
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
     status = dbt__run_add_epoch(fit->sql, epoch, err);
-    if (status == DBT_OK && epoch->best)
-        status = dbt__weights_write(fit->sql, epoch->run_id, DBT_WEIGHTS_BEST, fit->network, err);
     if (status == DBT_OK && save) status = dbt__fit_save(fit, err);
     if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
     if (status < 0) dbt__sql_rollback(fit->sql);
-    if (save) fit->checkpointed = now();
+    if (status == DBT_OK && save) note_checkpoint(fit);
     return status;
 }
 
@@ -189,6 +207,9 @@ static dbt_status run_epoch(dbt__fit *fit, dbt_error *err)
     count_seconds(fit);
     epoch.seconds = progress->seconds;
     epoch.best = progress->best_epoch == 0 || epoch.val_loss < progress->best_val_loss;
+    if (epoch.best) status = dbt__weights_copy(fit->network, &fit->best, err);
+    if (status < 0) return status;
+    fit->best_is_stored &= !epoch.best;
     end_epoch(progress, &epoch);
     status = store_epoch(fit, &epoch, err);
     if (status < 0) return status;

@@ -264,14 +264,15 @@ static const char *run_status_of(dbt_status status)
     }
 }
 
-/* Status, and a last checkpoint of what can be used or gone on with, in one transaction. Of what
- * diverged or failed the checkpoint before is kept. */
+/* Status, and a last checkpoint of what can be gone on with, in one transaction. Of what diverged
+ * or failed the checkpoint before is kept, and the best weights. */
 static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause,
                             dbt_error *err)
 {
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
-    if (outcome == DBT_OK || outcome == DBT_EINTERRUPTED) status = dbt__fit_save(fit, err);
+    status = outcome == DBT_OK || outcome == DBT_EINTERRUPTED ? dbt__fit_save(fit, err)
+                                                              : dbt__fit_save_best(fit, err);
     if (status == DBT_OK)
         status = dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome),
                                      outcome == DBT_OK ? NULL : cause->message, err);
@@ -287,12 +288,16 @@ static dbt_status train_run(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = dbt__fit_epochs(fit, err);
     dbt_error late = {0};
     dbt_status closed = close_run(fit, status, err, &late);
-    if (closed == DBT_OK || (status != DBT_OK && status != DBT_EINTERRUPTED)) return status;
-    /* The last checkpoint could not be made: that is how it ended. */
+    if (closed == DBT_OK) return status;
+    /* The weights could not be stored: the status alone. */
+    if (status == DBT_OK || status == DBT_EINTERRUPTED) {
+        *err = late;
+        status = closed;
+    }
     dbt_error ignored = {0};
-    (void)close_run(fit, closed, &late, &ignored);
-    *err = late;
-    return closed;
+    fit->best_is_stored = true;
+    (void)close_run(fit, status, err, &ignored);
+    return status;
 }
 
 static void release(dbt__fit *fit)
@@ -308,6 +313,7 @@ static void release(dbt__fit *fit)
     dbt__label_map_release(&fit->survey.labels);
     dbt__label_map_release(&fit->validation_survey.labels);
     dbt_pool_free(fit->pool);
+    dbt__free(fit->best);
     dbt__free(fit->class_weight);
     dbt__free(fit->label);
     dbt__free(fit->weight);

@@ -54,6 +54,8 @@ typedef struct dbt__fit {
     float *weight;  /* [batch_size], scratch */
 
     dbt__progress progress;
+    float *best;         /* a copy of the best epoch's weights; NULL: none yet */
+    bool best_is_stored; /* or there is none */
     double clock;        /* up to when progress.seconds counts */
     double checkpointed; /* when the last checkpoint was made, or else training began */
 } dbt__fit;
@@ -81,6 +83,8 @@ dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__fit_epochs(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 /* Writes a checkpoint, inside the caller's transaction. */
 dbt_status dbt__fit_save(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Writes the best weights alone, if they are not stored. */
+dbt_status dbt__fit_save_best(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 
 /* --- resume.c: what a run that goes on does in place of the steps of fit.c --- */
 

@@ -135,14 +135,14 @@ out:
     return status;
 }
 
-static dbt_status set_best_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *err)
+dbt_status dbt__run_set_best_epoch(dbt__sql *sql, int64_t run_id, int64_t epoch, dbt_error *err)
 {
     dbt__statement *update = NULL;
     dbt_status status =
         dbt__prepare(sql, "UPDATE run SET best_epoch = ? WHERE id = ?", &update, err);
     if (status < 0) return status;
-    dbt__bind_int(update, 1, epoch->epoch);
-    dbt__bind_int(update, 2, epoch->run_id);
+    dbt__bind_int(update, 1, epoch);
+    dbt__bind_int(update, 2, run_id);
     status = dbt__run(update, err);
     dbt__finalize(update);
     return status;
@@ -168,7 +168,7 @@ dbt_status dbt__run_add_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *
     dbt__bind_double(insert, 9, epoch->seconds);
     status = dbt__run(insert, err);
     dbt__finalize(insert);
-    return status == DBT_OK && epoch->best ? set_best_epoch(sql, epoch, err) : status;
+    return status;
 }
 
 dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_status,

@@ -39,8 +39,11 @@ dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const 
 /* Compares the run's seed, vectorizer, settings and names of labels with the digest that was stored
  * when it was made. DBT_EFORMAT: they are others now. */
 dbt_status dbt__run_verify(dbt__sql *sql, int64_t run_id, dbt_error *err) DBT_MUST_USE;
-/* Inserts an epoch, inside the caller's transaction; raises best_epoch when it is the best. */
+/* Inserts an epoch, inside the caller's transaction. */
 dbt_status dbt__run_add_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *err) DBT_MUST_USE;
+/* Inside the transaction that stores the weights of this epoch as the best. */
+dbt_status dbt__run_set_best_epoch(dbt__sql *sql, int64_t run_id, int64_t epoch,
+                                   dbt_error *err) DBT_MUST_USE;
 /* The run goes on: it is 'running' again. Evaluations and predictions of weights that will change
  * go; epoch `first` and those after it (INT64_MAX: none) are taken back, with the best weights if
  * they are of one of them. One transaction. */

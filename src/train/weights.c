@@ -21,10 +21,15 @@ void dbt__digest_text(uint64_t digest, char text[DBT__DIGEST_CHARS])
     text[16] = '\0';
 }
 
+static size_t count_values(const dbt_parameter *parameter)
+{
+    return parameter->rows * parameter->columns;
+}
+
 static dbt_status write_parameter(dbt__statement *insert, int64_t run_id, dbt_weights kind,
                                   const dbt_parameter *parameter, dbt_error *err)
 {
-    size_t bytes = parameter->rows * parameter->columns * sizeof(float);
+    size_t bytes = count_values(parameter) * sizeof(float);
     char digest[DBT__DIGEST_CHARS];
     dbt__digest_text(dbt__hash(parameter->value, bytes, 0), digest);
     dbt__bind_int(insert, 1, run_id);
@@ -38,11 +43,31 @@ static dbt_status write_parameter(dbt__statement *insert, int64_t run_id, dbt_we
     return dbt__run(insert, err);
 }
 
+dbt_status dbt__weights_copy(dbt_network *network, float **copy, dbt_error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < dbt_network_parameters(network); i++) {
+        dbt_parameter parameter = dbt_network_parameter(network, i);
+        n += count_values(&parameter);
+    }
+    dbt_status status = dbt_network_check(network, err);
+    if (status < 0) return status;
+    if (*copy == NULL) *copy = dbt__alloc_array(n, sizeof **copy);
+    if (*copy == NULL) return dbt__out_of_memory(err, "the best weights");
+    float *at = *copy;
+    for (size_t i = 0; i < dbt_network_parameters(network); i++) {
+        dbt_parameter parameter = dbt_network_parameter(network, i);
+        memcpy(at, parameter.value, count_values(&parameter) * sizeof *at);
+        at += count_values(&parameter);
+    }
+    return DBT_OK;
+}
+
 dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind, dbt_network *network,
-                              dbt_error *err)
+                              const float *copy, dbt_error *err)
 {
     dbt__statement *insert = NULL;
-    dbt_status status = dbt_network_check(network, err);
+    dbt_status status = copy == NULL ? dbt_network_check(network, err) : DBT_OK;
     if (status == DBT_OK)
         status = dbt__prepare(sql,
                               "INSERT INTO parameter"
@@ -54,6 +79,10 @@ dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind, d
                               &insert, err);
     for (size_t i = 0; status == DBT_OK && i < dbt_network_parameters(network); i++) {
         dbt_parameter parameter = dbt_network_parameter(network, i);
+        if (copy != NULL) {
+            parameter.value = (float *)copy;
+            copy += count_values(&parameter);
+        }
         status = write_parameter(insert, run_id, kind, &parameter, err);
     }
     dbt__finalize(insert);
@@ -92,7 +121,7 @@ static dbt_status take_parameter(dbt__statement *select, const dbt_parameter *pa
     dbt_text stored = dbt__column_text(select, 3);
     if (dbt__column_int(select, 0) != (int64_t)parameter->rows ||
         dbt__column_int(select, 1) != (int64_t)parameter->columns ||
-        bytes != parameter->rows * parameter->columns * sizeof(float))
+        bytes != count_values(parameter) * sizeof(float))
         return dbt__fail(err, DBT_EFORMAT, "not of the run's shape, %zu x %zu", parameter->rows,
                          parameter->columns);
     char digest[DBT__DIGEST_CHARS];
@@ -100,7 +129,7 @@ static dbt_status take_parameter(dbt__statement *select, const dbt_parameter *pa
     if (stored.bytes != 16 || memcmp(stored.data, digest, 16) != 0)
         return dbt__fail(err, DBT_EFORMAT, "damaged: its digest does not match");
     memcpy(parameter->value, value, bytes);
-    for (size_t i = 0; i < parameter->rows * parameter->columns; i++)
+    for (size_t i = 0; i < count_values(parameter); i++)
         if (!isfinite(parameter->value[i]))
             return dbt__fail(err, DBT_EFORMAT, "a number in it is not finite");
     return DBT_OK;

@@ -17,10 +17,14 @@ const char *dbt__weights_name(dbt_weights kind);
 #define DBT__DIGEST_CHARS 17
 void dbt__digest_text(uint64_t digest, char text[DBT__DIGEST_CHARS]);
 
-/* Replaces the stored weights of (run, kind), inside the caller's transaction. DBT_EDIVERGED when a
- * weight is not finite: nothing is written. */
+/* Replaces the stored weights of (run, kind), inside the caller's transaction, by the network's or,
+ * where `copy` is not NULL, those that dbt__weights_copy took of it. DBT_EDIVERGED when a weight is
+ * not finite: nothing is written. */
 dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind, dbt_network *network,
-                              dbt_error *err) DBT_MUST_USE;
+                              const float *copy, dbt_error *err) DBT_MUST_USE;
+/* Copies the parameters into *copy, which is made when it is NULL and freed with dbt__free.
+ * DBT_EDIVERGED, DBT_ENOMEM. */
+dbt_status dbt__weights_copy(dbt_network *network, float **copy, dbt_error *err) DBT_MUST_USE;
 /* DBT_EFORMAT when a network of these options would be many times as large as what is stored of
  * (run, kind): to be asked before one is made, since a file's settings may claim anything. */
 dbt_status dbt__weights_check_size(dbt__sql *sql, int64_t run_id, dbt_weights kind,

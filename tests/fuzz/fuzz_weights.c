@@ -29,7 +29,7 @@ static void make_world(void)
                           " digest, PRIMARY KEY (run_id, kind, layer, name))",
                           &err),
             err);
-    fuzz_ok(dbt__weights_write(sql, 1, DBT_WEIGHTS_BEST, network, &err), err);
+    fuzz_ok(dbt__weights_write(sql, 1, DBT_WEIGHTS_BEST, network, NULL, &err), err);
 }
 
 static void store_row(fuzz_input *input)

@@ -361,14 +361,13 @@ static void look_at_epoch(void *context, const dbt_epoch *epoch)
                    (long long)epoch->epoch);
     assert_ok(dbt__sql_int(sql, query, -1, &value, &err), err);
     assert_int_equal(value, 1);
-    (void)snprintf(query, sizeof query, "SELECT best_epoch = %lld FROM run",
-                   (long long)epoch->epoch);
-    assert_ok(dbt__sql_int(sql, query, -1, &value, &err), err);
-    assert_int_equal(value, epoch->best);
-    assert_ok(
-        dbt__sql_int(sql, "SELECT count(*) FROM parameter WHERE kind = 'best'", -1, &value, &err),
-        err);
-    assert_int_equal(value, 4);
+    /* The best weights come with a checkpoint, and the run says of which epoch they are. */
+    assert_ok(dbt__sql_int(sql,
+                           "SELECT 4 * (best_epoch IS NOT NULL) = (SELECT count(*) FROM parameter"
+                           " WHERE kind = 'best') FROM run",
+                           -1, &value, &err),
+              err);
+    assert_int_equal(value, 1);
     dbt__sql_close(sql);
     /* No reader of the training holds a transaction, so the log can be emptied. */
     assert_ok(dbt__sql_open(o->path, DBT__SQL_WRITE, &sql, &err), err);

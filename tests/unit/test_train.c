@@ -581,8 +581,36 @@ static dbt_store *make_weight_store(dbt_network *network)
     dbt_store *store = create_store("weights.db");
     dbt_error err = {0};
     insert_run(store, 3);
-    assert_ok(dbt__weights_write(dbt__store_sql(store), 3, DBT_WEIGHTS_BEST, network, &err), err);
+    assert_ok(dbt__weights_write(dbt__store_sql(store), 3, DBT_WEIGHTS_BEST, network, NULL, &err),
+              err);
     return store;
+}
+
+static void test_weights__a_copy_is_what_they_were(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    float *copy = NULL;
+    dbt_network *network = make_network(1), *read = make_network(2), *same = make_network(1);
+    dbt_store *store = make_weight_store(network);
+    assert_ok(dbt__weights_copy(network, &copy, &err), err);
+    dbt_network_parameter(network, 0).value[0] = 7;
+    assert_ok(dbt__weights_write(dbt__store_sql(store), 3, DBT_WEIGHTS_BEST, network, copy, &err),
+              err);
+    assert_ok(dbt__weights_read(dbt__store_sql(store), 3, DBT_WEIGHTS_BEST, read, &err), err);
+    for (size_t i = 0; i < dbt_network_parameters(same); i++) {
+        dbt_parameter a = dbt_network_parameter(same, i), b = dbt_network_parameter(read, i);
+        assert_memory_equal(a.value, b.value, a.rows * a.columns * sizeof(float));
+    }
+    const float *first = copy;
+    assert_ok(dbt__weights_copy(network, &copy, &err), err);
+    assert_ptr_equal(copy, first);
+    assert_true(copy[0] == 7);
+    dbt__free(copy);
+    dbt_network_free(network);
+    dbt_network_free(read);
+    dbt_network_free(same);
+    close_store(store);
 }
 
 static void test_weights__are_read_back_bit_by_bit(void **state)
@@ -687,8 +715,9 @@ static void test_weights__that_are_not_finite_are_not_written(void **state)
     dbt_store *store = make_weight_store(network);
     dbt_error err = {0};
     dbt_network_parameter(network, 2).value[3] = NAN;
-    assert_int_equal(dbt__weights_write(dbt__store_sql(store), 3, DBT_WEIGHTS_LAST, network, &err),
-                     DBT_EDIVERGED);
+    assert_int_equal(
+        dbt__weights_write(dbt__store_sql(store), 3, DBT_WEIGHTS_LAST, network, NULL, &err),
+        DBT_EDIVERGED);
     assert_int_equal(ask(store, "SELECT count(*) FROM parameter WHERE kind = 'last'"), 0);
     dbt_network_free(network);
     close_store(store);
@@ -1321,6 +1350,7 @@ int main(void)
         cmocka_unit_test(test_settings__damage_is_told),
         cmocka_unit_test(test_run__is_found_by_id_by_name_or_as_the_newest_with_weights),
         cmocka_unit_test(test_run__takes_no_name_that_is_taken_or_could_be_an_id),
+        cmocka_unit_test(test_weights__a_copy_is_what_they_were),
         cmocka_unit_test(test_weights__are_read_back_bit_by_bit),
         cmocka_unit_test(test_weights__every_flipped_byte_is_noticed),
         cmocka_unit_test(test_weights__what_is_not_a_weight_is_refused),
