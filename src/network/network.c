@@ -213,9 +213,14 @@ typedef struct row_list {
     size_t n_rows;
 } row_list;
 
+static size_t row_of(const row_list *list, size_t i)
+{
+    return list->row == NULL ? i : list->row[i];
+}
+
 static int64_t gap_of(const row_list *list, size_t i, size_t *row)
 {
-    *row = list->row == NULL ? i : list->row[i];
+    *row = row_of(list, i);
     return list->network->optimizer->step - list->network->last_step[*row];
 }
 
@@ -228,6 +233,7 @@ static dbt_status catch_up_task(void *context, size_t task, size_t worker, dbt_e
     size_t end = dbt__smaller((task + 1) * TASK_ROWS, list->n_rows);
     for (size_t i = task * TASK_ROWS; i < end; i++) {
         size_t row;
+        if (i + DBT__ROWS_AHEAD < end) dbt__prefetch_row(layer, row_of(list, i + DBT__ROWS_AHEAD));
         int64_t gap = gap_of(list, i, &row);
         if (gap == 0) continue;
         size_t at = row * layer->outputs;

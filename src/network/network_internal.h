@@ -167,6 +167,22 @@ typedef struct dbt__layer {
     float *bias_state[2];
 } dbt__layer;
 
+/* The rows that a batch touches are far apart, in arrays that no near cache holds: they are asked
+ * of memory so many rows before their turn. */
+#define DBT__ROWS_AHEAD 8
+
+/* Asks for the beginning of a row and its state, to be written: the processor sees what follows. */
+static inline void dbt__prefetch_row(const dbt__layer *layer, size_t row)
+{
+    enum { LINE = 16, MOST = 8 * LINE }; /* floats */
+    size_t at = row * layer->outputs, end = at + dbt__smaller(layer->outputs, MOST);
+    for (; at < end; at += LINE) {
+        __builtin_prefetch(layer->weight + at, 1);
+        for (size_t i = 0; i < 2; i++)
+            if (layer->weight_state[i] != NULL) __builtin_prefetch(layer->weight_state[i] + at, 1);
+    }
+}
+
 /* Outputs of every layer for the rows of a batch, and what they are in the end: forward.c. */
 typedef struct dbt__activations {
     size_t n_layers;

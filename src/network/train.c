@@ -155,6 +155,8 @@ static dbt_status update_active_rows(void *context, size_t task, size_t worker, 
     const dbt__gradient *gradient = &network->gradient;
     size_t end = dbt__smaller((task + 1) * TASK_ROWS, gradient->n_rows);
     for (size_t i = task * TASK_ROWS; i < end; i++) {
+        if (i + DBT__ROWS_AHEAD < end)
+            dbt__prefetch_row(&network->layer[0], gradient->row[i + DBT__ROWS_AHEAD]);
         update_row(network, gradient->row[i], gradient->row_value + i * network->layer[0].outputs);
         if (network->last_step != NULL)
             network->last_step[gradient->row[i]] = network->optimizer->step + 1;
