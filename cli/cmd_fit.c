@@ -443,7 +443,7 @@ static dbt_status run_fit(const cli_input *input, dbt_error *err)
     dbt_store *store = NULL;
     dbt_resume resume = {0};
     dbt_fit_result result = {0};
-    dbt_status status = dbt_store_open(input->argument[0], DBT_STORE_WRITE, &store, err);
+    dbt_status status = cli_store_open(input->argument[0], DBT_STORE_WRITE, &store, err);
     if (status < 0) return status;
     if (cli_given(input, "resume")) status = read_resumed_options(input, store, &resume, err);
     if (status == DBT_OK) {

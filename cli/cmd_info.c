@@ -181,7 +181,7 @@ static dbt_status run_info(const cli_input *input, dbt_error *err)
     const info_values *v = input->values;
     dbt_store *store = NULL;
     dbt_info info = {0};
-    dbt_status status = dbt_store_open(input->argument[0], DBT_STORE_READ, &store, err);
+    dbt_status status = cli_store_open(input->argument[0], DBT_STORE_READ, &store, err);
     if (status < 0) return status;
     status = dbt_info_read(store, &info, err);
     if (status == DBT_OK)

@@ -231,7 +231,7 @@ static dbt_status run_ingest(const cli_input *input, dbt_error *err)
     dbt_ingest_result result = {0};
     dbt_status status = check_sources(input, err);
     if (status < 0) return status;
-    status = dbt_store_open(path, DBT_STORE_CREATE, &store, err);
+    status = cli_store_open(path, DBT_STORE_CREATE, &store, err);
     if (status < 0) return status;
     status = dbt_ingest(store, input->argument + 1, input->n_arguments - 1, &options, &result, err);
     cli_store_close(store);

@@ -290,7 +290,7 @@ static dbt_status run_predict(const cli_input *input, dbt_error *err)
     dbt_store *store = NULL;
     dbt_model *model = NULL;
     dbt_status status = v->split == NULL
-                            ? dbt_store_open(input->argument[0], DBT_STORE_READ, &store, err)
+                            ? cli_store_open(input->argument[0], DBT_STORE_READ, &store, err)
                             : cli_open_for_use(input->argument[0], &store, err);
     if (status == DBT_OK) status = cli_open_model(store, &v->model, &model, err);
     if (status == DBT_OK)

@@ -65,7 +65,7 @@ static dbt_status run_rm(const cli_input *input, dbt_error *err)
     if (v->cache == (input->n_arguments > 1))
         return cli_fail(err, DBT_EUSAGE, "what to delete is either a RUN or --cache: give one");
     dbt_store *store = NULL;
-    dbt_status status = dbt_store_open(input->argument[0], DBT_STORE_WRITE, &store, err);
+    dbt_status status = cli_store_open(input->argument[0], DBT_STORE_WRITE, &store, err);
     if (status < 0) return status;
     status = v->cache ? remove_cache(input, store, err) : remove_run(input, store, err);
     cli_store_close(store);

@@ -57,7 +57,7 @@ static dbt_status run_vectorize(const cli_input *input, dbt_error *err)
     const vectorize_values *v = input->values;
     dbt_store *store = NULL;
     dbt_model *model = NULL;
-    dbt_status status = dbt_store_open(input->argument[0], DBT_STORE_READ, &store, err);
+    dbt_status status = cli_store_open(input->argument[0], DBT_STORE_READ, &store, err);
     if (status == DBT_OK) status = cli_open_model(store, &v->model, &model, err);
     if (status == DBT_OK)
         status = dbt_vectorize(store, model, v->split, PAGE_ROWS, print_batch, NULL, err);

@@ -46,6 +46,8 @@ bool cli_stopped(void);
 /* The same, in the shape of the library's `stop` callbacks. */
 bool cli_stop(void *context);
 
+/* dbt_store_open; whoever is to write is told what is unsafe about the file's place. */
+dbt_status cli_store_open(const char *path, dbt_store_mode mode, dbt_store **store, dbt_error *err);
 /* Closes a store; what could not be moved out of its log is told as a note: nothing is lost by it.
  */
 void cli_store_close(dbt_store *store);

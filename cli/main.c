@@ -40,12 +40,6 @@ bool cli_stop(void *context)
     return cli_stopped();
 }
 
-void cli_store_close(dbt_store *store)
-{
-    dbt_error err = {0};
-    if (dbt_store_close(store, &err) < 0) cli_note("%s", err.message);
-}
-
 /* --- the process --- */
 
 /* A closed descriptor 0, 1 or 2 would be given to the next file that is opened, the database

@@ -8,7 +8,7 @@ const char *const cli_weights_choices[] = {"best", "last", NULL};
 dbt_status cli_open_for_use(const char *path, dbt_store **store, dbt_error *err)
 {
     dbt_store_mode mode = access(path, W_OK) == 0 ? DBT_STORE_WRITE : DBT_STORE_READ;
-    return dbt_store_open(path, mode, store, err);
+    return cli_store_open(path, mode, store, err);
 }
 
 dbt_status cli_open_model(dbt_store *store, const cli_model_values *values, dbt_model **model,

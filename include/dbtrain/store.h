@@ -43,6 +43,13 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_open(const char *path, dbt_store_mo
  */
 DBT_EXPORT dbt_status dbt_store_close(dbt_store *store, dbt_error *err);
 
+typedef void (*dbt_caution)(void *context, const char *line);
+/*
+ * Calls `tell` with a line for each thing about the place of the file that whoever writes it should
+ * know: on this file system locking is not reliable; it has more than one name.
+ */
+DBT_EXPORT void dbt_store_cautions(const dbt_store *store, dbt_caution tell, void *context);
+
 DBT_EXPORT const char *dbt_store_path(const dbt_store *store);
 /* False when the file was opened with DBT_STORE_READ. */
 DBT_EXPORT bool dbt_store_writable(const dbt_store *store);

@@ -264,17 +264,21 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
     return status;
 }
 
-/* True when nothing waits in a log beside the file. */
-static bool lacks_log(const char *path)
+int64_t dbt__sql_log_bytes(const dbt__sql *sql)
 {
     dbt__buffer name;
     struct stat facts;
+    int64_t bytes = -1;
     dbt__buffer_init(&name, 0);
-    bool lacks = append_string(&name, path, NULL) == DBT_OK &&
-                 dbt__buffer_append(&name, "-wal", 5, NULL) == DBT_OK &&
-                 (stat(name.data, &facts) != 0 ? errno == ENOENT : facts.st_size == 0);
+    if (append_string(&name, sql->path, NULL) == DBT_OK &&
+        dbt__buffer_append(&name, "-wal", 5, NULL) == DBT_OK) {
+        if (stat(name.data, &facts) == 0)
+            bytes = (int64_t)facts.st_size;
+        else if (errno == ENOENT)
+            bytes = 0;
+    }
     dbt__buffer_release(&name);
-    return lacks;
+    return bytes;
 }
 
 /*
@@ -289,7 +293,7 @@ static dbt_status open_reader(dbt__sql *sql, dbt_error *err)
     dbt_status status = open_handle(sql, DBT__SQL_READ, false, &first);
     if (status == DBT_OK) status = apply_settings(sql, &first);
     int code = sql->handle == NULL ? SQLITE_NOMEM : sqlite3_errcode(sql->handle) & 0xff;
-    if ((code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && lacks_log(sql->path)) {
+    if ((code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && dbt__sql_log_bytes(sql) == 0) {
         (void)sqlite3_close(sql->handle);
         sql->handle = NULL;
         dbt_error second = {0};

@@ -14,6 +14,9 @@
 #include "run.h"
 #include "weights.h"
 
+/* Bytes of the log from which a user is told. It has a few times what a checkpoint has, unless
+ * somebody reads all the time. */
+#define LARGE_LOG ((int64_t)256 << 20)
 /* Seconds since the last checkpoint from which the end of an epoch makes one. */
 #define EPOCH_END_SECONDS 1.0
 
@@ -184,6 +187,18 @@ static dbt_status store_epoch(dbt__fit *fit, const dbt_epoch *epoch, dbt_error *
     return status;
 }
 
+static void look_at_log(dbt__fit *fit)
+{
+    int64_t bytes = dbt__sql_log_bytes(fit->sql);
+    if (fit->told_of_log || bytes < LARGE_LOG) return;
+    fit->told_of_log = true;
+    const char *path = dbt_store_path(fit->store);
+    dbt__fit_note(fit,
+                  "the log '%s-wal' has %lld MiB and grows: a program that reads '%s' holds a "
+                  "transaction open, and the log is emptied when that ends",
+                  path, (long long)(bytes >> 20), path);
+}
+
 static void keep_result(dbt_fit_result *result, const dbt_epoch *epoch)
 {
     result->epochs = epoch->epoch;
@@ -213,6 +228,7 @@ static dbt_status run_epoch(dbt__fit *fit, dbt_error *err)
     end_epoch(progress, &epoch);
     status = store_epoch(fit, &epoch, err);
     if (status < 0) return status;
+    look_at_log(fit);
     keep_result(fit->result, &epoch);
     if (fit->observer->epoch != NULL) fit->observer->epoch(fit->observer->context, &epoch);
     return DBT_OK;

@@ -56,6 +56,7 @@ typedef struct dbt__fit {
     dbt__progress progress;
     float *best;         /* a copy of the best epoch's weights; NULL: none yet */
     bool best_is_stored; /* or there is none */
+    bool told_of_log;    /* that it is large */
     double clock;        /* up to when progress.seconds counts */
     double checkpointed; /* when the last checkpoint was made, or else training began */
 } dbt__fit;

@@ -60,6 +60,20 @@ fit 8 || fail 'fit beside a reader and a lock'
 wait
 [ "$(sqlite3 work.db "$weights")" = "$expected" ] || fail 'a reader and a lock changed the weights'
 
+# A reader that never ends lets the log grow: 300 MB are in it, and whoever trains is told, once; afterwards it is empty.
+fresh
+{ printf 'begin;\nselect count(*) from document;\n'; while [ ! -e read ]; do sleep 0.1; done; } | sqlite3 work.db >/dev/null &
+sqlite3 work.db 'create table filler (value)' 'insert into filler values (zeroblob(300000000))' 'delete from filler' ||
+    fail 'filling the log'
+fit 3 || fail 'fit beside a large log'
+[ "$(grep -c "the log 'work.db-wal' has [0-9]* MiB and grows" messages)" = 1 ] || fail 'a large log is not told, or more than once'
+touch read
+wait
+rm read
+fit 1 || fail 'fit after a large log'
+grep -q 'the log' messages && fail 'a log that is not large any more is told'
+[ ! -e work.db-wal ] || fail 'the log is still there'
+
 # Checkpoints and commits at every step, readers that come and go, and another program that empties the log all the
 # time: where the log begins anew a commit could be lost (B9).
 [ $nightly = yes ] && rounds=100 || rounds=1

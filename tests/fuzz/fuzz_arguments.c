@@ -20,11 +20,6 @@ bool cli_stop(void *context)
     return false;
 }
 
-void cli_store_close(dbt_store *store)
-{
-    (void)store;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static const cli_command *const commands[] = {

@@ -1,4 +1,5 @@
 /* test_store.c: opening, refusing, making and closing the file; splits; the views. */
+#define _GNU_SOURCE /* __fsword_t */
 #include "scratch.h"
 
 #include <math.h>
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -243,6 +245,71 @@ static void test_store__close_says_when_the_log_could_not_be_emptied(void **stat
     close_store(store);
     assert_false(exists(path_of("busy.db-wal")));
     assert_int_equal(dbt_store_close(NULL, &err), DBT_OK);
+}
+
+/* statfs as the linker wraps it: on a system of files with this magic number, if it is not 0. */
+static uint32_t claimed_magic;
+int __real_statfs(const char *path, struct statfs *facts);
+int __wrap_statfs(const char *path, struct statfs *facts);
+int __wrap_statfs(const char *path, struct statfs *facts)
+{
+    int result = __real_statfs(path, facts);
+    if (claimed_magic != 0) facts->f_type = (__fsword_t)claimed_magic;
+    return result;
+}
+
+typedef struct told_lines {
+    int n;
+    char last[DBT_ERROR_BYTES];
+} told_lines;
+
+static void keep_line(void *context, const char *line)
+{
+    told_lines *told = context;
+    told->n++;
+    (void)snprintf(told->last, sizeof told->last, "%s", line);
+}
+
+static void test_store__cautions_of_systems_whose_locks_fail(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t magic;
+        const char *name;
+    } cases[] = {
+        {0x6969, "on NFS,"},    {0xff534d42, "on CIFS,"}, {0xfe534d42, "on SMB,"},
+        {0x01021997, "on 9P,"}, {0x65735546, "on FUSE,"}, {0xef53, NULL}, /* ext4 */
+        {0x01021994, NULL},                                               /* tmpfs */
+    };
+    dbt_store *store = create(path_of("placed.db"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        told_lines told = {0};
+        claimed_magic = cases[i].magic;
+        dbt_store_cautions(store, keep_line, &told);
+        claimed_magic = 0;
+        assert_int_equal(told.n, cases[i].name != NULL);
+        if (cases[i].name != NULL) assert_non_null(strstr(told.last, cases[i].name));
+    }
+    close_store(store);
+}
+
+static void test_store__cautions_of_a_second_name(void **state)
+{
+    (void)state;
+    char other[256];
+    (void)snprintf(other, sizeof other, "%s-too", path_of("named.db"));
+    dbt_store *store = create(path_of("named.db"));
+    told_lines told = {0};
+    claimed_magic = 0xef53;
+    dbt_store_cautions(store, keep_line, &told);
+    assert_int_equal(told.n, 0);
+    assert_int_equal(link(path_of("named.db"), other), 0);
+    dbt_store_cautions(store, keep_line, &told);
+    claimed_magic = 0;
+    assert_int_equal(told.n, 1);
+    assert_non_null(strstr(told.last, "has 2 names"));
+    close_store(store);
+    assert_int_equal(unlink(other), 0);
 }
 
 static void test_store__find_split_lists_what_there_is(void **state)
@@ -659,6 +726,8 @@ int main(void)
         cmocka_unit_test(test_store__close_says_when_the_log_could_not_be_emptied),
         cmocka_unit_test(test_lock__a_second_writer_is_refused_and_told_who),
         cmocka_unit_test(test_lock__a_killed_writer_blocks_nobody),
+        cmocka_unit_test(test_store__cautions_of_systems_whose_locks_fail),
+        cmocka_unit_test(test_store__cautions_of_a_second_name),
         cmocka_unit_test(test_store__find_split_lists_what_there_is),
         cmocka_unit_test(test_hold_out__parts_are_whole_and_ordered),
         cmocka_unit_test(test_hold_out__copies_never_straddle_and_labels_start_in_training),
