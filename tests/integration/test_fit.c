@@ -3,6 +3,7 @@
 #include "testing.h"
 
 #include <math.h>
+#include <sqlite3.h>
 
 #include "quickstart.h"
 
@@ -35,6 +36,52 @@ static void test_fit__learns_the_quickstart_corpus(void **state)
     dbt_report_release(&report);
     dbt_model_close(model);
     close_store(store);
+}
+
+/* SQLite's clock, in milliseconds of the Julian calendar: a day earlier each time it is read. */
+static sqlite3_int64 wrong_time;
+
+static int tell_wrong_time(sqlite3_vfs *vfs, sqlite3_int64 *time)
+{
+    (void)vfs;
+    *time = wrong_time -= 86400000;
+    return SQLITE_OK;
+}
+
+static void test_fit__a_clock_that_is_wrong_changes_dates_alone(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("clock.db");
+    dbt_fit_options options = quick_options(3);
+    (void)fit(store, &options);
+    char *expected = bits_of_run(store, 1);
+    sqlite3_vfs *right = sqlite3_vfs_find(NULL), wrong = *right;
+    wrong.zName = "wrong-clock";
+    wrong.xCurrentTimeInt64 = tell_wrong_time;
+    wrong_time = INT64_C(2471105) * 86400000; /* in 2053 */
+    assert_int_equal(sqlite3_vfs_register(&wrong, 1), SQLITE_OK);
+    close_store(store);
+    store = make_quickstart("wrong-clock.db");
+    for (int64_t run = 1; run <= 3; run++)
+        assert_int_equal(fit(store, &options).run_id, run);
+    char *found = bits_of_run(store, 3);
+    assert_string_equal(found, expected);
+    assert_answer(
+        store,
+        "SELECT (a.started_at > '2053-' AND b.started_at < a.started_at"
+        " AND a.finished_at < a.started_at) FROM run a, run b WHERE a.id = 2 AND b.id = 3",
+        "1");
+    assert_answer(store,
+                  "SELECT group_concat(run || '.' || epoch) FROM"
+                  " (SELECT run, epoch FROM history ORDER BY run, epoch)",
+                  "1.1,1.2,1.3,2.1,2.2,2.3,3.1,3.2,3.3");
+    assert_int_equal(ask(store, "SELECT count(*) FROM epoch WHERE seconds < 0 OR seconds > 3600"),
+                     0);
+    close_store(store);
+    assert_int_equal(sqlite3_vfs_unregister(&wrong), SQLITE_OK);
+    assert_int_equal(sqlite3_vfs_register(right, 1), SQLITE_OK);
+    free(expected);
+    free(found);
 }
 
 static dbt_fit_options hashing_options(uint32_t hash_bits, int64_t epochs)
@@ -766,6 +813,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fit__learns_the_quickstart_corpus),
+        cmocka_unit_test(test_fit__a_clock_that_is_wrong_changes_dates_alone),
         cmocka_unit_test(test_fit__learns_from_hashed_ngrams_nearly_as_well),
         cmocka_unit_test(test_fit__hashed_ngrams_take_the_memory_of_their_columns_alone),
         cmocka_unit_test(test_fit__hashed_ngrams_give_the_same_bits_for_any_threads_and_memory),
