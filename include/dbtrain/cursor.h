@@ -44,8 +44,10 @@ typedef struct dbt_cursor_options {
     size_t batch_size; /* 128; rows a page, 1 .. 2^20 */
     bool shuffle;      /* false */
     uint64_t seed;     /* 123 */
-    size_t memory; /* 32 MiB; bytes of text that may be held to mix rows of distant blocks. Where
-                      16,384 rows have more, rows are fetched one by one: same order, slower. */
+    size_t memory;     /* 32 MiB; bytes of text that may be held to mix distant rows, 32 more a row
+                          included: all rows of a split of up to 131,072, if they fit, else 16,384
+                          at a time. Where these have more, rows are fetched one by one: same order,
+                          slower. */
 } dbt_cursor_options;
 
 DBT_EXPORT void dbt_cursor_options_init(dbt_cursor_options *options);

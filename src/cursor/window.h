@@ -7,7 +7,7 @@
 
 typedef struct dbt__window dbt__window;
 
-/* memory: bytes of text that may be held. */
+/* memory: bytes of rows that may be held. */
 dbt_status dbt__window_new(size_t memory, dbt__window **window, dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. */
 void dbt__window_free(dbt__window *window);

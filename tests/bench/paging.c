@@ -163,7 +163,7 @@ static void measure_database(const bench_options *options, const char *database,
     measure_readings(
         options, title,
         "each from a cursor just opened; shuffled, rows are read a window of some 128 pages at a "
-        "time",
+        "time, small splits whole",
         6,
         (bench_contestant[]){{"in order, first 100 pages", run_cursor, &near_pages[0]},
                              {"in order, last 100 pages", run_cursor, &near_pages[1]},

@@ -193,13 +193,15 @@ static void test_cursor__orders_depend_on_seed_and_epoch_alone(void **state)
     assert_memory_not_equal(ids[0], ids[3], sizeof ids[0]);
     dbt_cursor_close(cursor);
 
-    /* Memory changes the way of reading, not the order: none at all, and enough for some windows
-     * only. */
-    static const size_t memories[] = {0, 1000};
+    /* Memory changes the way of reading, not the order: none at all, not enough for a window, for
+     * one of the two, for both. */
+    static const size_t memories[] = {0, 1000, 600000, 1000000};
     for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++) {
         cursor = open_cursor(store, "all", 128, true, memories[i]);
-        read_epoch(cursor, 1, 128, N, ids[2]);
-        assert_memory_equal(ids[0], ids[2], sizeof ids[0]);
+        for (int64_t epoch = 1; epoch <= 2; epoch++) {
+            read_epoch(cursor, epoch, 128, N, ids[2]);
+            assert_memory_equal(ids[epoch - 1], ids[2], sizeof ids[0]);
+        }
         dbt_cursor_close(cursor);
     }
     close_store(store);
@@ -213,8 +215,10 @@ static void test_cursor__pages_can_be_read_in_any_order(void **state)
     dbt_error err = {0};
     dbt_store *store = make_store("random.db", N);
     dbt_page *page = new_page();
-    for (int shuffle = 0; shuffle < 2; shuffle++) {
-        dbt_cursor *cursor = open_cursor(store, "all", B, shuffle != 0, 1 << 20);
+    static const size_t memories[] = {0, 600000, 1000000}; /* for no window, for one, for both */
+    for (size_t way = 0; way <= sizeof memories / sizeof memories[0]; way++) {
+        bool shuffle = way > 0;
+        dbt_cursor *cursor = open_cursor(store, "all", B, shuffle, shuffle ? memories[way - 1] : 0);
         read_epoch(cursor, 3, B, N, ids);
         assert_ok(dbt_cursor_reset(cursor, 3, &err), err);
         for (uint64_t turn = 0; turn < 40; turn++) {
@@ -233,6 +237,47 @@ static void test_cursor__pages_can_be_read_in_any_order(void **state)
         assert_int_equal(dbt_cursor_reset(cursor, 0, NULL), DBT_EUSAGE);
         dbt_cursor_close(cursor);
     }
+    dbt_page_free(page);
+    close_store(store);
+}
+
+/* Reads pages until one cannot be read or the epoch ends; gives their number. */
+static int64_t read_on(dbt_cursor *cursor, dbt_page *page, dbt_status *status)
+{
+    int64_t n = 0;
+    while ((*status = dbt_cursor_next(cursor, page, NULL)) == DBT_OK)
+        n++;
+    return n;
+}
+
+static void test_cursor__a_small_split_is_read_once_an_epoch_if_it_fits(void **state)
+{
+    (void)state;
+    enum { N = 20000, B = 100 }; /* two windows */
+    dbt_error err = {0};
+    dbt_store *store = make_store("small.db", N);
+    dbt_page *page = new_page();
+    dbt_cursor *all = open_cursor(store, "all", B, true, 1000000);
+    dbt_cursor *window = open_cursor(store, "all", B, true, 600000);
+    dbt_cursor *row = open_cursor(store, "all", B, true, 0);
+    assert_ok(dbt_cursor_next(all, page, &err), err);
+    assert_ok(dbt_cursor_next(window, page, &err), err);
+    assert_ok(dbt_cursor_next(row, page, &err), err);
+    run(store, "DELETE FROM document");
+    /* What is held still comes; what is not is missing. */
+    dbt_status status;
+    assert_int_equal(read_on(all, page, &status), N / B - 1);
+    assert_int_equal(status, DBT_DONE);
+    assert_int_equal(read_on(window, page, &status), N / B / 2 - 1);
+    assert_int_equal(status, DBT_EFORMAT);
+    assert_int_equal(read_on(row, page, &status), 0);
+    assert_int_equal(status, DBT_EFORMAT);
+    assert_ok(dbt_cursor_reset(all, 2, &err), err);
+    assert_int_equal(read_on(all, page, &status), 0);
+    assert_int_equal(status, DBT_EFORMAT);
+    dbt_cursor_close(all);
+    dbt_cursor_close(window);
+    dbt_cursor_close(row);
     dbt_page_free(page);
     close_store(store);
 }
@@ -673,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_cursor__a_split_without_rows_has_no_pages),
         cmocka_unit_test(test_cursor__orders_depend_on_seed_and_epoch_alone),
         cmocka_unit_test(test_cursor__pages_can_be_read_in_any_order),
+        cmocka_unit_test(test_cursor__a_small_split_is_read_once_an_epoch_if_it_fits),
         cmocka_unit_test(test_cursor__positions_are_those_of_the_page),
         cmocka_unit_test(test_cursor__mixes_a_corpus_that_is_sorted_by_class),
         cmocka_unit_test(test_order__is_a_permutation_at_every_size),
