@@ -366,6 +366,11 @@ void dbt__sql_close(dbt__sql *sql)
     dbt__free(sql);
 }
 
+void dbt__sql_check_keys(dbt__sql *sql, bool checked)
+{
+    (void)sqlite3_db_config(sql->handle, SQLITE_DBCONFIG_ENABLE_FKEY, checked ? 1 : 0, NULL);
+}
+
 dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err)
 {
     sql->looks = 0;

@@ -48,6 +48,9 @@ void dbt__sql_close(dbt__sql *sql);
 /* "3.40.1"; static. */
 const char *dbt__sql_version(void);
 
+/* Foreign keys are checked, as from the beginning, or not; outside of a transaction. */
+void dbt__sql_check_keys(dbt__sql *sql, bool checked);
+
 /* Runs a script of statements; rows are dropped. */
 dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err) DBT_MUST_USE;
 /* First column of the first row as an integer; `missing` when there is no row or it is NULL. */

@@ -70,6 +70,42 @@ dbt_status dbt__writer_commit(dbt__writer *writer, dbt_error *err) DBT_MUST_USE;
 /* Marks all sources that this writer began as 'refused' and commits. */
 dbt_status dbt__writer_refuse(dbt__writer *writer, dbt_error *err) DBT_MUST_USE;
 
+/* --- labels in memory --- */
+
+typedef struct dbt__labels dbt__labels;
+
+dbt_status dbt__labels_new(dbt__sql *sql, dbt__labels **labels, dbt_error *err) DBT_MUST_USE;
+/* Takes NULL. */
+void dbt__labels_free(dbt__labels *labels);
+/* The id of a label, which is made when it is new; `name` is not empty. */
+dbt_status dbt__labels_get(dbt__labels *labels, dbt_text name, int64_t *id,
+                           dbt_error *err) DBT_MUST_USE;
+/* The file's labels may be others now: they are asked of it again. */
+void dbt__labels_forget(dbt__labels *labels);
+
+/* --- documents that wait to be stored --- */
+
+typedef struct dbt__pending dbt__pending;
+
+dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *err) DBT_MUST_USE;
+/* Takes NULL. */
+void dbt__pending_free(dbt__pending *pending);
+size_t dbt__pending_documents(const dbt__pending *pending);
+/* For one more document with so long a text. */
+bool dbt__pending_has_room(const dbt__pending *pending, size_t bytes);
+/*
+ * Needs room, or that no document is pending. The text is copied; one that is too long for that, so
+ * that there is no room afterwards, must stay until it is stored. label_id 0: unlabelled.
+ */
+void dbt__pending_add(dbt__pending *pending, int64_t label_id, int64_t line, dbt_text text);
+/*
+ * Stores all, at least one, in the transaction that is open: in a split from a position on, under
+ * ids from *first_id on. None is pending afterwards, not after a failure either; of several
+ * documents some may be stored then.
+ */
+dbt_status dbt__pending_store(dbt__pending *pending, int64_t source_id, int64_t split_id,
+                              int64_t position, int64_t *first_id, dbt_error *err) DBT_MUST_USE;
+
 /* --- what an earlier ingest has stored of a source --- */
 
 typedef struct dbt__replay dbt__replay;

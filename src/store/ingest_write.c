@@ -1,9 +1,14 @@
 /*
  * ingest_write.c: documents into tables, in large transactions.
  *
- * A document costs two INSERTs (itself and its place in the split), both at the right edge of their
- * trees. Labels are looked up in memory, and so is where a split ends. A commit syncs the log twice
- * and is what an ingest would wait for; so one comes every 32 MiB of text or 100,000 rows.
+ * A document is two rows (itself and its place in the split), both at the right edge of their
+ * trees, and is stored together with others (ingest_pending.c). Labels are looked up in memory
+ * (ingest_labels.c), and so is where a split ends. A commit syncs the log twice and is what an
+ * ingest would wait for; so one comes every 32 MiB of text or 100,000 rows.
+ *
+ * Foreign keys are not checked row by row, which would cost more than the rows: the ids that a row
+ * refers to were found or made by this writer, and are looked up again when another program has
+ * changed the file between two transactions.
  *
  * Duplicates are found by 64-bit hash in a temporary table (SQLite spills it to disk), and compared
  * with the text they seem to equal: a collision costs a comparison, not a document.
@@ -13,7 +18,9 @@
 
 #include "ingest_internal.h"
 
-enum { COMMIT_BYTES = 32 * 1024 * 1024, COMMIT_ROWS = 100000, MAX_CACHED_LABELS = 65536 };
+enum { COMMIT_BYTES = 32 * 1024 * 1024, COMMIT_ROWS = 100000 };
+/* SQLite's data_version counts from 1. */
+enum { NO_VERSION = 0, ANOTHER_VERSION = -1 };
 
 /* A split that this writer appends to. */
 typedef struct open_split {
@@ -23,13 +30,6 @@ typedef struct open_split {
     bool changed;
     char *name;
 } open_split;
-
-typedef struct label_slot {
-    int64_t id; /* 0: the slot is free */
-    uint64_t hash;
-    char *name;
-    size_t bytes;
-} label_slot;
 
 /* Statement numbers; their texts are below. */
 typedef enum statement_id {
@@ -41,10 +41,6 @@ typedef enum statement_id {
     FIND_SPLIT,
     ADD_SPLIT,
     UPDATE_SPLIT,
-    FIND_LABEL,
-    ADD_LABEL,
-    ADD_DOCUMENT,
-    ADD_PLACE,
     ADD_REJECT,
     N_STATEMENTS
 } statement_id;
@@ -67,12 +63,6 @@ static const char *const statement_texts[N_STATEMENTS] = {
         " WHERE split_id = split.id) FROM split WHERE name = ?1",
     [ADD_SPLIT] = "INSERT INTO split (name) VALUES (?1)",
     [UPDATE_SPLIT] = "UPDATE split SET documents = ?2 WHERE id = ?1",
-    [FIND_LABEL] = "SELECT id FROM label WHERE name = ?1",
-    [ADD_LABEL] = "INSERT INTO label (name) VALUES (?1)",
-    [ADD_DOCUMENT] =
-        "INSERT INTO document (label_id, source_id, source_line, text) VALUES (?1, ?2, ?3, ?4)",
-    [ADD_PLACE] =
-        "INSERT INTO split_document (split_id, position, document_id) VALUES (?1, ?2, ?3)",
     [ADD_REJECT] = "INSERT INTO reject (source_id, line, reason, raw) VALUES (?1, ?2, ?3, ?4)",
 };
 
@@ -90,88 +80,11 @@ struct dbt__writer {
                             `source` counts what is stored */
     open_split *split;   /* [n_splits] */
     size_t n_splits, split_capacity;
-    size_t current;    /* the source's split */
-    label_slot *label; /* [label_slots], a power of two */
-    size_t label_slots, n_labels;
+    size_t current; /* the source's split */
+    dbt__labels *labels;
+    dbt__pending *pending; /* documents of the source, that it and its split count already */
+    int64_t data_version;  /* of the file, as this writer knows it */
 };
-
-/* --- labels in memory --- */
-
-static void clear_labels(dbt__writer *w)
-{
-    for (size_t i = 0; i < w->label_slots; i++)
-        dbt__free(w->label[i].name);
-    dbt__free(w->label);
-    w->label = NULL;
-    w->label_slots = w->n_labels = 0;
-}
-
-static label_slot *find_slot(label_slot *table, size_t slots, dbt_text name, uint64_t hash)
-{
-    size_t at = (size_t)hash & (slots - 1);
-    while (table[at].id != 0) {
-        const label_slot *slot = &table[at];
-        if (slot->hash == hash && slot->bytes == name.bytes &&
-            memcmp(slot->name, name.data, name.bytes) == 0)
-            break;
-        at = (at + 1) & (slots - 1);
-    }
-    return &table[at];
-}
-
-/* At most half of the slots are taken. What does not fit into the maximum is asked of SQLite again.
- */
-static dbt_status grow_labels(dbt__writer *w, dbt_error *err)
-{
-    if (w->n_labels >= MAX_CACHED_LABELS) clear_labels(w);
-    if (w->n_labels * 2 < w->label_slots) return DBT_OK;
-    size_t slots = w->label_slots == 0 ? 256 : w->label_slots * 2;
-    label_slot *grown = dbt__alloc_array(slots, sizeof *grown);
-    if (grown == NULL) return dbt__out_of_memory(err, "labels");
-    for (size_t i = 0; i < w->label_slots; i++) {
-        const label_slot *slot = &w->label[i];
-        if (slot->id != 0)
-            *find_slot(grown, slots, (dbt_text){slot->name, slot->bytes}, slot->hash) = *slot;
-    }
-    dbt__free(w->label);
-    w->label = grown;
-    w->label_slots = slots;
-    return DBT_OK;
-}
-
-/* Runs a SELECT of ids by name; *id stays when there is none. */
-static dbt_status find_by_name(dbt__statement *find, dbt_text name, int64_t *id, dbt_error *err)
-{
-    dbt__bind_text(find, 1, name.data, name.bytes);
-    dbt_status status = dbt__step(find, err);
-    if (status == DBT_OK) *id = dbt__column_int(find, 0);
-    dbt__reset(find);
-    return status < 0 ? status : DBT_OK;
-}
-
-/* The id of a label, which is made when it is new. */
-static dbt_status get_label(dbt__writer *w, dbt_text name, int64_t *id, dbt_error *err)
-{
-    uint64_t hash = dbt__hash(name.data, name.bytes, 0);
-    dbt_status status = grow_labels(w, err);
-    if (status < 0) return status;
-    label_slot *slot = find_slot(w->label, w->label_slots, name, hash);
-    *id = slot->id;
-    if (*id != 0) return DBT_OK;
-    status = find_by_name(w->statement[FIND_LABEL], name, id, err);
-    if (status == DBT_OK && *id == 0) {
-        dbt__bind_text(w->statement[ADD_LABEL], 1, name.data, name.bytes);
-        status = dbt__run(w->statement[ADD_LABEL], err);
-        *id = dbt__sql_last_id(w->sql);
-    }
-    if (status < 0) return status;
-    char *copy = dbt__alloc_array(name.bytes, 1);
-    if (copy == NULL) return dbt__out_of_memory(err, "labels");
-    memcpy(copy, name.data, name.bytes);
-    *slot = (label_slot){.id = *id, .hash = hash, .name = copy, .bytes = name.bytes};
-    w->n_labels++;
-    return DBT_OK;
-}
 
 /* --- life --- */
 
@@ -207,6 +120,8 @@ dbt_status dbt__writer_new(dbt__sql *sql, bool dedup, dbt__writer **writer, dbt_
     dbt_status status = DBT_OK;
     for (size_t i = 0; i < N_STATEMENTS && status == DBT_OK; i++)
         status = dbt__prepare(sql, statement_texts[i], &w->statement[i], err);
+    if (status == DBT_OK) status = dbt__labels_new(sql, &w->labels, err);
+    if (status == DBT_OK) status = dbt__pending_new(sql, &w->pending, err);
     if (status == DBT_OK && dedup) status = prepare_dedup(w, err);
     if (status < 0)
         dbt__writer_free(w);
@@ -225,12 +140,14 @@ void dbt__writer_free(dbt__writer *w)
     dbt__finalize(w->seen_document);
     dbt__replay_free(w->replay);
     dbt__sql_rollback(w->sql);
+    dbt__sql_check_keys(w->sql, true);
     if (w->dedup && dbt__sql_exec(w->sql, "DROP TABLE IF EXISTS temp.seen", NULL) < 0)
         w->dedup = false; /* it goes with the connection then */
     for (size_t i = 0; i < w->n_splits; i++)
         dbt__free(w->split[i].name);
     dbt__free(w->split);
-    clear_labels(w);
+    dbt__labels_free(w->labels);
+    dbt__pending_free(w->pending);
     dbt__free(w);
 }
 
@@ -239,13 +156,53 @@ const dbt__written *dbt__writer_source(const dbt__writer *writer)
     return &writer->source;
 }
 
+/* Finds a split as it is now, or makes it. */
+static dbt_status find_split(dbt__writer *w, const char *name, open_split *split, bool *is_new,
+                             dbt_error *err)
+{
+    dbt__statement *find = w->statement[FIND_SPLIT], *add = w->statement[ADD_SPLIT];
+    dbt__bind_string(find, 1, name);
+    dbt_status status = dbt__step(find, err);
+    *is_new = status == DBT_DONE;
+    split->documents = split->next_position = 0;
+    if (status == DBT_OK) {
+        split->id = dbt__column_int(find, 0);
+        split->documents = dbt__column_int(find, 1);
+        split->next_position = dbt__column_int(find, 2);
+    }
+    dbt__reset(find);
+    if (!*is_new) return status;
+    dbt__bind_string(add, 1, name);
+    status = dbt__run(add, err);
+    split->id = dbt__sql_last_id(w->sql);
+    return status;
+}
+
+/* --- transactions --- */
+
+/* What is known of the file is known of it as it was; another program may have written since. */
+static dbt_status look_again(dbt__writer *w, dbt_error *err)
+{
+    int64_t version;
+    bool is_new;
+    dbt_status status = dbt__sql_int(w->sql, "PRAGMA data_version", 0, &version, err);
+    bool changed = w->data_version != NO_VERSION && version != w->data_version;
+    w->data_version = version;
+    if (status < 0 || !changed) return status;
+    dbt__labels_forget(w->labels);
+    for (size_t i = 0; i < w->n_splits && status == DBT_OK; i++)
+        status = find_split(w, w->split[i].name, &w->split[i], &is_new, err);
+    return status;
+}
+
 static dbt_status begin(dbt__writer *w, dbt_error *err)
 {
     if (w->in_transaction) return DBT_OK;
+    dbt__sql_check_keys(w->sql, false); /* taking out turns them on again */
     dbt_status status = dbt__sql_begin(w->sql, err);
     w->in_transaction = status == DBT_OK;
     w->rows = w->bytes = 0;
-    return status;
+    return status < 0 ? status : look_again(w, err);
 }
 
 /* --- duplicates --- */
@@ -332,28 +289,6 @@ dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char 
     return status < 0 ? status : DBT_OK;
 }
 
-/* Finds a split as it is now, or makes it. */
-static dbt_status find_split(dbt__writer *w, const char *name, open_split *split, bool *is_new,
-                             dbt_error *err)
-{
-    dbt__statement *find = w->statement[FIND_SPLIT], *add = w->statement[ADD_SPLIT];
-    dbt__bind_string(find, 1, name);
-    dbt_status status = dbt__step(find, err);
-    *is_new = status == DBT_DONE;
-    split->documents = split->next_position = 0;
-    if (status == DBT_OK) {
-        split->id = dbt__column_int(find, 0);
-        split->documents = dbt__column_int(find, 1);
-        split->next_position = dbt__column_int(find, 2);
-    }
-    dbt__reset(find);
-    if (!*is_new) return status;
-    dbt__bind_string(add, 1, name);
-    status = dbt__run(add, err);
-    split->id = dbt__sql_last_id(w->sql);
-    return status;
-}
-
 /* Finds or makes the split and makes it the current one. */
 static dbt_status open_split_named(dbt__writer *w, const char *name, dbt_error *err)
 {
@@ -430,12 +365,63 @@ dbt_status dbt__writer_resume_source(dbt__writer *w, const char *name, const cha
     return status;
 }
 
+/* --- documents --- */
+
+/* Labels, splits and places that the transaction made are gone. */
+static void take_back(dbt__writer *w)
+{
+    dbt__sql_rollback(w->sql);
+    w->in_transaction = false;
+    w->data_version = ANOTHER_VERSION;
+}
+
+/* Stores what is pending. A failure may leave some of it stored: the transaction is taken back, but
+ * for one document that is too large, which is none. */
+static dbt_status store_pending(dbt__writer *w, dbt_error *err)
+{
+    open_split *split = &w->split[w->current];
+    int64_t first_id, n = (int64_t)dbt__pending_documents(w->pending);
+    if (n == 0) return DBT_OK;
+    dbt_status status = dbt__pending_store(w->pending, w->source.id, split->id,
+                                           split->next_position, &first_id, err);
+    if (status < 0) {
+        w->source.documents -= n;
+        split->documents -= n;
+        if (n > 1) take_back(w);
+        return status;
+    }
+    split->next_position += n;
+    if (w->source.first_document_id == 0) w->source.first_document_id = first_id;
+    w->source.last_document_id = first_id + n - 1;
+    return DBT_OK;
+}
+
+static dbt_status add_document(dbt__writer *w, const dbt__record *record, int64_t label_id,
+                               dbt_error *err)
+{
+    open_split *split = &w->split[w->current];
+    size_t bytes = record->text.bytes;
+    dbt_status status = DBT_OK;
+    if (!dbt__pending_has_room(w->pending, bytes)) status = store_pending(w, err);
+    if (status < 0) return status;
+    /* One that has no room even now is the record's own and cannot wait; one that duplicates are
+     * compared with must be in the file. */
+    bool can_wait = dbt__pending_has_room(w->pending, bytes) && !w->dedup;
+    dbt__pending_add(w->pending, label_id, record->line, record->text);
+    w->source.documents++;
+    split->documents++;
+    split->changed = true;
+    return can_wait ? DBT_OK : store_pending(w, err);
+}
+
 /* bytes -1: not known. */
 static dbt_status update_source(dbt__writer *w, const char *state, int64_t bytes,
                                 const char *digest, dbt_error *err)
 {
     dbt__statement *update = w->statement[UPDATE_SOURCE];
     const dbt__written *source = &w->source;
+    dbt_status status = store_pending(w, err);
+    if (status < 0) return status;
     dbt__bind_int(update, 1, source->id);
     dbt__bind_int(update, 2, source->documents);
     dbt__bind_int(update, 3, source->rejected);
@@ -450,7 +436,11 @@ static dbt_status update_source(dbt__writer *w, const char *state, int64_t bytes
     if (bytes >= 0) dbt__bind_int(update, 7, bytes);
     dbt__bind_null(update, 8);
     if (digest != NULL) dbt__bind_string(update, 8, digest);
-    return dbt__run(update, err);
+    status = dbt__run(update, err);
+    if (status == DBT_OK && dbt__sql_changes(w->sql) == 0)
+        status = dbt__fail(err, DBT_EFORMAT,
+                           "the source that was being written is no longer in the file");
+    return status;
 }
 
 /* What is stored behind what was read again goes, and the source goes on from there. */
@@ -468,8 +458,9 @@ static dbt_status cut_source(dbt__writer *w, dbt_error *err)
     source->taken_out = source->documents - kept->documents;
     source->documents = kept->documents;
     source->rejected = kept->rejected;
+    if (kept->documents == 0) source->first_document_id = 0;
     source->last_document_id = kept->last_document_id;
-    clear_labels(w); /* some may be out of the file */
+    dbt__labels_forget(w->labels); /* some may be out of the file */
     end_replay(w);
     return DBT_OK;
 }
@@ -500,34 +491,6 @@ static dbt_status add_reject(dbt__writer *w, const dbt__record *record, dbt_erro
     return status;
 }
 
-static dbt_status add_document(dbt__writer *w, const dbt__record *record, int64_t label_id,
-                               dbt_error *err)
-{
-    dbt__statement *add = w->statement[ADD_DOCUMENT], *place = w->statement[ADD_PLACE];
-    open_split *split = &w->split[w->current];
-    if (label_id == 0)
-        dbt__bind_null(add, 1);
-    else
-        dbt__bind_int(add, 1, label_id);
-    dbt__bind_int(add, 2, w->source.id);
-    dbt__bind_int(add, 3, record->line);
-    dbt__bind_text(add, 4, record->text.data, record->text.bytes);
-    dbt_status status = dbt__run(add, err);
-    if (status < 0) return status;
-    int64_t id = dbt__sql_last_id(w->sql);
-    dbt__bind_int(place, 1, split->id);
-    dbt__bind_int(place, 2, split->next_position);
-    dbt__bind_int(place, 3, id);
-    status = dbt__run(place, err);
-    if (status < 0) return status;
-    split->next_position++;
-    split->documents++;
-    split->changed = true;
-    if (w->source.documents++ == 0) w->source.first_document_id = id;
-    w->source.last_document_id = id;
-    return DBT_OK;
-}
-
 /* Looks up the label, and whether the split holds the document. */
 static dbt_status look_up(dbt__writer *w, const dbt__record *record, int64_t *label_id,
                           int64_t *hash, bool *found, dbt_error *err)
@@ -535,7 +498,7 @@ static dbt_status look_up(dbt__writer *w, const dbt__record *record, int64_t *la
     dbt_status status = DBT_OK;
     *label_id = *hash = 0;
     *found = false;
-    if (record->labelled) status = get_label(w, record->label, label_id, err);
+    if (record->labelled) status = dbt__labels_get(w->labels, record->label, label_id, err);
     if (status < 0 || !w->dedup) return status;
     *hash = hash_document(*label_id, record->text);
     return find_duplicate(w, w->split[w->current].id, *hash, *label_id, record->text, found, err);
@@ -588,7 +551,7 @@ dbt_status dbt__writer_add(dbt__writer *w, const dbt__record *record, dbt_error 
     return write_record(w, record, err);
 }
 
-/* --- transactions --- */
+/* --- the end of a transaction --- */
 
 bool dbt__writer_is_full(const dbt__writer *w)
 {

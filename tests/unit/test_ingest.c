@@ -989,6 +989,96 @@ static void test_ingest__progress_tells_what_is_committed(void **state)
     assert_int_equal(told, 3);
 }
 
+/* Bytes behind its number in the text of line n: some are longer than what waits in memory. */
+static size_t padding_of(size_t line)
+{
+    return line == 200 ? 300000 : line % 100 == 50 ? 90000 : line % 7;
+}
+
+#define PADDING_OF_LINE                                                                            \
+    "iif(source_line = 200, 300000, iif(source_line % 100 = 50, 90000, source_line % 7))"
+
+static const char *write_numbered(size_t n)
+{
+    const char *path = at("n.csv");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (size_t i = 1; i <= n; i++) {
+        (void)fprintf(file, "%zu,%zu", i % 3, i);
+        for (size_t k = padding_of(i); k > 0; k--)
+            (void)fputc('x', file);
+        (void)fputc('\n', file);
+    }
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+static void test_ingest__any_number_of_documents_of_any_length(void **state)
+{
+    (void)state;
+    static const size_t numbers[] = {1, 15, 16, 17, 49, 200, 255, 256, 257, 550};
+    for (size_t i = 0; i < 2 * sizeof numbers / sizeof *numbers; i++) {
+        int64_t n = (int64_t)numbers[i / 2];
+        bool labelled = i % 2 == 0;
+        renew_store();
+        options.label_column = labelled ? NULL : "none";
+        options.text_column = (const char *const[]){"2"};
+        options.n_text_columns = 1;
+        assert_ok(ingest(write_text("first.csv", "0,zero\n")), err);
+        assert_ok(ingest(write_numbered((size_t)n)), err);
+        assert_int_equal(result.documents, n);
+        assert_int_equal(
+            count("SELECT count(*) FROM document d JOIN split_document p ON p.document_id = d.id"
+                  " LEFT JOIN label l ON l.id = d.label_id WHERE source_id = 2"
+                  " AND position = source_line AND d.id = source_line + 1"
+                  " AND text = source_line || replace(hex(zeroblob(" PADDING_OF_LINE
+                  ")), '00', 'x') AND coalesce(l.name = source_line % 3, 2)"),
+            n);
+        assert_int_equal(count("SELECT count(label_id) FROM document WHERE source_id = 2"),
+                         labelled ? n : 0);
+        assert_int_equal(count("SELECT last_document_id - first_document_id + 1 FROM source"
+                               " WHERE id = 2"),
+                         n);
+        check_invariants();
+    }
+}
+
+/* As somebody does with the sqlite3 shell after the first commit. */
+static void change_corpus(void *context, const dbt_ingest_progress *progress)
+{
+    (void)context;
+    (void)progress;
+    dbt__sql *other;
+    dbt_error problem = {0};
+    options.progress = NULL;
+    assert_ok(dbt__sql_open(dbt_store_path(store), DBT__SQL_WRITE, &other, &problem), problem);
+    assert_ok(dbt__sql_exec(other,
+                            "UPDATE label SET name = 'b' WHERE name = 'a';"
+                            "DELETE FROM split_document WHERE position = 99999;"
+                            "UPDATE split SET documents = 99999",
+                            &problem),
+              problem);
+    dbt__sql_close(other);
+}
+
+static void test_ingest__what_others_change_between_two_commits_is_seen(void **state)
+{
+    (void)state;
+    const char *path = at("a.csv");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 100020; i++)
+        (void)fprintf(file, "a,x\n");
+    assert_int_equal(fclose(file), 0);
+    options.progress = change_corpus;
+    assert_ok(ingest(path), err);
+    assert_string_equal(rows("SELECT l.name, count(*) FROM document d JOIN label l"
+                             " ON l.id = d.label_id GROUP BY 1 ORDER BY 1"),
+                        "a|20 b|100000");
+    assert_int_equal(count("SELECT documents FROM split"), 100019);
+    check_invariants();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1011,6 +1101,8 @@ int main(void)
         TEST(test_recognition__by_split_name_size_and_content),
         TEST(test_dedup__within_split_and_label),
         TEST(test_ingest__progress_tells_what_is_committed),
+        TEST(test_ingest__any_number_of_documents_of_any_length),
+        TEST(test_ingest__what_others_change_between_two_commits_is_seen),
         TEST(test_ingest__a_file_that_changes_while_it_is_read_is_told),
         TEST(test_interrupted__is_taken_out_when_another_comes_first),
         TEST(test_resume__goes_on_after_the_last_committed_row),

@@ -1,0 +1,150 @@
+/*
+ * ingest_pending.c: documents that wait in memory, to be stored many at a time.
+ *
+ * When a short document is stored by an INSERT of its own, most of the time goes to what each
+ * statement does once: it looks up the last id in sqlite_sequence and writes it back, and goes down
+ * from the root of each tree. A statement for many rows does that once and goes on from leaf to
+ * leaf. So documents go in sixteen at a time; then one INSERT ... SELECT over their ids, which
+ * follow one another, gives them their places in the split.
+ *
+ * OR FAIL: to be able to take back half of a statement, SQLite would copy each page that the
+ * statement changes into a journal, which costs more than is won. Whoever sees one fail takes back
+ * the transaction.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ingest_internal.h"
+
+enum { MAX_ROWS = 256, TEXT_BYTES = 256 * 1024, ROWS_A_STATEMENT = 16 };
+
+typedef struct pending_row {
+    int64_t label_id; /* 0: unlabelled */
+    int64_t line;
+    dbt_text text; /* in `texts`; one that is too long for that is its owner's */
+} pending_row;
+
+struct dbt__pending {
+    dbt__sql *sql;
+    dbt__statement *add_some, *add_one; /* ROWS_A_STATEMENT rows, one row */
+    dbt__statement *place;
+    pending_row *row; /* [MAX_ROWS] */
+    size_t n;
+    char *texts; /* [TEXT_BYTES] */
+    size_t bytes;
+};
+
+/* INSERT of so many rows: parameter 1 is the source, three more are each row's own. */
+static dbt_status prepare_add(dbt__sql *sql, size_t rows, dbt__statement **statement,
+                              dbt_error *err)
+{
+    dbt__buffer text;
+    dbt__buffer_init(&text, 0);
+    char part[96];
+    int length =
+        snprintf(part, sizeof part,
+                 "INSERT OR FAIL INTO document (label_id, source_id, source_line, text) VALUES");
+    dbt_status status = dbt__buffer_append(&text, part, (size_t)length, err);
+    for (size_t i = 0; i < rows && status == DBT_OK; i++) {
+        size_t first = 3 * i + 2;
+        length = snprintf(part, sizeof part, "%s (?%zu, ?1, ?%zu, ?%zu)", i == 0 ? "" : ",", first,
+                          first + 1, first + 2);
+        status = dbt__buffer_append(&text, part, (size_t)length, err);
+    }
+    if (status == DBT_OK) status = dbt__buffer_append(&text, "", 1, err);
+    if (status == DBT_OK) status = dbt__prepare(sql, text.data, statement, err);
+    dbt__buffer_release(&text);
+    return status;
+}
+
+dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *err)
+{
+    *pending = NULL;
+    dbt_status status = DBT_OK;
+    dbt__pending *made = dbt__alloc(sizeof *made);
+    if (made == NULL) return dbt__out_of_memory(err, "documents");
+    made->sql = sql;
+    made->row = dbt__alloc_array(MAX_ROWS, sizeof *made->row);
+    made->texts = dbt__alloc_array(TEXT_BYTES, 1);
+    if (made->row == NULL || made->texts == NULL) status = dbt__out_of_memory(err, "documents");
+    if (status == DBT_OK) status = prepare_add(sql, ROWS_A_STATEMENT, &made->add_some, err);
+    if (status == DBT_OK) status = prepare_add(sql, 1, &made->add_one, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(sql,
+                              "INSERT OR FAIL INTO split_document (split_id, position, document_id)"
+                              " SELECT ?1, ?2 + id - ?3, id FROM document"
+                              " WHERE id BETWEEN ?3 AND ?4 ORDER BY id",
+                              &made->place, err);
+    if (status < 0)
+        dbt__pending_free(made);
+    else
+        *pending = made;
+    return status;
+}
+
+void dbt__pending_free(dbt__pending *pending)
+{
+    if (pending == NULL) return;
+    dbt__finalize(pending->add_some);
+    dbt__finalize(pending->add_one);
+    dbt__finalize(pending->place);
+    dbt__free(pending->row);
+    dbt__free(pending->texts);
+    dbt__free(pending);
+}
+
+size_t dbt__pending_documents(const dbt__pending *pending)
+{
+    return pending->n;
+}
+
+bool dbt__pending_has_room(const dbt__pending *pending, size_t bytes)
+{
+    return pending->n < MAX_ROWS && bytes <= TEXT_BYTES - pending->bytes;
+}
+
+void dbt__pending_add(dbt__pending *pending, int64_t label_id, int64_t line, dbt_text text)
+{
+    if (text.bytes > 0 && text.bytes <= TEXT_BYTES - pending->bytes) {
+        char *copy = pending->texts + pending->bytes;
+        memcpy(copy, text.data, text.bytes);
+        pending->bytes += text.bytes;
+        text.data = copy;
+    }
+    pending->row[pending->n++] = (pending_row){label_id, line, text};
+}
+
+static dbt_status store_rows(dbt__statement *add, const pending_row *row, size_t rows,
+                             int64_t source_id, dbt_error *err)
+{
+    dbt__bind_int(add, 1, source_id);
+    for (size_t i = 0; i < rows; i++) {
+        int index = (int)(3 * i + 2);
+        if (row[i].label_id != 0) dbt__bind_int(add, index, row[i].label_id);
+        dbt__bind_int(add, index + 1, row[i].line);
+        dbt__bind_text(add, index + 2, row[i].text.data, row[i].text.bytes);
+    }
+    return dbt__run(add, err);
+}
+
+dbt_status dbt__pending_store(dbt__pending *p, int64_t source_id, int64_t split_id,
+                              int64_t position, int64_t *first_id, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    size_t n = p->n;
+    *first_id = 0;
+    for (size_t at = 0, rows; at < n && status == DBT_OK; at += rows) {
+        rows = n - at >= ROWS_A_STATEMENT ? ROWS_A_STATEMENT : 1;
+        status =
+            store_rows(rows == 1 ? p->add_one : p->add_some, &p->row[at], rows, source_id, err);
+    }
+    p->n = p->bytes = 0;
+    if (status < 0) return status;
+    int64_t last_id = dbt__sql_last_id(p->sql);
+    *first_id = last_id - (int64_t)n + 1;
+    dbt__bind_int(p->place, 1, split_id);
+    dbt__bind_int(p->place, 2, position);
+    dbt__bind_int(p->place, 3, *first_id);
+    dbt__bind_int(p->place, 4, last_id);
+    return dbt__run(p->place, err);
+}
