@@ -25,6 +25,10 @@
 #include "sql.h"
 
 #define BUSY_MILLISECONDS 5000
+/* Pages of the log from which a commit moves it into the file; what the log is cut to when it
+ * begins anew: 4 MiB and 8. */
+#define LOG_PAGES 256
+#define LOG_BYTES "8388608"
 /* The longest statement: a user's query, or an object's in a file's schema. */
 #define LONGEST_STATEMENT 1000000
 /* What reading a file's schema may take: instructions of SQLite's machine, looked at every few of
@@ -256,8 +260,11 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
         if (code != SQLITE_OK && settings[i].option != SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION)
             return fail_sql(sql, code, err);
     }
-    dbt_status status =
-        dbt__sql_exec(sql, "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON", err);
+    (void)sqlite3_wal_autocheckpoint(sql->handle, LOG_PAGES);
+    dbt_status status = dbt__sql_exec(sql,
+                                      "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;"
+                                      "PRAGMA journal_size_limit = " LOG_BYTES,
+                                      err);
     if (status == DBT_OK) status = read_schema(sql, err);
     if (status == DBT_OK) status = dbt__sql_exec(sql, "PRAGMA synchronous = FULL", err);
     sqlite3_progress_handler(sql->handle, STEP_LOOK_EVERY, watch_step, sql);

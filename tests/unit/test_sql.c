@@ -216,6 +216,40 @@ static void test_sql__checkpoint_empties_the_log(void **state)
     assert_false(exists(log));
 }
 
+/* 40 commits of 256 KiB; the most bytes that the log had after one of them. */
+static int64_t write_much(dbt__sql *sql)
+{
+    int64_t most = 0;
+    for (int i = 0; i < 40; i++) {
+        dbt_error err = {0};
+        assert_ok(dbt__sql_exec(sql, "INSERT INTO t VALUES (2, zeroblob(262144))", &err), err);
+        int64_t bytes = dbt__sql_log_bytes(sql);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+static void test_sql__the_log_stays_small_unless_somebody_reads(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__sql *writer, *reader;
+    make_database(path_of("log.db"));
+    assert_ok(dbt__sql_open(path_of("log.db"), DBT__SQL_WRITE, &writer, &err), err);
+    assert_ok(dbt__sql_open(path_of("log.db"), DBT__SQL_READ, &reader, &err), err);
+    assert_int_equal(dbt__sql_log_bytes(writer), 0);
+    const int64_t small = 8 << 20;
+    assert_true(write_much(writer) <= small);
+    assert_ok(dbt__sql_begin_read(reader, &err), err);
+    assert_int_equal(ask(reader, "SELECT count(*) FROM t"), 41);
+    assert_true(write_much(writer) > small);
+    dbt__sql_rollback(reader);
+    (void)write_much(writer);
+    assert_true(dbt__sql_log_bytes(writer) <= small);
+    dbt__sql_close(reader);
+    dbt__sql_close(writer);
+}
+
 static void test_sql__transactions_begin_immediately(void **state)
 {
     (void)state;
@@ -451,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_sql__reads_a_file_in_a_read_only_folder),
         cmocka_unit_test(test_sql__does_not_read_past_a_log_it_cannot_use),
         cmocka_unit_test(test_sql__checkpoint_empties_the_log),
+        cmocka_unit_test(test_sql__the_log_stays_small_unless_somebody_reads),
         cmocka_unit_test(test_sql__transactions_begin_immediately),
         cmocka_unit_test(test_sql__what_is_read_in_a_transaction_is_of_one_moment),
         cmocka_unit_test(test_sql__int_tells_missing_from_zero),
