@@ -227,7 +227,10 @@ static dbt_status run_epoch(dbt__fit *fit, dbt_error *err)
     fit->best_is_stored &= !epoch.best;
     end_epoch(progress, &epoch);
     status = store_epoch(fit, &epoch, err);
-    if (status < 0) return status;
+    if (status < 0) {
+        fit->best_is_stored = true; /* its epoch is not in the file: nor shall these be */
+        return status;
+    }
     look_at_log(fit);
     keep_result(fit->result, &epoch);
     if (fit->observer->epoch != NULL) fit->observer->epoch(fit->observer->context, &epoch);

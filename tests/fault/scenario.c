@@ -324,20 +324,24 @@ static const char *check_documents(scenario_kind kind, sqlite3 *handle,
     return wrong == 0 ? NULL : complain("%lld splits or sources miscount", (long long)wrong);
 }
 
-/* A run: every acknowledged epoch, and whole best weights as soon as there is one. */
+/* A run: every acknowledged epoch; best weights that are whole, and of an epoch that is there, once
+ * the run says that it has them; a finished one does. */
 static const char *check_run(sqlite3 *handle, const scenario_outcome *outcome)
 {
     int64_t epochs =
         ask_number(handle, "SELECT count(*) FROM epoch WHERE run_id = (SELECT max(id) FROM run)");
-    int64_t best =
-        ask_number(handle, "SELECT count(*) FROM parameter WHERE kind = 'best' AND run_id"
-                           " = (SELECT max(id) FROM run)");
+    int64_t best = ask_number(
+        handle,
+        "SELECT count(*) FROM run r WHERE (SELECT count(*) FROM parameter WHERE run_id = r.id"
+        " AND kind = 'best') <> iif(best_epoch IS NULL, 0, 4) OR best_epoch IS NOT NULL AND "
+        "best_epoch NOT IN"
+        " (SELECT epoch FROM epoch WHERE run_id = r.id)"
+        " OR status = 'finished' AND best_epoch IS NULL");
     if (epochs < outcome->epochs)
         return complain("%lld epochs, but %lld were acknowledged", (long long)epochs,
                         (long long)outcome->epochs);
-    if (best != (epochs > 0 ? 4 : 0))
-        return complain("%lld best weights after %lld epochs", (long long)best, (long long)epochs);
-    return NULL;
+    return best == 0 ? NULL
+                     : complain("%lld runs have no weights of their best epoch", (long long)best);
 }
 
 static const char *check_state(scenario_kind kind, const scenario_outcome *outcome, sqlite3 *handle)
