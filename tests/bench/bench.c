@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <dbtrain/heap.h>
 #include <dbtrain/pool.h>
 
 #include "bench.h"
@@ -212,6 +213,7 @@ int main(int argc, char **argv)
                              .scripts = BENCH_SCRIPTS,
                              .runs = 5,
                              .threads = dbt_usable_cores()};
+    dbt_tune_heap(); /* as the program does */
     parse_options(argc, argv, &options);
     check_names(argc - optind, argv + optind);
     print_machine(&options);
