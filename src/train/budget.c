@@ -7,8 +7,8 @@
 
 #define MIB ((size_t)1 << 20)
 /* Kept back from the memory limit for what is not a table of the vectorizer: program, libraries,
- * SQLite's caches, pages under way. */
-#define FIXED_BYTES (36 * MIB)
+ * SQLite's caches, pages under way, ends of huge pages. */
+#define FIXED_BYTES (38 * MIB)
 /* The least that counting is given. */
 #define COUNTING_BYTES (16 * MIB)
 /* What the cursor holds of a shuffled split whose rows are not kept. */
@@ -20,9 +20,9 @@ static size_t expect_features(const dbt_vectorizer_options *options)
     return options->hash_bits != 0 ? (size_t)1 << options->hash_bits : (size_t)options->top_k;
 }
 
-/* What training takes at most, beside vocabulary and rows: the network, and a checkpoint on the way
- * into the database: what the optimizer keeps of the largest matrix, up to twice its size, here and
- * in SQLite. */
+/* What training takes at most, beside vocabulary and rows: the network, a copy of its best weights,
+ * and a checkpoint on the way into the database: what the optimizer keeps of the largest matrix, up
+ * to twice its size, here and in SQLite. */
 static size_t training_bytes(const dbt_fit_options *options, size_t n_features, size_t n_labels)
 {
     dbt_network_options network = options->network;
@@ -31,7 +31,7 @@ static size_t training_bytes(const dbt_fit_options *options, size_t n_features, 
     size_t bytes = dbt_network_bytes(&network), matrix;
     size_t outputs = network.layers == 1 ? network.n_classes : network.units;
     if (!dbt__multiply(network.n_inputs * sizeof(float), outputs, &matrix) ||
-        !dbt__multiply(matrix, 4, &matrix) || __builtin_add_overflow(bytes, matrix, &bytes) ||
+        !dbt__multiply(matrix, 5, &matrix) || __builtin_add_overflow(bytes, matrix, &bytes) ||
         __builtin_add_overflow(bytes, FIXED_BYTES, &bytes))
         return SIZE_MAX;
     return bytes;

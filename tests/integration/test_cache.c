@@ -111,7 +111,7 @@ static void test_cache__gives_the_same_bits_for_any_threads_memory_and_page_size
         options.shuffle = p != 1;
         for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
             options.threads = threads[i];
-            options.memory = (size_t)(i % 2 == 0 ? 80 : 512) << 20;
+            options.memory = (size_t)(i % 2 == 0 ? 84 : 512) << 20;
             assert_notes(store, &options, "kept", "kept");
             assert_bits_without_cache(store, &options);
             assert_notes(store, &options, "found", "found");

@@ -454,7 +454,7 @@ static void test_fit__epochs_are_visible_to_others_as_they_end(void **state)
 {
     (void)state;
     /* With the rows kept, and with pages read from the file all the time. */
-    static const size_t memory[] = {0, (size_t)80 << 20};
+    static const size_t memory[] = {0, (size_t)84 << 20};
     for (size_t i = 0; i < 2; i++) {
         dbt_store *store = make_quickstart("visible.db");
         dbt_fit_options options = quick_options(5);
