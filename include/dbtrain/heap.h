@@ -14,8 +14,8 @@ extern "C" {
  * Sets up the heap of the whole process: one for all threads, so that what one of them frees
  * another can take and a limit of memory is one; grown in large steps, of huge pages; large blocks
  * apart from it, given back to the operating system when they are freed. Call it once, before there
- * are threads. Without it dbtrain computes the same, some tenth slower and in somewhat more memory.
- * Does nothing where the C library is not glibc.
+ * are threads. Without it dbtrain computes the same, some tenth slower, and may pass a limit of
+ * memory by what the heaps of its threads keep. Does nothing where the C library is not glibc.
  */
 DBT_EXPORT void dbt_tune_heap(void);
 
