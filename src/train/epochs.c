@@ -14,9 +14,10 @@
 #include "run.h"
 #include "weights.h"
 
-/* Bytes of the log from which a user is told. It has a few times what a checkpoint has, unless
- * somebody reads all the time. */
-#define LARGE_LOG ((int64_t)256 << 20)
+/* Bytes of the log from which a user is told, and states of this network more: a commit writes up
+ * to two, with the weights. */
+#define LARGE_LOG ((size_t)256 << 20)
+#define LARGE_LOG_STATES 4
 /* Seconds since the last checkpoint from which the end of an epoch makes one. */
 #define EPOCH_END_SECONDS 1.0
 
@@ -190,7 +191,8 @@ static dbt_status store_epoch(dbt__fit *fit, const dbt_epoch *epoch, dbt_error *
 static void look_at_log(dbt__fit *fit)
 {
     int64_t bytes = dbt__sql_log_bytes(fit->sql);
-    if (fit->told_of_log || bytes < LARGE_LOG) return;
+    double usual = LARGE_LOG + LARGE_LOG_STATES * (double)dbt__checkpoint_bytes(fit->network);
+    if (fit->told_of_log || (double)bytes < usual) return;
     fit->told_of_log = true;
     const char *path = dbt_store_path(fit->store);
     dbt__fit_note(fit,
