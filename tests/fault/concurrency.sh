@@ -10,12 +10,26 @@ fit() { # EPOCHS [OPTION...]: of a network that takes a moment for each
     timeout -s KILL 600 "$program" fit work.db --validation test --batch-size 4 --units 32 --epochs "$of" \
         --patience "$of" --seed 1 "$@" >messages 2>&1
 }
+fit_in_background() { # EPOCHS: the same, as $pid, from its first epoch on
+    "$program" fit work.db --validation test --batch-size 4 --units 32 --epochs "$1" --patience "$1" --seed 1 \
+        >messages 2>&1 &
+    pid=$!
+    await 'select 1 from epoch'
+}
 await() { # QUERY: until it gives a row, for a minute at most
     tries=0
     while [ -z "$(sqlite3 -readonly work.db "$1" 2>/dev/null)" ] && [ $tries -lt 600 ]; do
         tries=$((tries + 1))
         sleep 0.1
     done
+}
+await_file() { # FILE: until another process has made it; it is removed
+    tries=0
+    while [ ! -e "$1" ] && [ $tries -lt 600 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    rm "$1" || fail "nobody made $1"
 }
 weights="select group_concat(kind || layer || name || digest) from (select * from parameter order by 1, 2, 3, 4)"
 "$program" ingest ingested.db "$data/quickstart-train.csv" "$data/quickstart-test.csv" >messages 2>&1 ||
@@ -49,22 +63,27 @@ wait
 [ -z "$(cat reader*)" ] || fail "a reader: $(cat reader* | sort | uniq -c | head -n 3)"
 [ "$(wc -l <rounds)" -ge 8 ] || fail 'the readers did not read'
 
-# A shell reads all through a run, in one transaction (B2); another holds the writer's lock for a second (B1).
+# A shell reads all through a run, in one transaction (B2); another holds the writer's lock for two seconds (B1).
 fresh
 fit 8 || fail fit
 expected=$(sqlite3 work.db "$weights")
 fresh
-{ printf 'begin;\nselect count(*) from document;\n'; sleep 3; echo 'commit;'; } | sqlite3 work.db >/dev/null &
-{ printf '.timeout 5000\nbegin immediate;\n'; sleep 1; echo 'rollback;'; } | sqlite3 work.db &
+{ printf '.timeout 5000\nbegin;\nselect count(*) from document;\n.shell touch reads\n'; sleep 3; echo 'commit;'; } |
+    sqlite3 work.db >/dev/null &
+{ printf '.timeout 5000\nbegin immediate;\n.shell touch locks\n'; sleep 2; echo 'rollback;'; } | sqlite3 work.db &
+await_file reads
+await_file locks
 fit 8 || fail 'fit beside a reader and a lock'
 wait
 [ "$(sqlite3 work.db "$weights")" = "$expected" ] || fail 'a reader and a lock changed the weights'
 
 # A reader that never ends lets the log grow: 300 MB are in it, and whoever trains is told, once; afterwards it is empty.
 fresh
-{ printf 'begin;\nselect count(*) from document;\n'; while [ ! -e read ]; do sleep 0.1; done; } | sqlite3 work.db >/dev/null &
-sqlite3 work.db 'create table filler (value)' 'insert into filler values (zeroblob(300000000))' 'delete from filler' ||
-    fail 'filling the log'
+{ printf '.timeout 5000\nbegin;\nselect count(*) from document;\n.shell touch reads\n'
+    while [ ! -e read ]; do sleep 0.1; done; } | sqlite3 work.db >/dev/null &
+await_file reads
+sqlite3 work.db '.timeout 5000' 'create table filler (value)' 'insert into filler values (zeroblob(300000000))' \
+    'delete from filler' >/dev/null || fail 'filling the log'
 fit 3 || fail 'fit beside a large log'
 [ "$(grep -c "the log 'work.db-wal' has [0-9]* MiB and grows" messages)" = 1 ] || fail 'a large log is not told, or more than once'
 touch read
@@ -93,14 +112,15 @@ while [ $rounds -gt 0 ]; do
         fail 'the log was emptied: something is lost'
 done
 
-# A terminal's Ctrl-Z, or a machine that sleeps (G2).
+# A terminal's Ctrl-Z, or a machine that sleeps (G2), in a run long enough to be met.
 fresh
-"$program" fit work.db --validation test --batch-size 4 --units 32 --epochs 8 --patience 8 --seed 1 >messages 2>&1 &
-pid=$!
-await 'select 1 from epoch'
+fit 1000 || fail 'a long fit'
+expected=$(sqlite3 work.db "$weights")
+fresh
+fit_in_background 1000
 kill -STOP $pid
 sleep 1
-kill -CONT $pid
+kill -CONT $pid || fail 'the fit had ended before it was stopped'
 wait $pid || fail 'a fit that was stopped and continued'
 [ "$(sqlite3 work.db "$weights")" = "$expected" ] || fail 'being stopped for a while changed the weights'
 
@@ -126,18 +146,15 @@ wait $pid
 
 # Where the vectorized rows are kept they are those of the beginning.
 fresh
-fit 8 &
-pid=$!
-await 'select 1 from epoch'
+fit_in_background 1000
 delete_some
+kill -0 $pid || fail 'the fit had ended before documents were deleted'
 wait $pid || fail 'documents were deleted while their rows were kept'
 [ "$(sqlite3 work.db "$weights")" = "$expected" ] || fail 'deleted documents changed the weights'
 
 # A table that is dropped meanwhile is an error that names it, and the rest is as it was (B6).
 fresh
-fit 100000 &
-pid=$!
-await 'select 1 from epoch'
+fit_in_background 100000
 sqlite3 work.db '.timeout 5000' 'drop table epoch' 2>/dev/null
 wait $pid
 code=$?
@@ -149,9 +166,7 @@ sound work.db || fail 'a dropped table: the file is not sound'
 fresh
 cp ingested.db other.db
 before=$(cksum <other.db)
-fit 100000 &
-pid=$!
-await 'select 1 from epoch'
+fit_in_background 100000
 mv work.db moved.db
 mv other.db work.db
 wait $pid
