@@ -82,7 +82,8 @@ typedef struct dbt_vectorizer_options {
 typedef struct dbt_vectorizer_stats {
     int64_t tokens; /* n-gram occurrences in the corpus */
     int64_t terms;  /* vocabulary before selection (min_df, max_df, max_features applied) */
-    int64_t counting_passes;
+    int64_t counting_passes; /* 1, and one more for each hash function that had a collision */
+    int64_t spilled_bytes; /* of counts, to a temporary file, where they did not fit into memory */
     int64_t scoring_passes;
 } dbt_vectorizer_stats;
 

@@ -74,15 +74,19 @@ static void tell_vocabulary(const dbt__fit *fit, bool found, const dbt_vectorize
 {
     size_t n = dbt_vectorizer_features(fit->vectorizer);
     long long terms = (long long)dbt_vectorizer_terms(fit->vectorizer);
+    char spilled[64] = "";
+    if (!found && stats->spilled_bytes > 0)
+        (void)snprintf(spilled, sizeof spilled, " through a temporary file of %lld MiB",
+                       (long long)(stats->spilled_bytes >> 20) + 1);
     if (fit->options.vectorizer.hash_bits != 0)
         dbt__fit_note(fit, "vocabulary: none, n-grams hashed into %zu columns", n);
     else if (found)
         dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, found from an earlier run", n,
                       terms);
     else
-        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, counted in %lld pass%s%s", n,
+        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, counted in %lld pass%s%s%s", n,
                       terms, (long long)stats->counting_passes,
-                      stats->counting_passes == 1 ? "" : "es",
+                      stats->counting_passes == 1 ? "" : "es", spilled,
                       dbt_vectorizer_is_whole(fit->vectorizer)
                           ? ""
                           : "; more terms than --memory holds: it is used in parts");

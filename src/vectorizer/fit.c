@@ -358,6 +358,7 @@ static dbt_status fit_vocabulary(fit_state *fit, const dbt_corpus *corpus, dbt_p
     stats->tokens = fit->counts.tokens;
     stats->terms = vectorizer->n_terms;
     stats->counting_passes = fit->counts.passes;
+    stats->spilled_bytes = fit->counts.spilled_bytes;
     fit->candidates.k = (size_t)fit->options->top_k;
     status = dbt__lexicon_is_spilled(&fit->counts.lexicon) ? score_parts(fit, stats, err)
                                                            : score_whole(fit, stats, err);

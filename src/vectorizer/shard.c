@@ -1,6 +1,8 @@
 /* shard.c: making, growing and adding to a table of counts. */
 #include "shard.h"
 
+#include <string.h>
+
 void dbt__shard_release(dbt__shard *shard)
 {
     dbt__free(shard->entry);
@@ -61,16 +63,24 @@ static bool is_full(const dbt__shard *shard)
 }
 
 /* After growing if that is due. */
-dbt_status dbt__shard_add(dbt__shard *shard, uint64_t key, uint32_t document, size_t at,
-                          dbt_error *err)
+dbt_status dbt__shard_add(dbt__shard *shard, uint64_t key, uint32_t document, bool goes_on,
+                          size_t at, dbt_error *err)
 {
     while (at == dbt__shard_places(shard->capacity) - 1 || is_full(shard)) {
         dbt_status status = dbt__shard_grow(shard, DBT__LEAST_GROWTH, err);
         if (status < 0) return status;
         at = dbt__shard_find(shard, key);
     }
-    shard->entry[at] = (dbt__count_entry){key, 1, document};
+    shard->entry[at] = (dbt__count_entry){key, goes_on ? DBT__GOES_ON | 1 : 1, document};
     shard->n++;
     if (shard->total != NULL) shard->total[at]++;
     return DBT_OK;
+}
+
+void dbt__shard_clear(dbt__shard *shard)
+{
+    size_t places = dbt__shard_places(shard->capacity);
+    memset(shard->entry, 0, places * sizeof *shard->entry);
+    if (shard->total != NULL) memset(shard->total, 0, places * sizeof *shard->total);
+    shard->n = 0;
 }

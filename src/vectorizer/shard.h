@@ -15,6 +15,10 @@
 /* How many times as large a shard becomes at least when it grows. */
 #define DBT__LEAST_GROWTH 1.4
 
+/* Set in a document frequency: the first of these documents was cut, and had been counted in part
+ * before (runs.h). */
+#define DBT__GOES_ON (UINT32_C(1) << 31)
+
 typedef struct dbt__count_entry {
     uint64_t key;                /* dbt__count_key of its n-gram */
     uint32_t document_frequency; /* 0: the place is free */
@@ -22,7 +26,7 @@ typedef struct dbt__count_entry {
 } dbt__count_entry;
 
 typedef struct dbt__shard {
-    dbt__count_entry *entry; /* [dbt__shard_places(capacity)]: NULL when it is not counted now */
+    dbt__count_entry *entry; /* [dbt__shard_places(capacity)] */
     uint64_t *total;         /* [as many]: occurrences; NULL unless wanted */
     uint32_t capacity;       /* homes */
     uint32_t n;
@@ -67,7 +71,9 @@ void dbt__shard_release(dbt__shard *shard);
 /* Makes a shard at least so many times as large. */
 dbt_status dbt__shard_grow(dbt__shard *shard, double growth, dbt_error *err) DBT_MUST_USE;
 /* Counts an n-gram that the shard does not know yet; `at` is where dbt__shard_find ended. */
-dbt_status dbt__shard_add(dbt__shard *shard, uint64_t key, uint32_t document, size_t at,
-                          dbt_error *err) DBT_MUST_USE;
+dbt_status dbt__shard_add(dbt__shard *shard, uint64_t key, uint32_t document, bool goes_on,
+                          size_t at, dbt_error *err) DBT_MUST_USE;
+/* Forgets the entries, keeps the memory. */
+void dbt__shard_clear(dbt__shard *shard);
 
 #endif

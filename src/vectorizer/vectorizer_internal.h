@@ -3,6 +3,8 @@
  *
  *   rounds   reads the corpus and runs a pass over it on all threads, in a fixed order
  *   count    a pass: document frequencies of all n-grams, in shards
+ *   shard    a table of some of the n-grams
+ *   runs     counts that do not fit into memory, as sorted runs
  *   lexicon  the terms that are kept, in memory or in a file
  *   table    the same, or a part of them, for look-ups by hash
  *   hashing  the table of a vectorizer that has no terms
@@ -37,9 +39,9 @@
 /* Parts of the hash space that one task of a round applies. */
 #define DBT__GROUPS 256
 #define DBT__NO_FEATURE UINT32_MAX
-/* Terms and documents are counted in 32 bits while fitting. */
+/* Terms and documents are counted in 31 bits while fitting. */
 #define DBT__MAX_TERMS (UINT32_C(1) << 31)
-#define DBT__MAX_DOCUMENTS UINT32_MAX
+#define DBT__MAX_DOCUMENTS (UINT32_C(1) << 31)
 
 typedef struct dbt__kept {
     uint64_t hash;
@@ -294,6 +296,7 @@ typedef struct dbt__counts {
     uint64_t seed; /* of the hash function that had no collision */
     int64_t tokens;
     int64_t passes;
+    int64_t spilled_bytes; /* of runs */
 } dbt__counts;
 
 /* Counts the corpus and keeps the terms within min_df and max_df. `hash_mask` is that of the first

@@ -11,7 +11,7 @@
 #include <dbtrain/vectorizer.h>
 
 #include "corpus.h"
-#include "gate.h"
+#include "runs.h"
 #include "vectorizer_internal.h"
 
 /* --- a corpus: documents of made-up words, frequent ones and rare ones, in three labels --- */
@@ -194,10 +194,13 @@ static void test_fit__memory_does_not_change_a_bit(void **state)
     dbt_vectorizer *one = fit_on(&corpus, &options, 1, UINT64_MAX, &much);
     assert_int_equal(much.counting_passes, 1);
     assert_int_equal(much.scoring_passes, 1);
+    assert_int_equal(much.spilled_bytes, 0);
     options.memory = (size_t)1 << 20;
+    options.spill_folder = folder;
     for (size_t threads = 1; threads <= 2; threads++) {
         dbt_vectorizer *other = fit_on(&corpus, &options, threads, UINT64_MAX, &little);
-        assert_true(little.counting_passes > 1);
+        assert_int_equal(little.counting_passes, 1);
+        assert_true(little.spilled_bytes > 0);
         assert_true(little.scoring_passes > 1);
         assert_same_vocabulary(one, &much, other, &little);
         dbt_vectorizer_free(other);
@@ -231,54 +234,150 @@ static void test_lexicon__takes_no_more_than_its_limit(void **state)
     free(kept);
 }
 
-/* Gates keep rare n-grams out of the later passes, and none that is to be kept. */
-static void test_fit__gates_drop_what_min_df_drops(void **state)
+/* What runs leave out is what counting in memory does. */
+static void test_fit__runs_drop_what_min_df_and_max_df_drop(void **state)
 {
     (void)state;
     made_corpus corpus = make_corpus(1500, 100, 4000);
     corpus.array.page_rows = 128;
     dbt_vectorizer_options options = make_options(500);
     options.ngram_max = 3;
-    int64_t passes_without = 0;
     for (options.min_df = 1; options.min_df <= 5; options.min_df++) {
         dbt_vectorizer_stats much, little;
+        options.max_df = options.min_df == 5 ? 0.1 : 1;
+        options.max_features = options.min_df == 4 ? 700 : 0;
         options.memory = (size_t)64 << 20;
+        options.spill_folder = NULL;
         dbt_vectorizer *one = fit_on(&corpus, &options, 1, UINT64_MAX, &much);
-        assert_int_equal(much.counting_passes, 1);
         options.memory = (size_t)1 << 20;
+        options.spill_folder = folder;
         dbt_vectorizer *other = fit_on(&corpus, &options, 2, UINT64_MAX, &little);
+        assert_true(little.spilled_bytes > 0);
         assert_same_vocabulary(one, &much, other, &little);
-        if (options.min_df == 1) passes_without = little.counting_passes;
-        if (options.min_df > 1) assert_true(little.counting_passes < passes_without);
         dbt_vectorizer_free(one);
         dbt_vectorizer_free(other);
     }
     free_corpus(&corpus);
 }
 
-/* A counter says at least how often an n-gram of its place came, and no more than 3. */
-static void test_gate__admits_what_came_often_enough(void **state)
+static void count_in_shard(dbt__shard *shard, uint64_t hash, uint64_t check, uint32_t document,
+                           bool goes_on)
+{
+    dbt_error err = {0};
+    uint64_t key = hash << 8 | check;
+    size_t at = dbt__shard_find(shard, key);
+    if (shard->entry[at].document_frequency == 0) {
+        assert_ok(dbt__shard_add(shard, key, document, goes_on, at, &err), err);
+        return;
+    }
+    shard->entry[at].document_frequency++;
+    shard->entry[at].last_document = document;
+}
+
+static void write_run(dbt__runs *runs, uint32_t cut, size_t number, dbt__shard *shard)
+{
+    dbt_error err = {0};
+    assert_ok(dbt__runs_begin(runs, cut, &err), err);
+    assert_ok(dbt__runs_write(runs, number, shard, &err), err);
+    dbt__shard_clear(shard);
+}
+
+/* Document 7 is cut twice: it is in all three runs. */
+static void test_runs__count_a_cut_document_once(void **state)
 {
     (void)state;
-    unsigned char memory[3] = {0};
-    dbt__gate gate = dbt__gate_in(memory, sizeof memory);
-    assert_int_equal(gate.n, 12);
-    uint64_t step = (UINT64_MAX >> 1) / 6 + 1; /* one place */
-    for (uint64_t i = 0; i < 12; i++) {
-        assert_int_equal(dbt__gate_place(&gate, i * step + step / 2), i);
-        for (uint64_t j = 0; j < i; j++)
-            dbt__gate_count(&gate, i * step + step / 2, (uint32_t)(j % 2 + 1));
+    enum { NUMBER = 5, A = 1000, B = 2000, C = 3000 };
+    dbt_error err = {0};
+    dbt__runs runs;
+    dbt__shard shard;
+    dbt__merged merged = {0};
+    dbt__runs_init(&runs, folder, false);
+    assert_ok(dbt__shard_init(&shard, 64, false, &err), err);
+    for (uint32_t document = 5; document <= 7; document++)
+        count_in_shard(&shard, A, 1, document, false);
+    count_in_shard(&shard, B, 1, 6, false);
+    write_run(&runs, 7, NUMBER, &shard);
+    count_in_shard(&shard, B, 1, 7, true);
+    write_run(&runs, 7, NUMBER, &shard);
+    count_in_shard(&shard, A, 1, 7, true);
+    count_in_shard(&shard, A, 1, 9, false);
+    count_in_shard(&shard, B, 1, 7, true);
+    count_in_shard(&shard, C, 1, 8, false);
+    write_run(&runs, DBT__NO_DOCUMENT, NUMBER, &shard);
+    assert_ok(dbt__runs_merge(&runs, NUMBER, (dbt__df_bounds){2, 9}, 1, &merged, &err), err);
+    assert_false(merged.collided);
+    assert_int_equal(merged.n, 2);
+    assert_true(merged.kept[0].hash == ((uint64_t)NUMBER << 56 | A));
+    assert_int_equal(merged.kept[0].document_frequency, 4); /* 5, 6, 7, 9 */
+    assert_true(merged.kept[1].hash == ((uint64_t)NUMBER << 56 | B));
+    assert_int_equal(merged.kept[1].document_frequency, 2); /* 6, 7 */
+    dbt__merged_release(&merged);
+    dbt__shard_release(&shard);
+    dbt__runs_release(&runs);
+}
+
+static void test_runs__find_a_collision_between_them(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__runs runs;
+    dbt__shard shard;
+    dbt__merged merged = {0};
+    dbt__runs_init(&runs, folder, false);
+    assert_ok(dbt__shard_init(&shard, 64, false, &err), err);
+    for (uint64_t check = 1; check <= 2; check++) {
+        count_in_shard(&shard, 1000, check, 3, false);
+        write_run(&runs, DBT__NO_DOCUMENT, 0, &shard);
     }
-    for (uint64_t i = 0; i < 12; i++) {
-        uint64_t key = i * step + step / 3;
-        /* 0, 1, 1 + 2, ... */
-        assert_true(dbt__gate_admits(&gate, key, 1) == (i > 0));
-        assert_true(dbt__gate_admits(&gate, key, 2) == (i > 1));
-        assert_true(dbt__gate_admits(&gate, key, 3) == (i > 1));
+    assert_ok(dbt__runs_merge(&runs, 0, (dbt__df_bounds){1, 9}, 1, &merged, &err), err);
+    assert_true(merged.collided);
+    dbt__merged_release(&merged);
+    dbt__shard_release(&shard);
+    dbt__runs_release(&runs);
+}
+
+/* Documents of so many words that each takes several rounds and runs. A sixth of the words is in
+ * all of them, three times in each and far apart; the others are in two of them. */
+enum { LONG_DOCUMENTS = 6, LONG_WORDS = 60000 };
+
+static made_corpus make_long_corpus(void)
+{
+    made_corpus corpus = make_corpus(LONG_DOCUMENTS, LONG_WORDS, 1);
+    char *to = corpus.bytes;
+    for (size_t d = 0; d < LONG_DOCUMENTS; d++) {
+        char *start = to;
+        for (size_t i = 0; i < LONG_WORDS; i++)
+            to += i % 2 == 0 ? sprintf(to, "c%zu ", i % (LONG_WORDS / 3))
+                             : sprintf(to, "w%zu ", d / 2 * LONG_WORDS + i);
+        corpus.text[d] = (dbt_text){start, (size_t)(to - start)};
+        corpus.label_id[d] = three_labels[d % 3];
     }
-    dbt__gate_count(&gate, 0, UINT32_MAX);
-    assert_true(dbt__gate_admits(&gate, 0, 3));
-    assert_false(dbt__gate_admits(&gate, step + step / 2, 2));
+    return corpus;
+}
+
+static void test_fit__a_document_cut_by_runs_counts_once(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_long_corpus();
+    dbt_vectorizer_options options = make_options(0);
+    options.min_df = 1;
+    options.ngram_max = 1;
+    dbt_vectorizer_stats much, little;
+    dbt_vectorizer *one = fit_on(&corpus, &options, 1, UINT64_MAX, &much);
+    int64_t common = 0;
+    for (size_t i = 0; i < dbt_vectorizer_features(one); i++)
+        common += dbt_vectorizer_feature(one, i).document_frequency == LONG_DOCUMENTS;
+    assert_int_equal(common, LONG_WORDS / 6);
+    options.memory = (size_t)1 << 20;
+    options.spill_folder = folder;
+    for (size_t threads = 1; threads <= 2; threads++) {
+        dbt_vectorizer *other = fit_on(&corpus, &options, threads, UINT64_MAX, &little);
+        assert_true(little.spilled_bytes > 0);
+        assert_same_vocabulary(one, &much, other, &little);
+        dbt_vectorizer_free(other);
+    }
+    dbt_vectorizer_free(one);
+    free_corpus(&corpus);
 }
 
 /* Packed rows of all documents, made with norms where the vectorizer needs them. */
@@ -416,7 +515,8 @@ static void test_fit__counts_anew_after_a_collision(void **state)
     dbt_vectorizer *other = fit_on(&corpus, &options, 2, UINT64_C(0xFFFF) << 48, &again);
     assert_int_equal(other->seed, 1);
     assert_int_equal(plain.tokens, again.tokens);
-    assert_int_equal(plain.counting_passes, again.counting_passes);
+    assert_int_equal(plain.counting_passes, 1);
+    assert_int_equal(again.counting_passes, 2);
     assert_int_equal(dbt_vectorizer_terms(one), dbt_vectorizer_terms(other));
     assert_int_equal(dbt_vectorizer_features(one), dbt_vectorizer_features(other));
     for (size_t i = 0; i < dbt_vectorizer_features(one); i++) {
@@ -1044,8 +1144,10 @@ int main(void)
         cmocka_unit_test(test_fit__threads_and_pages_do_not_change_a_bit),
         cmocka_unit_test(test_fit__memory_does_not_change_a_bit),
         cmocka_unit_test(test_lexicon__takes_no_more_than_its_limit),
-        cmocka_unit_test(test_fit__gates_drop_what_min_df_drops),
-        cmocka_unit_test(test_gate__admits_what_came_often_enough),
+        cmocka_unit_test(test_fit__runs_drop_what_min_df_and_max_df_drop),
+        cmocka_unit_test(test_runs__count_a_cut_document_once),
+        cmocka_unit_test(test_runs__find_a_collision_between_them),
+        cmocka_unit_test(test_fit__a_document_cut_by_runs_counts_once),
         cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
         cmocka_unit_test(test_table__of_a_range_of_hashes_finds_at_once),
         cmocka_unit_test(test_fit__counts_anew_after_a_collision),
