@@ -1,5 +1,6 @@
 /* test_vectorizer_faults.c: whatever fails while a vocabulary is fitted, stored, loaded and used.
  */
+#include "amount.h"
 #include "task.h"
 
 #include <string.h>
@@ -21,12 +22,17 @@ static const dbt_text texts[] = {
 enum { TEXTS = sizeof texts / sizeof *texts };
 static const int64_t label_ids[TEXTS] = {1, 1, 2, 2, 1, 2}, labels[] = {1, 2};
 
+/* Of so many words that the least memory does not hold their counts. */
+enum { LARGE_WORDS = 1000, LARGE_WORD_BYTES = 8 };
+static char large_bytes[TEXTS][LARGE_WORDS * LARGE_WORD_BYTES];
+static dbt_text large_texts[TEXTS];
+
 typedef struct setting {
     const char *name;
     dbt_analyzer_kind analyzer;
     int64_t max_features, top_k;
     uint32_t hash_bits;
-    bool unscored, spilled;
+    bool unscored, spilled, large;
 } setting;
 
 static const setting settings[] = {
@@ -38,7 +44,19 @@ static const setting settings[] = {
     {"hashed words", DBT_ANALYZER_WORD, .hash_bits = 8},
     {"words in parts", DBT_ANALYZER_WORD, .top_k = 10, .spilled = true},
     {"words in parts, without labels", DBT_ANALYZER_WORD, .unscored = true, .spilled = true},
+    {"words counted in runs", DBT_ANALYZER_WORD, .top_k = 10, .spilled = true, .large = true},
 };
+
+static const dbt_text *texts_of(const setting *from)
+{
+    for (size_t i = 0; i < TEXTS; i++) {
+        char *to = large_bytes[i];
+        for (size_t word = 0; word < LARGE_WORDS; word++)
+            to += snprintf(to, LARGE_WORD_BYTES, "w%zu ", (i / 2 * LARGE_WORDS) + word);
+        large_texts[i] = (dbt_text){large_bytes[i], (size_t)(to - large_bytes[i])};
+    }
+    return from->large ? large_texts : texts;
+}
 
 static dbt_vectorizer_options make_options(const setting *from)
 {
@@ -87,8 +105,8 @@ static dbt_status load_copy(const dbt_vectorizer *from, const dbt_vectorizer_opt
 }
 
 /* All texts in one batch, and each packed. */
-static dbt_status use(const dbt_vectorizer *vectorizer, const dbt_corpus *corpus, uint64_t *digest,
-                      dbt_error *err)
+static dbt_status use(const dbt_vectorizer *vectorizer, const dbt_corpus *corpus,
+                      const dbt_text *text, uint64_t *digest, dbt_error *err)
 {
     dbt_transformer *transformer = NULL;
     dbt_page *page = NULL;
@@ -108,7 +126,7 @@ static dbt_status use(const dbt_vectorizer *vectorizer, const dbt_corpus *corpus
     if (status == DBT_OK && !whole) status = dbt_norms_read(norms, 0, TEXTS, norm, err);
     for (size_t i = 0; status == DBT_OK && i < TEXTS; i++) {
         dbt_packed_row row;
-        status = dbt_pack_text(transformer, texts[i], whole ? NULL : &norm[i], &row, err);
+        status = dbt_pack_text(transformer, text[i], whole ? NULL : &norm[i], &row, err);
         if (status == DBT_OK) status = dbt_unpack(vectorizer, &row, 1, batch, err);
         if (status == DBT_OK) mix(digest, batch->value, batch->row_start[1] * sizeof *batch->value);
     }
@@ -123,15 +141,18 @@ static dbt_status fit_and_use(const void *what, uint64_t *digest, dbt_error *err
 {
     const setting *from = what;
     const dbt_vectorizer_options options = make_options(from);
-    array_corpus array = {texts, label_ids, TEXTS, TEXTS, -1};
+    const dbt_text *text = texts_of(from);
+    array_corpus array = {text, label_ids, TEXTS, TEXTS, -1};
     const dbt_corpus corpus = make_array_corpus(&array);
     const dbt_classes classes = {2, labels};
     dbt_vectorizer *fitted = NULL, *loaded = NULL;
+    dbt_vectorizer_stats stats;
     dbt_status status = dbt_vectorizer_fit(&options, &corpus, from->unscored ? NULL : &classes,
-                                           NULL, &fitted, NULL, err);
-    if (status == DBT_OK) status = use(fitted, &corpus, digest, err);
+                                           NULL, &fitted, &stats, err);
+    if (status == DBT_OK) assert_true((stats.spilled_bytes > 0) == from->large);
+    if (status == DBT_OK) status = use(fitted, &corpus, text, digest, err);
     if (status == DBT_OK) status = load_copy(fitted, &options, &loaded, digest, err);
-    if (status == DBT_OK) status = use(loaded, &corpus, digest, err);
+    if (status == DBT_OK) status = use(loaded, &corpus, text, digest, err);
     dbt_vectorizer_free(fitted);
     dbt_vectorizer_free(loaded);
     return status;
@@ -142,7 +163,7 @@ static void test_vectorizer__fails_with_a_message_or_has_the_same_bits(void **st
     (void)state;
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         const fault_task task = {settings[i].name, fit_and_use, &settings[i]};
-        run_task_with_faults(&task, 1);
+        run_task_with_faults(&task, settings[i].large ? choose_amount(499, 97, 1) : 1);
     }
 }
 
