@@ -10,22 +10,8 @@
 #include <dbtrain/vectorizer.h>
 
 #include "base.h"
-#include "labels.h"
 #include "sql.h"
-
-/* What one scan of the training documents tells. */
-typedef struct dbt__survey {
-    uint64_t fingerprint;     /* over label, weight and text of each document, in order */
-    uint64_t row_fingerprint; /* over these and the documents' ids */
-    int64_t documents;
-    int64_t unlabelled;
-    int64_t text_bytes;
-    dbt__label_map labels; /* counted and finished */
-} dbt__survey;
-
-/* Reads the first n_rows documents of a split once. Release the labels in any case. */
-dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows,
-                             dbt__survey *survey, dbt_error *err) DBT_MUST_USE;
+#include "survey.h"
 
 /*
  * The vectorizer with these options fitted on the surveyed documents: loaded when the store has it,

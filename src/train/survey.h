@@ -1,0 +1,23 @@
+/* survey.h: what one scan of the documents of a split tells, before anything is made of them. */
+#ifndef DBT_SURVEY_H
+#define DBT_SURVEY_H
+
+#include <dbtrain/store.h>
+
+#include "base.h"
+#include "labels.h"
+
+typedef struct dbt__survey {
+    uint64_t fingerprint;     /* over label, weight and text of each document, in order */
+    uint64_t row_fingerprint; /* over these and the documents' ids */
+    int64_t documents;
+    int64_t unlabelled;
+    int64_t text_bytes;
+    dbt__label_map labels; /* counted and finished */
+} dbt__survey;
+
+/* Reads the first n_rows documents of a split once. Release the labels in any case. */
+dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows,
+                             dbt__survey *survey, dbt_error *err) DBT_MUST_USE;
+
+#endif
