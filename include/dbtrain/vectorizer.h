@@ -226,6 +226,9 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_norms_new(const dbt_vectorizer *vectorize
                                                  size_t memory, dbt_norms **norms, dbt_error *err);
 /* Takes NULL. */
 DBT_EXPORT void dbt_norms_free(dbt_norms *norms);
+/* Those of the documents that a vectorizer was fitted on, which fitting one that is not whole
+ * makes; its own. NULL: it is whole, or was loaded. */
+DBT_EXPORT const dbt_norms *dbt_vectorizer_norms(const dbt_vectorizer *vectorizer);
 /* norm[0 .. n - 1] of documents first .. first + n - 1. Any thread. DBT_EIO. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_norms_read(const dbt_norms *norms, int64_t first, size_t n,
                                                   double *norm, dbt_error *err);

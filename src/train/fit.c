@@ -126,8 +126,8 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
 /* Keeps the vectorized rows of a split, where they fit and are needed more than once, or cannot be
  * made one by one, or are to be kept in the database. */
 static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *split,
-                             const dbt__survey *survey, size_t memory, dbt__row_cache **cache,
-                             dbt_error *err)
+                             const dbt__survey *survey, const dbt_norms *norms, size_t memory,
+                             dbt__row_cache **cache, dbt_error *err)
 {
     bool whole = dbt_vectorizer_is_whole(fit->vectorizer), stored = fit->options.cache;
     const dbt__block_key key = {name, split->id, fit->vectorizer_id, split->documents,
@@ -137,6 +137,7 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
         .n_rows = split->documents,
         .memory = memory,
         .work_memory = dbt__budget_work(&fit->options, fit->vectorizer),
+        .norms = norms,
         .spill_folder = whole ? NULL : fit->folder,
         .key = stored ? &key : NULL,
     };
@@ -153,9 +154,10 @@ static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
 {
     size_t memory = dbt__budget_rows(&fit->options, fit->survey.labels.n, fit->vectorizer);
     dbt_status status =
-        keep_split(fit, fit->train, &fit->train_split, &fit->survey, memory, &fit->train_rows, err);
+        keep_split(fit, fit->train, &fit->train_split, &fit->survey,
+                   dbt_vectorizer_norms(fit->vectorizer), memory, &fit->train_rows, err);
     if (status < 0) return status;
-    return keep_split(fit, fit->validation, &fit->validation_split, &fit->validation_survey,
+    return keep_split(fit, fit->validation, &fit->validation_split, &fit->validation_survey, NULL,
                       dbt__budget_left(memory, dbt__row_cache_bytes(fit->train_rows)),
                       &fit->validation_rows, err);
 }

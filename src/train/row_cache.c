@@ -47,7 +47,8 @@ typedef struct fill_state {
     dbt_pool *pool;
     dbt__corpus corpus;
     pthread_mutex_t reading; /* the corpus is one thread's at a time */
-    dbt_norms *norms;        /* NULL: the vectorizer is whole */
+    const dbt_norms *norms;  /* NULL: the vectorizer is whole */
+    dbt_norms *made_norms;   /* those, unless they were known */
     size_t n_workers;
     fill_worker *worker;
     size_t first; /* block of this round's task 0 */
@@ -217,11 +218,14 @@ static dbt_status new_cache(int64_t n_rows, dbt__row_cache **cache, dbt_error *e
     return (*cache)->block == NULL ? dbt__out_of_memory(err, "vectorized rows") : DBT_OK;
 }
 
-static dbt_status make_norms(fill_state *fill, dbt_error *err)
+static dbt_status find_norms(fill_state *fill, dbt_error *err)
 {
-    if (dbt_vectorizer_is_whole(fill->vectorizer)) return DBT_OK;
-    return dbt_norms_new(fill->vectorizer, &fill->corpus.pages, fill->pool,
-                         fill->options->work_memory, &fill->norms, err);
+    fill->norms = fill->options->norms;
+    if (fill->norms != NULL || dbt_vectorizer_is_whole(fill->vectorizer)) return DBT_OK;
+    dbt_status status = dbt_norms_new(fill->vectorizer, &fill->corpus.pages, fill->pool,
+                                      fill->options->work_memory, &fill->made_norms, err);
+    fill->norms = fill->made_norms;
+    return status;
 }
 
 /* Makes all blocks, into *fill->cache. */
@@ -232,11 +236,11 @@ static dbt_status make_rows(fill_state *fill, dbt_store *store, const dbt_observ
     (void)pthread_mutex_init(&fill->reading, NULL);
     dbt_status status =
         dbt__corpus_open(&fill->corpus, store, options->split, options->n_rows, observer, err);
-    if (status == DBT_OK) status = make_norms(fill, err);
+    if (status == DBT_OK) status = find_norms(fill, err);
     if (status == DBT_OK) status = make_workers(fill, err);
     if (status == DBT_OK) status = fill_blocks(fill, fits, err);
     release_workers(fill);
-    dbt_norms_free(fill->norms);
+    dbt_norms_free(fill->made_norms);
     dbt__corpus_close(&fill->corpus);
     (void)pthread_mutex_destroy(&fill->reading);
     return status;

@@ -26,6 +26,7 @@ typedef struct dbt__row_cache_options {
     int64_t n_rows;     /* the first of the split */
     size_t memory;      /* bytes that rows may take */
     size_t work_memory; /* bytes that making them may take, for a vectorizer that is not whole */
+    const dbt_norms *norms; /* of these rows, where they are known; NULL: they are made if needed */
     const char *spill_folder;  /* NULL: rows that do not fit into memory are not kept */
     const dbt__block_key *key; /* NULL: the rows are not kept in the database */
 } dbt__row_cache_options;

@@ -18,7 +18,6 @@ typedef struct fit_state {
     const dbt_classes *classes; /* NULL: nothing is scored */
     dbt__rounds rounds;
     dbt__counts counts;
-    dbt__norms norms; /* where there are parts */
     dbt__candidates candidates;
     size_t n_tied;    /* of the candidates at the threshold are features */
     dbt__terms terms; /* of the candidates */
@@ -129,7 +128,7 @@ static dbt_status add_norms(fit_state *fit, const dbt__table *table, int64_t *pa
                             dbt_error *err)
 {
     ++*passes;
-    return dbt__norms_add(&fit->norms, &fit->rounds, table, err);
+    return dbt__norms_add(&fit->vectorizer->norms, &fit->rounds, table, err);
 }
 
 static dbt_status visit_parts(fit_state *fit, part_visit visit, dbt_vectorizer_stats *stats,
@@ -151,10 +150,11 @@ static dbt_status visit_parts(fit_state *fit, part_visit visit, dbt_vectorizer_s
 
 static dbt_status score_parts(fit_state *fit, dbt_vectorizer_stats *stats, dbt_error *err)
 {
-    dbt_status status = dbt__norms_init(&fit->norms, fit->options, fit->options->spill_folder, err);
+    dbt__norms *norms = &fit->vectorizer->norms;
+    dbt_status status = dbt__norms_init(norms, fit->options, fit->options->spill_folder, err);
     if (status == DBT_OK) status = visit_parts(fit, add_norms, stats, err);
     if (status < 0) return status;
-    fit->rounds.norms = &fit->norms;
+    fit->rounds.norms = norms;
     status = visit_parts(fit, score_table, stats, err);
     fit->rounds.norms = NULL;
     /* The vectorizer keeps all terms: as a file, from which they are stored. */
@@ -388,7 +388,6 @@ dbt_status dbt__vectorizer_fit_masked(const dbt_vectorizer_options *options,
     status = options->hash_bits != 0 ? dbt__hashing_init(fit.vectorizer, err)
                                      : fit_vocabulary(&fit, corpus, pool, hash_mask, stats, err);
     dbt__counts_release(&fit.counts);
-    dbt__norms_release(&fit.norms);
     dbt__free(fit.candidates.item);
     dbt__terms_release(&fit.terms);
     dbt__rounds_release(&fit.rounds);

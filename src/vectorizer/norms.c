@@ -128,6 +128,11 @@ dbt_status dbt_norms_new(const dbt_vectorizer *vectorizer, const dbt_corpus *cor
     return status;
 }
 
+const dbt_norms *dbt_vectorizer_norms(const dbt_vectorizer *vectorizer)
+{
+    return vectorizer->norms.spill == NULL ? NULL : &vectorizer->norms;
+}
+
 void dbt_norms_free(dbt_norms *norms)
 {
     if (norms == NULL) return;

@@ -82,6 +82,7 @@ void dbt_vectorizer_free(dbt_vectorizer *vectorizer)
     if (vectorizer == NULL) return;
     dbt__table_release(&vectorizer->table);
     dbt__lexicon_release(&vectorizer->lexicon);
+    dbt__norms_release(&vectorizer->norms);
     dbt__loading_free(vectorizer->loading);
     dbt__free(vectorizer->term_bytes);
     dbt__free(vectorizer->term_start);

@@ -407,6 +407,7 @@ struct dbt_vectorizer {
     uint64_t seed;
     dbt__table table;     /* of all terms, or when the lexicon is in a file, of the features */
     dbt__lexicon lexicon; /* all terms, where they are in a file; else empty */
+    dbt__norms norms;     /* of the documents it was fitted on, in that case; else empty */
     size_t n_features;
     char *term_bytes;
     size_t *term_start; /* [n_features + 1] */

@@ -380,6 +380,25 @@ static void test_fit__a_document_cut_by_runs_counts_once(void **state)
     free_corpus(&corpus);
 }
 
+/* The norms that fitting left are those that are made of its vectorizer. */
+static void assert_same_norms(const dbt_vectorizer *spilled, made_corpus *corpus, size_t memory)
+{
+    dbt_error err = {0};
+    dbt_corpus source = make_array_corpus(&corpus->array);
+    const dbt_norms *fitted = dbt_vectorizer_norms(spilled);
+    dbt_norms *made;
+    size_t n = (size_t)corpus->array.n_documents;
+    double *a = calloc(n, sizeof *a), *b = calloc(n, sizeof *b);
+    assert_true(a != NULL && b != NULL && fitted != NULL);
+    assert_ok(dbt_norms_new(spilled, &source, NULL, memory, &made, &err), err);
+    assert_ok(dbt_norms_read(made, 0, n, a, &err), err);
+    assert_ok(dbt_norms_read(fitted, 0, n, b, &err), err);
+    assert_memory_equal(a, b, n * sizeof *a);
+    dbt_norms_free(made);
+    free(a);
+    free(b);
+}
+
 /* Packed rows of all documents, made with norms where the vectorizer needs them. */
 static void assert_same_packed(const dbt_vectorizer *whole, const dbt_vectorizer *spilled,
                                made_corpus *corpus, size_t memory)
@@ -438,6 +457,7 @@ static void test_fit__a_vocabulary_larger_than_memory_has_the_same_bits(void **s
     options.min_df = 1;
     dbt_vectorizer *whole = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
     assert_true(dbt_vectorizer_is_whole(whole));
+    assert_null(dbt_vectorizer_norms(whole));
     options.memory = (size_t)1 << 20;
     options.spill_folder = folder;
     for (size_t threads = 1; threads <= 2; threads++) {
@@ -449,9 +469,11 @@ static void test_fit__a_vocabulary_larger_than_memory_has_the_same_bits(void **s
         assert_true(dbt_vectorizer_bytes(spilled) < options.memory);
         assert_same_features(whole, spilled);
         assert_same_parts(whole, spilled);
+        assert_same_norms(spilled, &corpus, options.memory);
         assert_same_packed(whole, spilled, &corpus, options.memory);
         assert_ok(load_copy(spilled, &options, &loaded, &err), err);
         assert_false(dbt_vectorizer_is_whole(loaded));
+        assert_null(dbt_vectorizer_norms(loaded));
         assert_same_features(whole, loaded);
         assert_same_parts(whole, loaded);
         assert_same_packed(whole, loaded, &corpus, options.memory);
