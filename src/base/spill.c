@@ -50,8 +50,9 @@ const char *dbt__spill_folder(const dbt__spill *spill)
 
 static dbt_status fail_spill(const dbt__spill *spill, const char *what, dbt_error *err)
 {
-    return dbt__fail(err, DBT_EIO, "cannot %s a temporary file in '%s': %s", what, spill->folder,
-                     strerror(errno));
+    bool is_full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    return dbt__fail(err, DBT_EIO, "cannot %s a temporary file in '%s': %s%s", what, spill->folder,
+                     strerror(errno), is_full ? ": make room there, or allow more memory" : "");
 }
 
 static int make_file(const char *folder)

@@ -1,9 +1,11 @@
 /* test_base.c: errors, memory, temporary files, buffers, pages, random numbers, the pool. */
 #include "testing.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <dbtrain/batch.h>
 #include <dbtrain/heap.h>
@@ -169,6 +171,29 @@ static void test_spill__says_where_it_cannot_make_a_file(void **state)
     dbt__spill_free(spill);
 }
 
+/* A limit on the size of files stands for a disk that is full. */
+static void test_spill__says_what_to_do_where_there_is_no_room(void **state)
+{
+    (void)state;
+    enum { LIMIT = 4096 };
+    static const char bytes[2 * LIMIT];
+    dbt_error err = {0};
+    dbt__spill *spill;
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){LIMIT, before.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_ok(dbt__spill_new("/tmp", &spill, &err), err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    dbt_status status = dbt__spill_write(spill, 0, bytes, sizeof bytes, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, handler);
+    assert_int_equal(status, DBT_EIO);
+    assert_string_equal(err.message, "cannot write a temporary file in '/tmp': File too large: "
+                                     "make room there, or allow more memory");
+    dbt__spill_free(spill);
+}
+
 static void test_random__is_splitmix64(void **state)
 {
     (void)state;
@@ -312,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_heap__grows_in_huge_pages_after_it_shrank_too),
         cmocka_unit_test(test_spill__gives_back_what_was_written),
         cmocka_unit_test(test_spill__says_where_it_cannot_make_a_file),
+        cmocka_unit_test(test_spill__says_what_to_do_where_there_is_no_room),
         cmocka_unit_test(test_random__is_splitmix64),
         cmocka_unit_test(test_buffer__refuses_to_pass_its_maximum),
         cmocka_unit_test(test_page__texts_survive_growth),
