@@ -15,9 +15,10 @@
 #include "leb128.h"
 
 #define RECORD_MAX (sizeof(uint64_t) + 2 * DBT__LEB128_MAX)
-/* Bytes that are written at once, and the fewest that are read. */
+/* Bytes that are written at once, and the fewest and the most that are read. */
 #define WRITE_BYTES ((size_t)64 * 1024)
 #define LEAST_READ ((size_t)4 * 1024)
+#define MOST_READ ((size_t)128 * 1024)
 
 void dbt__runs_init(dbt__runs *runs, const char *folder, bool totals)
 {
@@ -246,7 +247,8 @@ static dbt_status open_sources(merger *merge, size_t memory, dbt_error *err)
     const dbt__runs *runs = merge->runs;
     merge->buffer_bytes = memory / runs->n;
     if (merge->buffer_bytes < LEAST_READ) merge->buffer_bytes = LEAST_READ;
-    merge->buffers = dbt__alloc_array(runs->n, merge->buffer_bytes);
+    if (merge->buffer_bytes > MOST_READ) merge->buffer_bytes = MOST_READ;
+    merge->buffers = dbt__grow_array(NULL, runs->n * merge->buffer_bytes, 1);
     merge->source = dbt__alloc_array(runs->n, sizeof *merge->source);
     merge->heap = dbt__alloc_array(runs->n, sizeof *merge->heap);
     if (merge->buffers == NULL || merge->source == NULL || merge->heap == NULL)

@@ -57,8 +57,8 @@ dbt_status dbt__runs_begin(dbt__runs *runs, uint32_t cut, dbt_error *err) DBT_MU
  * once. DBT_EIO, DBT_ENOMEM. */
 dbt_status dbt__runs_write(dbt__runs *runs, size_t number, dbt__shard *shard,
                            dbt_error *err) DBT_MUST_USE;
-/* Merges the segments of a shard, reading with buffers of `memory` bytes, or of the least that is
- * worth reading; `merged` is one of zeros. Any thread. DBT_EIO, DBT_ENOMEM. */
+/* Merges the segments of a shard, with buffers of at most `memory` bytes, or the least that it can
+ * do with; `merged` is one of zeros. Any thread. DBT_EIO, DBT_ENOMEM. */
 dbt_status dbt__runs_merge(const dbt__runs *runs, size_t number, dbt__df_bounds bounds,
                            size_t memory, dbt__merged *merged, dbt_error *err) DBT_MUST_USE;
 void dbt__merged_release(dbt__merged *merged);
