@@ -69,14 +69,19 @@ size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *ve
 /* --- how much memory it takes --- */
 
 /* Fitted to the maximum resident set of default fits on 550 notes, SMS spam, 1,000, 5,000 and
- * 25,000 reviews of IMDb, and 20 Newsgroups: the estimate is within a fifth of each but the
- * smallest, where it says half too much. */
+ * 25,000 reviews of IMDb, and 20 Newsgroups, one million and ten million generated documents: the
+ * estimate is within a fifth of each but the smallest, where it says half too much. */
 #define PROCESS_BYTES (9.0 * (double)MIB) /* program, libraries, SQLite */
 #define TRAINING_FACTOR 2.0      /* of the network: weights being stored, features, batches */
 #define TERM_BYTES 24.0          /* of a term while training */
 #define COUNTED_TERM_BYTES 192.0 /* while counting, the n-grams that are dropped later included */
-#define SCORED_TERM_BYTES 130.0  /* while scoring, beside its sums */
-#define WINDOW_ROWS 16384.0      /* that the cursor shuffles at once */
+#define SCORED_TERM_BYTES 130.0  /* while scoring, beside its sums, when they are few, */
+#define SCORED_TERMS_BYTES (30.0 * (double)MIB) /* and when they are many: this, and each */
+#define SCORED_MORE_BYTES 50.0
+/* Of the limit, what counting and scoring take of it at most. */
+#define COUNTING_PART 0.5
+#define SCORING_PART 0.7
+#define WINDOW_ROWS 16384.0 /* that the cursor shuffles at once */
 #define WORD_BYTES 6.0
 
 static double larger(double a, double b)
@@ -106,10 +111,15 @@ size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents, double m
     size_t network_bytes = dbt_network_bytes(&network);
     if (network_bytes == SIZE_MAX) return SIZE_MAX;
 
-    double sums = 8.0 * (double)(network.n_classes + 1);
-    double tables = terms * larger(COUNTED_TERM_BYTES, SCORED_TERM_BYTES + sums);
+    double sums = 8.0 * (double)(network.n_classes + 1), limit = (double)options->memory;
+    double counting = smaller(terms * COUNTED_TERM_BYTES, COUNTING_PART * limit);
+    double scoring = smaller(terms * (SCORED_TERM_BYTES + sums),
+                             SCORED_TERMS_BYTES + terms * (SCORED_MORE_BYTES + sums));
+    double tables = larger(counting, smaller(scoring, SCORING_PART * limit));
     double window = smaller(smaller((double)documents, WINDOW_ROWS) * mean_words * WORD_BYTES,
                             32.0 * (double)MIB);
-    double training = TRAINING_FACTOR * (double)network_bytes + TERM_BYTES * terms + window;
-    return (size_t)(PROCESS_BYTES + larger(smaller(tables, (double)options->memory), training));
+    double kept = TERM_BYTES * terms; /* unless they are used in parts */
+    if (kept > SCORING_PART * limit) kept = 0;
+    double training = TRAINING_FACTOR * (double)network_bytes + kept + window;
+    return (size_t)(PROCESS_BYTES + larger(tables, training));
 }
