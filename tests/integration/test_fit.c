@@ -250,6 +250,64 @@ static void test_fit__the_smallest_memory_gives_the_same_bits(void **state)
     close_store(store);
 }
 
+/* Documents of made-up words, of which a few tell the label: some 450,000 distinct n-grams. */
+static dbt_store *make_many_words(const char *name)
+{
+    enum { DOCUMENTS = 1500, WORDS = 250, VOCABULARY = 100000 };
+    static const char *const splits[] = {"train", "test"};
+    dbt_store *store = create_store(name);
+    char path[2][200];
+    const char *const paths[] = {path[0], path[1]};
+    for (size_t split = 0; split < 2; split++) {
+        (void)snprintf(path[split], sizeof path[split], "%s/%s.csv", folder, splits[split]);
+        FILE *file = fopen(path[split], "w");
+        assert_non_null(file);
+        fputs("label,text\n", file);
+        for (uint64_t d = 0; d < (split == 0 ? DOCUMENTS : DOCUMENTS / 10); d++) {
+            fprintf(file, "%s,\"%s", d % 2 == 0 ? "even" : "odd", d % 2 == 0 ? "zero" : "one");
+            for (uint64_t w = 0; w < WORDS; w++)
+                fprintf(file, " w%zu", (size_t)dbt__random_below(d * 2 + split, w, VOCABULARY));
+            fputs("\"\n", file);
+        }
+        assert_int_equal(fclose(file), 0);
+    }
+    ingest_files(store, paths, 2);
+    return store;
+}
+
+static void keep_note(void *context, const char *line)
+{
+    char *notes = context;
+    strncat(notes, line, 2047 - strlen(notes));
+}
+
+static void test_fit__counts_that_do_not_fit_give_the_same_bits(void **state)
+{
+    (void)state;
+    static const size_t threads[] = {1, 3};
+    dbt_store *store = make_many_words("words.db");
+    dbt_fit_options options = quick_options(2);
+    dbt_error err = {0};
+    options.network.units = 4;
+    options.vectorizer.top_k = 200;
+    char *expected = bits_of_run(store, fit(store, &options).run_id);
+    options.memory = (size_t)56 << 20;
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        char notes[2048] = "";
+        const dbt_observer observer = {.note = keep_note, .context = notes};
+        dbt_fit_result result;
+        run_sql(store, "DELETE FROM run; DELETE FROM vectorizer");
+        options.threads = threads[i];
+        assert_ok(dbt_fit(store, &options, &observer, &result, &err), err);
+        assert_non_null(strstr(notes, "counted in 1 pass through a temporary file of "));
+        char *bits = bits_of_run(store, result.run_id);
+        assert_string_equal(bits, expected);
+        free(bits);
+    }
+    free(expected);
+    close_store(store);
+}
+
 static void test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data(void **state)
 {
     (void)state;
@@ -821,6 +879,7 @@ int main(void)
         cmocka_unit_test(test_fit__every_optimizer_gives_the_same_bits_for_any_threads),
         cmocka_unit_test(test_fit__the_seed_decides),
         cmocka_unit_test(test_fit__the_smallest_memory_gives_the_same_bits),
+        cmocka_unit_test(test_fit__counts_that_do_not_fit_give_the_same_bits),
         cmocka_unit_test(test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data),
         cmocka_unit_test(test_fit__a_validation_split_is_cut_off_and_reused),
         cmocka_unit_test(test_fit__stops_when_patience_is_at_an_end),
