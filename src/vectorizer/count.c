@@ -17,7 +17,7 @@
 
 #define N_SHARDS DBT__GROUPS
 #define FIRST_CAPACITY 1024
-#define LEAST_CAPACITY 64
+#define LEAST_CAPACITY 16
 #define PREFETCH 24
 /* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
 #define HEAPS_EXPONENT 0.8
@@ -172,9 +172,9 @@ static dbt_status grow_soon(void *context, size_t task, size_t worker, dbt_error
 static uint32_t full_capacity(const count_pass *count)
 {
     size_t places = count->rounds->memory / place_bytes(count) / N_SHARDS;
-    size_t capacity = places / 9 * 8;
-    if (capacity < 2 * LEAST_CAPACITY) return LEAST_CAPACITY;
-    capacity -= LEAST_CAPACITY; /* what dbt__shard_places adds to it */
+    size_t spare = dbt__shard_places(0);
+    size_t capacity = places > spare ? (places - spare) / 9 * 8 : 0;
+    if (capacity < LEAST_CAPACITY) return LEAST_CAPACITY;
     return capacity > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)capacity;
 }
 
