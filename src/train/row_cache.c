@@ -354,6 +354,8 @@ dbt_status dbt__row_cache_read(dbt__row_cache *cache, const int64_t *position, s
 {
     dbt_status status = DBT_OK;
     bytes->length = 0;
+    /* Rows may all be empty: there is a place for them to point to even then. */
+    if (cache->store != NULL) status = dbt__buffer_reserve(bytes, 1, err);
     for (size_t i = 0; status == DBT_OK && i < n; i++) {
         const unsigned char *from, *end;
         status = find_row(cache, position[i], &from, &end, err);
