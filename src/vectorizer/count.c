@@ -281,8 +281,10 @@ static dbt_status read_shard(dbt__shard *s, uint64_t number, dbt__df_bounds limi
     for (size_t i = 0; status == DBT_OK && i < places; i++) {
         uint32_t df = s->entry[i].document_frequency;
         if (df < limit.low || df > limit.high || df == 0) continue;
-        insert_kept(counts, first, (dbt__kept){number << 56 | s->entry[i].key >> 8, df},
-                    s->total == NULL ? NULL : &s->total[i]);
+        insert_kept(
+            counts, first,
+            (dbt__kept){.hash = number << 56 | s->entry[i].key >> 8, .document_frequency = df},
+            s->total == NULL ? NULL : &s->total[i]);
     }
     dbt__shard_release(s);
     return status;

@@ -312,7 +312,8 @@ static dbt_status load_terms(dbt_vectorizer *vectorizer, const unsigned char *fr
         if (!read || !rises || df < 1 || df > (uint64_t)vectorizer->n_documents)
             return dbt__fail(err, DBT_EFORMAT, "part %u of the vocabulary is wrong at term %zu",
                              load->n_parts, i);
-        lexicon->kept[lexicon->n_kept++] = (dbt__kept){hash, (uint32_t)df};
+        lexicon->kept[lexicon->n_kept++] =
+            (dbt__kept){.hash = hash, .document_frequency = (uint32_t)df};
         load->last_hash = hash;
     }
     if (from != end)
@@ -418,7 +419,9 @@ static dbt_status merge_terms(const dbt_vectorizer *vectorizer, const loaded_ter
         if (status == DBT_OK) status = dbt__lexicon_reserve(merged, 1, err);
         if (status < 0) return status;
         bool take = other == NULL || (f < vectorizer->n_features && term[f].hash <= other->hash);
-        dbt__kept next = take ? (dbt__kept){term[f].hash, term[f].document_frequency} : *other;
+        dbt__kept next = take ? (dbt__kept){.hash = term[f].hash,
+                                            .document_frequency = term[f].document_frequency}
+                              : *other;
         if (take) {
             f++;
         } else {
@@ -446,7 +449,8 @@ static dbt_status make_table(dbt_vectorizer *vectorizer, const loaded_term *term
     if (status == DBT_OK && dbt__lexicon_is_spilled(lexicon)) {
         kept = dbt__alloc_array(n, sizeof *kept);
         for (size_t i = 0; kept != NULL && i < n; i++)
-            kept[i] = (dbt__kept){term[i].hash, term[i].document_frequency};
+            kept[i] =
+                (dbt__kept){.hash = term[i].hash, .document_frequency = term[i].document_frequency};
         status = kept == NULL ? dbt__out_of_memory(err, "a vocabulary")
                               : dbt__table_init(&vectorizer->table, kept, n, SIZE_MAX,
                                                 &vectorizer->options, vectorizer->n_documents, err);

@@ -189,8 +189,8 @@ static dbt_status fetch_candidates(fit_state *fit, dbt_error *err)
     dbt__kept *kept = dbt__alloc_array(n, sizeof *kept);
     dbt_status status = kept == NULL ? dbt__out_of_memory(err, "terms") : DBT_OK;
     for (size_t i = 0; status == DBT_OK && i < n; i++)
-        kept[i] =
-            (dbt__kept){fit->candidates.item[i].hash, fit->candidates.item[i].document_frequency};
+        kept[i] = (dbt__kept){.hash = fit->candidates.item[i].hash,
+                              .document_frequency = fit->candidates.item[i].document_frequency};
     if (status == DBT_OK)
         status = dbt__table_init(&table, kept, n, SIZE_MAX, fit->options,
                                  fit->rounds.corpus->n_documents, err);
@@ -266,7 +266,8 @@ static dbt_status make_feature_table(fit_state *fit, const uint64_t *hash, dbt_e
     dbt__kept *kept = dbt__alloc_array(n, sizeof *kept);
     if (kept == NULL) return dbt__out_of_memory(err, "a vocabulary");
     for (size_t i = 0; i < n; i++)
-        kept[i] = (dbt__kept){hash[i], vectorizer->document_frequency[i]};
+        kept[i] =
+            (dbt__kept){.hash = hash[i], .document_frequency = vectorizer->document_frequency[i]};
     qsort(kept, n, sizeof *kept, compare_candidates);
     dbt_status status = dbt__table_init(&vectorizer->table, kept, n, SIZE_MAX, fit->options,
                                         vectorizer->n_documents, err);

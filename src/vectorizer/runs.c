@@ -219,7 +219,8 @@ static dbt_status finish_ngram(merger *merge, dbt_error *err)
                               sizeof *merged->total, "a vocabulary", err);
     if (status < 0) return status;
     if (merge->runs->totals) merged->total[merged->n] = merge->total;
-    merged->kept[merged->n++] = (dbt__kept){merge->number << 56 | merge->key >> 8, (uint32_t)df};
+    merged->kept[merged->n++] = (dbt__kept){.hash = merge->number << 56 | merge->key >> 8,
+                                            .document_frequency = (uint32_t)df};
     return DBT_OK;
 }
 

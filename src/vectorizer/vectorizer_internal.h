@@ -43,9 +43,11 @@
 #define DBT__MAX_TERMS (UINT32_C(1) << 31)
 #define DBT__MAX_DOCUMENTS (UINT32_C(1) << 31)
 
+/* Goes to files as it is, so it has no padding, which would have no value. */
 typedef struct dbt__kept {
     uint64_t hash;
     uint32_t document_frequency;
+    uint32_t unused; /* 0 */
 } dbt__kept;
 
 /* --- table --- */

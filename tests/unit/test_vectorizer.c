@@ -222,7 +222,8 @@ static void test_lexicon__takes_no_more_than_its_limit(void **state)
         assert_ok(dbt__lexicon_reserve(&lexicon, MORE, &err), err);
         assert_in_range(lexicon.capacity, MORE, LIMIT);
         for (uint32_t j = 0; j < MORE; j++)
-            lexicon.kept[lexicon.n_kept++] = (dbt__kept){i * MORE + j, j};
+            lexicon.kept[lexicon.n_kept++] =
+                (dbt__kept){.hash = i * MORE + j, .document_frequency = j};
     }
     assert_ok(dbt__lexicon_finish(&lexicon, 0, &err), err);
     assert_true(dbt__lexicon_is_spilled(&lexicon));
@@ -507,9 +508,9 @@ static void test_table__of_a_range_of_hashes_finds_at_once(void **state)
             dbt_error err = {0};
             dbt__table table;
             for (uint64_t i = 0; i < N; i++)
-                kept[i] = (dbt__kept){cases[c].base + cases[c].step * i +
-                                          dbt__random_below(7, i, cases[c].step),
-                                      2 + (uint32_t)i % 5};
+                kept[i] = (dbt__kept){.hash = cases[c].base + cases[c].step * i +
+                                              dbt__random_below(7, i, cases[c].step),
+                                      .document_frequency = 2 + (uint32_t)i % 5};
             assert_ok(dbt__table_init(&table, kept, N, memory, &options, 100, &err), err);
             for (size_t i = 0; i < N; i++) {
                 size_t home = dbt__table_home(&table, kept[i].hash);
