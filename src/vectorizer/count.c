@@ -254,37 +254,23 @@ static dbt_status reserve_kept(dbt__counts *counts, size_t more, bool totals, db
     return status;
 }
 
-/* Puts a term at its place among those from `first` on: it is at the end but for what probing
- * moved. */
-static void insert_kept(dbt__counts *counts, size_t first, dbt__kept kept, const uint64_t *total)
-{
-    dbt__kept *sorted = counts->lexicon.kept;
-    size_t at = counts->lexicon.n_kept++;
-    for (; at > first && sorted[at - 1].hash > kept.hash; at--) {
-        sorted[at] = sorted[at - 1];
-        if (total != NULL) counts->total[at] = counts->total[at - 1];
-    }
-    sorted[at] = kept;
-    if (total != NULL) counts->total[at] = *total;
-}
-
 static dbt_status read_shard(dbt__shard *s, uint64_t number, dbt__df_bounds limit,
                              dbt__counts *counts, dbt_error *err)
 {
-    size_t places = dbt__shard_places(s->capacity), n = 0;
-    for (size_t i = 0; i < places; i++) {
+    size_t n = 0;
+    dbt__shard_sort(s);
+    for (size_t i = 0; i < s->n; i++) {
         uint32_t df = s->entry[i].document_frequency;
         n += df >= limit.low && df <= limit.high;
     }
     dbt_status status = reserve_kept(counts, n, s->total != NULL, err);
-    size_t first = counts->lexicon.n_kept;
-    for (size_t i = 0; status == DBT_OK && i < places; i++) {
+    for (size_t i = 0; status == DBT_OK && i < s->n; i++) {
         uint32_t df = s->entry[i].document_frequency;
-        if (df < limit.low || df > limit.high || df == 0) continue;
-        insert_kept(
-            counts, first,
-            (dbt__kept){.hash = number << 56 | s->entry[i].key >> 8, .document_frequency = df},
-            s->total == NULL ? NULL : &s->total[i]);
+        if (df < limit.low || df > limit.high) continue;
+        size_t at = counts->lexicon.n_kept++;
+        if (s->total != NULL) counts->total[at] = s->total[i];
+        counts->lexicon.kept[at] =
+            (dbt__kept){.hash = number << 56 | s->entry[i].key >> 8, .document_frequency = df};
     }
     dbt__shard_release(s);
     return status;

@@ -52,26 +52,6 @@ dbt_status dbt__runs_begin(dbt__runs *runs, uint32_t cut, dbt_error *err)
 
 /* --- writing --- */
 
-/* Moves the entries to the front, ascending: they are but for what probing moved. */
-static void sort_entries(dbt__shard *shard)
-{
-    dbt__count_entry *entry = shard->entry;
-    uint64_t *total = shard->total;
-    size_t places = dbt__shard_places(shard->capacity), n = 0;
-    for (size_t i = 0; i < places; i++) {
-        if (entry[i].document_frequency == 0) continue;
-        dbt__count_entry moved = entry[i];
-        uint64_t moved_total = total == NULL ? 0 : total[i];
-        size_t at = n++;
-        for (; at > 0 && entry[at - 1].key > moved.key; at--) {
-            entry[at] = entry[at - 1];
-            if (total != NULL) total[at] = total[at - 1];
-        }
-        entry[at] = moved;
-        if (total != NULL) total[at] = moved_total;
-    }
-}
-
 static size_t put_record(const dbt__runs *runs, const dbt__shard *shard, size_t i,
                          unsigned char *to)
 {
@@ -96,7 +76,7 @@ static size_t segment_bytes(const dbt__runs *runs, const dbt__shard *shard)
 
 dbt_status dbt__runs_write(dbt__runs *runs, size_t number, dbt__shard *shard, dbt_error *err)
 {
-    sort_entries(shard);
+    dbt__shard_sort(shard);
     dbt__segment *segment = &runs->segment[(runs->n - 1) * DBT__GROUPS + number];
     segment->bytes = segment_bytes(runs, shard);
     segment->offset = atomic_fetch_add(&runs->end, segment->bytes);

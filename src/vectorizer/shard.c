@@ -84,3 +84,22 @@ void dbt__shard_clear(dbt__shard *shard)
     if (shard->total != NULL) memset(shard->total, 0, places * sizeof *shard->total);
     shard->n = 0;
 }
+
+void dbt__shard_sort(dbt__shard *shard)
+{
+    dbt__count_entry *entry = shard->entry;
+    uint64_t *total = shard->total;
+    size_t places = dbt__shard_places(shard->capacity), n = 0;
+    for (size_t i = 0; i < places; i++) {
+        if (entry[i].document_frequency == 0) continue;
+        dbt__count_entry moved = entry[i];
+        uint64_t moved_total = total == NULL ? 0 : total[i];
+        size_t at = n++;
+        for (; at > 0 && entry[at - 1].key > moved.key; at--) {
+            entry[at] = entry[at - 1];
+            if (total != NULL) total[at] = total[at - 1];
+        }
+        entry[at] = moved;
+        if (total != NULL) total[at] = moved_total;
+    }
+}

@@ -73,6 +73,9 @@ dbt_status dbt__shard_grow(dbt__shard *shard, double growth, dbt_error *err) DBT
 /* Counts an n-gram that the shard does not know yet; `at` is where dbt__shard_find ended. */
 dbt_status dbt__shard_add(dbt__shard *shard, uint64_t key, uint32_t document, bool goes_on,
                           size_t at, dbt_error *err) DBT_MUST_USE;
+/* Moves the entries to the front, ascending by key: they are but for what probing moved. No more
+ * can be found or added until they are forgotten. */
+void dbt__shard_sort(dbt__shard *shard);
 /* Forgets the entries, keeps the memory. */
 void dbt__shard_clear(dbt__shard *shard);
 

@@ -283,58 +283,86 @@ static void write_run(dbt__runs *runs, uint32_t cut, size_t number, dbt__shard *
     dbt__shard_clear(shard);
 }
 
+/* Runs, and a shard to make them of. */
+typedef struct run_world {
+    dbt__runs runs;
+    dbt__shard shard;
+    dbt__merged merged;
+} run_world;
+
+static void open_runs(run_world *w)
+{
+    dbt_error err = {0};
+    w->merged = (dbt__merged){0};
+    dbt__runs_init(&w->runs, folder, false);
+    assert_ok(dbt__shard_init(&w->shard, 64, false, &err), err);
+}
+
+static void close_runs(run_world *w)
+{
+    dbt__merged_release(&w->merged);
+    dbt__shard_release(&w->shard);
+    dbt__runs_release(&w->runs);
+}
+
 /* Document 7 is cut twice: it is in all three runs. */
 static void test_runs__count_a_cut_document_once(void **state)
 {
     (void)state;
     enum { NUMBER = 5, A = 1000, B = 2000, C = 3000 };
     dbt_error err = {0};
-    dbt__runs runs;
-    dbt__shard shard;
-    dbt__merged merged = {0};
-    dbt__runs_init(&runs, folder, false);
-    assert_ok(dbt__shard_init(&shard, 64, false, &err), err);
+    run_world w;
+    open_runs(&w);
     for (uint32_t document = 5; document <= 7; document++)
-        count_in_shard(&shard, A, 1, document, false);
-    count_in_shard(&shard, B, 1, 6, false);
-    write_run(&runs, 7, NUMBER, &shard);
-    count_in_shard(&shard, B, 1, 7, true);
-    write_run(&runs, 7, NUMBER, &shard);
-    count_in_shard(&shard, A, 1, 7, true);
-    count_in_shard(&shard, A, 1, 9, false);
-    count_in_shard(&shard, B, 1, 7, true);
-    count_in_shard(&shard, C, 1, 8, false);
-    write_run(&runs, DBT__NO_DOCUMENT, NUMBER, &shard);
-    assert_ok(dbt__runs_merge(&runs, NUMBER, (dbt__df_bounds){2, 9}, 1, &merged, &err), err);
-    assert_false(merged.collided);
-    assert_int_equal(merged.n, 2);
-    assert_true(merged.kept[0].hash == ((uint64_t)NUMBER << 56 | A));
-    assert_int_equal(merged.kept[0].document_frequency, 4); /* 5, 6, 7, 9 */
-    assert_true(merged.kept[1].hash == ((uint64_t)NUMBER << 56 | B));
-    assert_int_equal(merged.kept[1].document_frequency, 2); /* 6, 7 */
-    dbt__merged_release(&merged);
-    dbt__shard_release(&shard);
-    dbt__runs_release(&runs);
+        count_in_shard(&w.shard, A, 1, document, false);
+    count_in_shard(&w.shard, B, 1, 6, false);
+    write_run(&w.runs, 7, NUMBER, &w.shard);
+    count_in_shard(&w.shard, B, 1, 7, true);
+    write_run(&w.runs, 7, NUMBER, &w.shard);
+    count_in_shard(&w.shard, A, 1, 7, true);
+    count_in_shard(&w.shard, A, 1, 9, false);
+    count_in_shard(&w.shard, B, 1, 7, true);
+    count_in_shard(&w.shard, C, 1, 8, false);
+    write_run(&w.runs, DBT__NO_DOCUMENT, NUMBER, &w.shard);
+    assert_ok(dbt__runs_merge(&w.runs, NUMBER, (dbt__df_bounds){2, 9}, 1, &w.merged, &err), err);
+    assert_false(w.merged.collided);
+    assert_int_equal(w.merged.n, 2);
+    assert_true(w.merged.kept[0].hash == ((uint64_t)NUMBER << 56 | A));
+    assert_int_equal(w.merged.kept[0].document_frequency, 4); /* 5, 6, 7, 9 */
+    assert_true(w.merged.kept[1].hash == ((uint64_t)NUMBER << 56 | B));
+    assert_int_equal(w.merged.kept[1].document_frequency, 2); /* 6, 7 */
+    close_runs(&w);
 }
 
 static void test_runs__find_a_collision_between_them(void **state)
 {
     (void)state;
     dbt_error err = {0};
-    dbt__runs runs;
-    dbt__shard shard;
-    dbt__merged merged = {0};
-    dbt__runs_init(&runs, folder, false);
-    assert_ok(dbt__shard_init(&shard, 64, false, &err), err);
+    run_world w;
+    open_runs(&w);
     for (uint64_t check = 1; check <= 2; check++) {
-        count_in_shard(&shard, 1000, check, 3, false);
-        write_run(&runs, DBT__NO_DOCUMENT, 0, &shard);
+        count_in_shard(&w.shard, 1000, check, 3, false);
+        write_run(&w.runs, DBT__NO_DOCUMENT, 0, &w.shard);
     }
-    assert_ok(dbt__runs_merge(&runs, 0, (dbt__df_bounds){1, 9}, 1, &merged, &err), err);
-    assert_true(merged.collided);
-    dbt__merged_release(&merged);
-    dbt__shard_release(&shard);
-    dbt__runs_release(&runs);
+    assert_ok(dbt__runs_merge(&w.runs, 0, (dbt__df_bounds){1, 9}, 1, &w.merged, &err), err);
+    assert_true(w.merged.collided);
+    close_runs(&w);
+}
+
+static void test_runs__that_have_changed_are_an_error(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    run_world w;
+    open_runs(&w);
+    count_in_shard(&w.shard, 1000, 1, 3, false);
+    write_run(&w.runs, DBT__NO_DOCUMENT, 0, &w.shard);
+    /* the number behind the key does not end */
+    assert_ok(dbt__spill_write(w.runs.spill, 8, "\x80", 1, &err), err);
+    assert_int_equal(dbt__runs_merge(&w.runs, 0, (dbt__df_bounds){1, 9}, 1, &w.merged, &err),
+                     DBT_EIO);
+    assert_string_equal(err.message, "a temporary file has changed");
+    close_runs(&w);
 }
 
 /* Documents of so many words that each takes several rounds and runs. A sixth of the words is in
@@ -1170,6 +1198,7 @@ int main(void)
         cmocka_unit_test(test_fit__runs_drop_what_min_df_and_max_df_drop),
         cmocka_unit_test(test_runs__count_a_cut_document_once),
         cmocka_unit_test(test_runs__find_a_collision_between_them),
+        cmocka_unit_test(test_runs__that_have_changed_are_an_error),
         cmocka_unit_test(test_fit__a_document_cut_by_runs_counts_once),
         cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
         cmocka_unit_test(test_table__of_a_range_of_hashes_finds_at_once),
