@@ -31,6 +31,10 @@
 extern "C" {
 #endif
 
+/* Of the shuffled order: for a seed, an epoch and a number of rows it is the same in all programs
+ * of this version. */
+#define DBT_ORDER_VERSION 2
+
 typedef struct dbt_cursor dbt_cursor;
 
 typedef struct dbt_cursor_options {

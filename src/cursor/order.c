@@ -1,15 +1,15 @@
 /*
  * order.c: the shuffled order of an epoch.
  *
- * The blocks are permuted by a Feistel network over the smallest domain 2^(2h) that holds them all;
- * a number that leaves the range is sent through again until it falls back into it (cycle walking;
- * Black and Rogaway, CT-RSA 2002), fewer than four times on average. The last block of the split,
- * if short, is not among them: it is put at a random place by itself, which leaves all other blocks
- * equal and the arithmetic simple.
+ * With W windows, the full blocks of the split are cut into strata of W neighbours, and each window
+ * gets one block of each stratum. Which one, says a permutation of the stratum's blocks: a Feistel
+ * network over the smallest domain 2^(2h) that holds W; a number that leaves the range is sent
+ * through again until it falls back into it (cycle walking; Black and Rogaway, CT-RSA 2002). One
+ * stratum is shorter, if W does not divide the blocks: which one it is, is drawn, and it gives to
+ * the first windows. The last block of the split, if short, belongs to no stratum and is drawn for
+ * one of the windows that got one block less.
  */
 #include "order.h"
-
-#include <stdlib.h>
 
 #include "base.h"
 
@@ -19,9 +19,9 @@ enum { ROUNDS = 6 };
 /* Keeps these numbers apart from others that come of the same seed: "order". */
 #define ORDER_STREAM UINT64_C(0x6f72646572)
 
-static uint64_t key_of_blocks(const dbt__order *order)
+static uint64_t key_of_stratum(const dbt__order *order, int64_t stratum)
 {
-    return dbt__random(order->key, 0);
+    return dbt__random(dbt__random(order->key, 0), (uint64_t)stratum);
 }
 
 static uint64_t key_of_window(const dbt__order *order, int64_t window)
@@ -34,24 +34,29 @@ void dbt__order_init(dbt__order *order, int64_t n_rows, uint64_t seed, int64_t e
     *order = (dbt__order){.n_rows = n_rows};
     order->key = dbt__random(seed ^ ORDER_STREAM, (uint64_t)epoch);
     order->block_rows = n_rows <= DBT__SMALL_SPLIT_ROWS ? DBT__SMALL_BLOCK_ROWS : DBT__BLOCK_ROWS;
-    order->full_blocks = n_rows / order->block_rows;
     order->short_rows = n_rows % order->block_rows;
-    order->n_blocks = order->full_blocks + (order->short_rows != 0);
-    int64_t window_blocks = DBT__WINDOW_ROWS / order->block_rows;
-    order->n_windows = order->n_blocks / window_blocks + (order->n_blocks % window_blocks != 0);
-    order->short_place = order->n_blocks;
-    if (order->short_rows != 0)
-        order->short_place =
-            (int64_t)dbt__random_below(dbt__random(order->key, 1), 0, (uint64_t)order->n_blocks);
+    int64_t full_blocks = n_rows / order->block_rows,
+            window_blocks = DBT__WINDOW_ROWS / order->block_rows;
+    int64_t n_blocks = full_blocks + (order->short_rows != 0);
+    if (n_blocks == 0) return;
+    order->n_windows = (n_blocks - 1) / window_blocks + 1;
+    order->n_strata = full_blocks / order->n_windows;
+    order->short_blocks = full_blocks % order->n_windows;
+    uint64_t key = dbt__random(order->key, 1);
+    order->short_stratum = (int64_t)dbt__random_below(key, 0, (uint64_t)order->n_strata + 1);
+    order->short_window =
+        order->short_blocks +
+        (int64_t)dbt__random_below(key, 1, (uint64_t)(order->n_windows - order->short_blocks));
     order->half_bits = 1;
-    while (order->half_bits < 31 && (INT64_C(1) << (2 * order->half_bits)) < order->full_blocks)
+    while (order->half_bits < 31 && (INT64_C(1) << (2 * order->half_bits)) < order->n_windows)
         order->half_bits++;
 }
 
-/* The full block at place `place` of the permuted full blocks. */
-static int64_t permute_block(const dbt__order *order, int64_t place)
+/* Which of the n blocks of a stratum is at place `place` of its order. The turn makes each as
+ * likely as another: the network of a few numbers alone is a little uneven. */
+static int64_t permute(const dbt__order *order, int64_t stratum, int64_t place, int64_t n)
 {
-    uint64_t key = key_of_blocks(order);
+    uint64_t key = key_of_stratum(order, stratum);
     uint64_t mask = (UINT64_C(1) << order->half_bits) - 1;
     uint64_t number = (uint64_t)place;
     do {
@@ -62,35 +67,16 @@ static int64_t permute_block(const dbt__order *order, int64_t place)
             right = mixed;
         }
         number = left << order->half_bits | right;
-    } while (number >= (uint64_t)order->full_blocks);
-    return (int64_t)number;
-}
-
-/* The first position of the block at place `place` of the order. */
-static int64_t block_at(const dbt__order *order, int64_t place)
-{
-    int64_t block = order->full_blocks; /* the short one */
-    if (place < order->short_place)
-        block = permute_block(order, place);
-    else if (place > order->short_place)
-        block = permute_block(order, place - 1);
-    return block * order->block_rows;
-}
-
-/* The place of a window's first block. The first n_blocks % n_windows windows have one block more.
- */
-static int64_t window_place(const dbt__order *order, int64_t window)
-{
-    int64_t size = order->n_blocks / order->n_windows;
-    int64_t larger = order->n_blocks % order->n_windows;
-    return window * size + (window < larger ? window : larger);
+    } while (number >= (uint64_t)n);
+    uint64_t turn = dbt__random_below(key, UINT64_MAX, (uint64_t)n);
+    return (int64_t)((number + turn) % (uint64_t)n);
 }
 
 int64_t dbt__order_window_start(const dbt__order *order, int64_t window)
 {
-    int64_t place = window_place(order, window);
-    int64_t lacking = place > order->short_place ? order->block_rows - order->short_rows : 0;
-    return place * order->block_rows - lacking;
+    int64_t more = window < order->short_blocks ? window : order->short_blocks;
+    return (window * order->n_strata + more) * order->block_rows +
+           (window > order->short_window ? order->short_rows : 0);
 }
 
 int64_t dbt__order_window_of(const dbt__order *order, int64_t row)
@@ -106,24 +92,29 @@ int64_t dbt__order_window_of(const dbt__order *order, int64_t row)
     return low;
 }
 
-static int compare_blocks(const void *a, const void *b)
+/* The window's blocks, in the order of the split: so they are read faster, and the rows are
+ * shuffled anyway. */
+static void fill_blocks(const dbt__order *order, int64_t window, dbt__order_window *filled)
 {
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return (left > right) - (left < right);
+    int64_t first = 0; /* block of the stratum */
+    filled->n_blocks = 0;
+    for (int64_t stratum = 0; stratum <= order->n_strata; stratum++) {
+        int64_t n = stratum == order->short_stratum ? order->short_blocks : order->n_windows;
+        if (window < n)
+            filled->block[filled->n_blocks++] =
+                (first + permute(order, stratum, window, n)) * order->block_rows;
+        first += n;
+    }
+    filled->n_rows = filled->n_blocks * filled->block_rows;
+    if (window != order->short_window || order->short_rows == 0) return;
+    filled->block[filled->n_blocks++] = first * order->block_rows;
+    filled->n_rows += (size_t)order->short_rows;
 }
 
 void dbt__order_fill(const dbt__order *order, int64_t window, dbt__order_window *filled)
 {
-    int64_t place = window_place(order, window);
     filled->block_rows = (size_t)order->block_rows;
-    filled->n_blocks = (size_t)(window_place(order, window + 1) - place);
-    filled->n_rows = (size_t)(dbt__order_window_start(order, window + 1) -
-                              dbt__order_window_start(order, window));
-    for (size_t i = 0; i < filled->n_blocks; i++)
-        filled->block[i] = block_at(order, place + (int64_t)i);
-    /* The rows are shuffled anyway: blocks in the order of the file are read faster, and the short
-     * one is the last. */
-    qsort(filled->block, filled->n_blocks, sizeof filled->block[0], compare_blocks);
+    fill_blocks(order, window, filled);
     uint64_t key = key_of_window(order, window);
     for (size_t i = 0; i < filled->n_rows; i++) { /* Fisher-Yates, inside out */
         size_t j = (size_t)dbt__random_below(key, i, i + 1);

@@ -2,14 +2,14 @@
  * order.h: the shuffled order of an epoch, a function of (seed, epoch, number of rows).
  *
  * Rows are cut into blocks of neighbours, because SQLite reads 32 neighbours about as fast as 3
- * rows that are scattered. The blocks are permuted; runs of the permuted blocks form windows, of
- * equal size but for one block; the rows of a window are shuffled. A page of a window of so many
- * blocks holds rows from all over the split, so a corpus that is sorted by class comes out mixed,
- * and a split that fits into one window comes out in a uniformly random order. A split of a few
- * windows has smaller blocks: where an epoch is short, a window with more blocks of one class than
- * of another would be felt at its end.
+ * rows that are scattered. A window is a number of blocks whose rows are shuffled; the blocks of a
+ * window are drawn from all over the split, one from each of as many equal parts. So in a corpus
+ * that is sorted by class each window has every class in its proportion, and a split that fits into
+ * one window comes out in a uniformly random order. Windows are of equal size but for one block. A
+ * split of a few windows has smaller blocks, which are the fairer drawn.
  *
- * Nothing is kept but a few numbers: the permutation of the blocks is computed, not stored.
+ * Nothing is kept but a few numbers: which block is drawn is computed, not stored. Whoever changes
+ * the order changes DBT_ORDER_VERSION: a run that was trained on another cannot go on.
  */
 #ifndef DBT_ORDER_H
 #define DBT_ORDER_H
@@ -19,7 +19,7 @@
 
 enum {
     DBT__WINDOW_ROWS = 16384,
-    DBT__BLOCK_ROWS = 128,
+    DBT__BLOCK_ROWS = 256,
     DBT__SMALL_BLOCK_ROWS = 8, /* of splits of at most DBT__SMALL_SPLIT_ROWS rows */
     DBT__SMALL_SPLIT_ROWS = 8 * DBT__WINDOW_ROWS,
     DBT__WINDOW_BLOCKS = DBT__WINDOW_ROWS / DBT__SMALL_BLOCK_ROWS /* the most there can be */
@@ -29,12 +29,13 @@ typedef struct dbt__order {
     uint64_t key;
     int64_t n_rows;
     int64_t block_rows;
-    int64_t n_blocks;
     int64_t n_windows;
-    int64_t full_blocks; /* of block_rows rows */
-    int64_t short_rows;  /* rows of the last block of the split if it is not full, else 0 */
-    int64_t short_place; /* where among the permuted blocks that one is put */
-    int half_bits;       /* of the permutation's domain, 2^(2 * half_bits) >= full_blocks */
+    int64_t n_strata;      /* of n_windows blocks each; there is one more, of less */
+    int64_t short_blocks;  /* of that one */
+    int64_t short_stratum; /* its number, 0 .. n_strata */
+    int64_t short_rows;    /* rows of the last block of the split if it is not full, else 0 */
+    int64_t short_window;  /* the window that has it */
+    int half_bits;         /* of the permutations' domain, 2^(2 * half_bits) >= n_windows */
 } dbt__order;
 
 /* Which rows a window has, and in which order. Row i of the window is at position

@@ -178,9 +178,10 @@ static const char *row_at(const dbt__window *window, size_t place)
     return window->bytes.data + window->offset[row];
 }
 
-/* Rows lie far apart: a row is asked of the memory a little before it is copied (a tenth of the
- * whole time). */
-static void prefetch_row(const dbt__window *window, size_t place)
+/* Rows lie far apart: a row is asked of the memory a little before it is copied. In line by force:
+ * GCC 12 takes a call of a function that does nothing but this for one without effect. */
+static inline __attribute__((always_inline)) void prefetch_row(const dbt__window *window,
+                                                               size_t place)
 {
     if (place >= window->plan.n_rows) return;
     const char *row = row_at(window, place);
@@ -195,7 +196,7 @@ static dbt_status append_held(const dbt__window *window, size_t first, size_t n,
         const char *row = row_at(window, i);
         row_head head;
         memcpy(&head, row, sizeof head);
-        prefetch_row(window, i + 4);
+        prefetch_row(window, i + 8);
         dbt_status status = dbt_page_append(page, (dbt_text){row + sizeof head, head.n_bytes},
                                             head.document_id, head.label_id, head.weight, err);
         if (status < 0) return status;

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <dbtrain/cursor.h>
+
 #include "environment.h"
 #include "fit_internal.h"
 #include "run.h"
@@ -242,7 +244,8 @@ dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
     dbt__statement *select = NULL;
     dbt_status status = ask_run(fit,
                                 "SELECT v.fingerprint, r.settings ->> 'validation_fingerprint',"
-                                " v.settings ->> 'version', v.id FROM run r"
+                                " v.settings ->> 'version', v.id,"
+                                " coalesce(r.settings ->> 'order_version', 1) FROM run r"
                                 " JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
                                 &select, err);
     if (status < 0) goto out;
@@ -251,6 +254,9 @@ dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
     if (dbt__column_int(select, 2) != DBT_VECTORIZER_VERSION)
         add_difference(list, "its vocabulary was made by version %lld of the vectorizer, not %d",
                        (long long)dbt__column_int(select, 2), DBT_VECTORIZER_VERSION);
+    if (fit->options.shuffle && dbt__column_int(select, 4) != DBT_ORDER_VERSION)
+        add_difference(list, "its documents are shuffled by version %lld of the order, not %d",
+                       (long long)dbt__column_int(select, 4), DBT_ORDER_VERSION);
     fit->vectorizer_id = dbt__column_int(select, 3);
     status = compare_labels(fit, list, err);
     if (status == DBT_OK && list[0] != '\0')

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <dbtrain/cursor.h>
+
 #include "settings.h"
 #include "weights.h"
 
@@ -76,8 +78,8 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
         sql,
         "INSERT INTO run (name, vectorizer_id, status, seed, train_split_id, validation_split_id,"
         " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_patch(json_set(?6,"
-        " '$.train_documents', ?7, '$.validation_documents', ?8, '$.validation_fingerprint', ?9),"
-        " ?10))",
+        " '$.train_documents', ?7, '$.validation_documents', ?8, '$.validation_fingerprint', ?9,"
+        " '$.order_version', ?11), ?10))",
         &insert, err);
     if (status < 0) return status;
     char fingerprint[DBT__DIGEST_CHARS];
@@ -92,6 +94,7 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
     dbt__bind_int(insert, 8, row->n_validation);
     dbt__bind_string(insert, 9, fingerprint);
     dbt__bind_string(insert, 10, row->environment);
+    dbt__bind_int(insert, 11, DBT_ORDER_VERSION);
     status = dbt__run(insert, err);
     *run_id = dbt__sql_last_id(sql);
     dbt__finalize(insert);
