@@ -34,8 +34,9 @@ DBT_EXPORT void dbt_pool_free(dbt_pool *pool);
 /* Threads of the pool, the caller's included; 1 for NULL. */
 DBT_EXPORT size_t dbt_pool_threads(const dbt_pool *pool);
 /*
- * Runs the tasks and waits for all of them. A NULL pool runs them on the caller, in order. After a
- * task has failed no further one is begun; of several failures that of the lowest task is reported.
+ * Runs the tasks, 2^32 - 1 at most, and waits for all of them. A NULL pool runs them on the caller,
+ * in order. After a task has failed only those below it are still run, so that the failure reported
+ * is that of the lowest task that fails, whatever the threads.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_pool_for(dbt_pool *pool, size_t n_tasks, dbt_task task,
                                                 void *context, dbt_error *err);

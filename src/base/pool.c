@@ -1,9 +1,11 @@
 /*
  * pool.c: a fixed set of threads that share out numbered tasks.
  *
- * A call publishes the tasks under the lock and wakes the others; every thread, the caller too,
- * then takes the next number from an atomic counter until there are none. The caller leaves when
- * all threads that joined in have left, so the context may live on its stack.
+ * A call gives each thread a run of neighbouring tasks, its share, under the lock, and wakes the
+ * others. A thread takes its share from the front; when it is done it takes from the back of the
+ * others'. So calls that cut the same work alike, round after round, find a task's memory in the
+ * cache of the processor that touched it last: fetching it from another one's is dear. The caller
+ * leaves when all threads that joined in have left, so the context may live on its stack.
  */
 #define _GNU_SOURCE
 #include <dbtrain/pool.h>
@@ -16,11 +18,17 @@
 #include "base.h"
 
 #define MAXIMUM_THREADS 256
+/* What processors fetch together. */
+#define CACHE_LINES 128
 
 typedef struct worker {
     dbt_pool *pool;
-    size_t number; /* 1 .. n_threads - 1 */
+    size_t number; /* 0 is the caller's */
     pthread_t thread;
+    /* Tasks of its share that nobody has taken: the first, and above it, in the upper half, the one
+     * after the last. */
+    _Atomic uint64_t share;
+    char apart[CACHE_LINES]; /* from the next one's */
 } worker;
 
 struct dbt_pool {
@@ -36,11 +44,8 @@ struct dbt_pool {
 
     dbt_task task;
     void *context;
-    size_t n_tasks;
-    atomic_size_t next;
-    atomic_bool failed;
-    size_t failed_task; /* of the failures so far the lowest; under lock */
-    dbt_error error;
+    atomic_size_t end; /* n_tasks; the lowest task that has failed: those below are still run */
+    dbt_error error;   /* its; under lock */
 };
 
 size_t dbt_usable_cores(void)
@@ -54,20 +59,44 @@ size_t dbt_usable_cores(void)
 static void record_failure(dbt_pool *pool, size_t task, dbt_status status, const dbt_error *err)
 {
     (void)pthread_mutex_lock(&pool->lock);
-    if (!atomic_load(&pool->failed) || task < pool->failed_task) {
-        pool->failed_task = task;
+    if (task < atomic_load(&pool->end)) {
+        atomic_store(&pool->end, task);
         pool->error = *err;
         pool->error.status = status;
-        atomic_store(&pool->failed, true);
     }
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
+static uint64_t make_share(size_t first, size_t end)
+{
+    return (uint64_t)end << 32 | first;
+}
+
+/* The first task of a worker's share, or the last; false: none is left. */
+static bool take_from(worker *w, bool first, size_t *task)
+{
+    uint64_t share = atomic_load(&w->share), left;
+    do {
+        size_t begin = (uint32_t)share, end = (size_t)(share >> 32);
+        if (begin == end) return false;
+        *task = first ? begin : end - 1;
+        left = first ? make_share(begin + 1, end) : make_share(begin, end - 1);
+    } while (!atomic_compare_exchange_weak(&w->share, &share, left));
+    return true;
+}
+
+static bool take_task(dbt_pool *pool, size_t number, size_t *task)
+{
+    if (take_from(&pool->workers[number], true, task)) return true;
+    for (size_t i = 1; i < pool->n_threads; i++)
+        if (take_from(&pool->workers[(number + i) % pool->n_threads], false, task)) return true;
+    return false;
+}
+
 static void take_tasks(dbt_pool *pool, size_t number)
 {
-    while (!atomic_load_explicit(&pool->failed, memory_order_relaxed)) {
-        size_t task = atomic_fetch_add(&pool->next, 1);
-        if (task >= pool->n_tasks) return;
+    for (size_t task; take_task(pool, number, &task);) {
+        if (task >= atomic_load_explicit(&pool->end, memory_order_relaxed)) continue;
         dbt_error err = {0};
         dbt_status status = pool->task(pool->context, task, number, &err);
         if (status < 0) record_failure(pool, task, status, &err);
@@ -112,7 +141,8 @@ dbt_status dbt_pool_new(size_t n_threads, dbt_pool **pool, dbt_error *err)
     (void)pthread_cond_init(&made->left, NULL);
     for (size_t i = 1; i < n_threads; i++) {
         worker *w = &made->workers[i];
-        *w = (worker){.pool = made, .number = i};
+        w->pool = made;
+        w->number = i;
         if (pthread_create(&w->thread, NULL, run_worker, w) != 0) {
             dbt_pool_free(made);
             return dbt__fail(err, DBT_ENOMEM, "cannot start thread %zu of %zu", i + 1, n_threads);
@@ -153,22 +183,30 @@ static dbt_status run_in_order(size_t n_tasks, dbt_task task, void *context, dbt
     return DBT_OK;
 }
 
+/* Under lock. */
+static void publish(dbt_pool *pool, size_t n_tasks, dbt_task task, void *context)
+{
+    pool->task = task;
+    pool->context = context;
+    pool->error = (dbt_error){0};
+    atomic_store(&pool->end, n_tasks);
+    for (size_t i = 0; i < pool->n_threads; i++)
+        atomic_store(&pool->workers[i].share, make_share(n_tasks * i / pool->n_threads,
+                                                         n_tasks * (i + 1) / pool->n_threads));
+    pool->n_busy = pool->n_started;
+    pool->generation++;
+    (void)pthread_cond_broadcast(&pool->wake);
+}
+
 dbt_status dbt_pool_for(dbt_pool *pool, size_t n_tasks, dbt_task task, void *context,
                         dbt_error *err)
 {
     if (pool == NULL || pool->n_started == 0 || n_tasks < 2)
         return run_in_order(n_tasks, task, context, err);
+    if (n_tasks > UINT32_MAX) return dbt__fail(err, DBT_EUSAGE, "%zu tasks are too many", n_tasks);
 
     (void)pthread_mutex_lock(&pool->lock);
-    pool->task = task;
-    pool->context = context;
-    pool->n_tasks = n_tasks;
-    pool->error = (dbt_error){0};
-    atomic_store(&pool->next, 0);
-    atomic_store(&pool->failed, false);
-    pool->n_busy = pool->n_started;
-    pool->generation++;
-    (void)pthread_cond_broadcast(&pool->wake);
+    publish(pool, n_tasks, task, context);
     (void)pthread_mutex_unlock(&pool->lock);
 
     take_tasks(pool, 0);
@@ -178,7 +216,7 @@ dbt_status dbt_pool_for(dbt_pool *pool, size_t n_tasks, dbt_task task, void *con
         (void)pthread_cond_wait(&pool->left, &pool->lock);
     (void)pthread_mutex_unlock(&pool->lock);
 
-    if (!atomic_load(&pool->failed)) return DBT_OK;
+    if (pool->error.status == DBT_OK) return DBT_OK;
     if (err != NULL && err->status == DBT_OK) *err = pool->error;
     return pool->error.status;
 }
