@@ -106,6 +106,25 @@ void dbt__pending_add(dbt__pending *pending, int64_t label_id, int64_t line, dbt
 dbt_status dbt__pending_store(dbt__pending *pending, int64_t source_id, int64_t split_id,
                               int64_t position, int64_t *first_id, dbt_error *err) DBT_MUST_USE;
 
+/* --- documents that splits hold, for finding duplicates --- */
+
+typedef struct dbt__seen dbt__seen;
+
+dbt_status dbt__seen_new(dbt__sql *sql, dbt__seen **seen, dbt_error *err) DBT_MUST_USE;
+/* Takes NULL. No transaction may be open. */
+void dbt__seen_free(dbt__seen *seen);
+int64_t dbt__seen_hash(int64_t label_id, dbt_text text);
+/* `hash` is that of the document's label and text. */
+dbt_status dbt__seen_add(dbt__seen *seen, int64_t split_id, int64_t hash, int64_t document_id,
+                         dbt_error *err) DBT_MUST_USE;
+/* Adds what a split holds already, but for the documents of a source that goes on: of those only
+ * what is read again counts. */
+dbt_status dbt__seen_add_split(dbt__seen *seen, int64_t split_id, int64_t source_id,
+                               dbt_error *err) DBT_MUST_USE;
+/* Does the split hold this text with this label? */
+dbt_status dbt__seen_find(dbt__seen *seen, int64_t split_id, int64_t hash, int64_t label_id,
+                          dbt_text text, bool *found, dbt_error *err) DBT_MUST_USE;
+
 /* --- what an earlier ingest has stored of a source --- */
 
 typedef struct dbt__replay dbt__replay;

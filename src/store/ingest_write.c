@@ -9,11 +9,7 @@
  * Foreign keys are not checked row by row, which would cost more than the rows: the ids that a row
  * refers to were found or made by this writer, and are looked up again when another program has
  * changed the file between two transactions.
- *
- * Duplicates are found by 64-bit hash in a temporary table (SQLite spills it to disk), and compared
- * with the text they seem to equal: a collision costs a comparison, not a document.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "ingest_internal.h"
@@ -69,8 +65,7 @@ static const char *const statement_texts[N_STATEMENTS] = {
 struct dbt__writer {
     dbt__sql *sql;
     dbt__statement *statement[N_STATEMENTS];
-    dbt__statement *find_seen, *add_seen, *seen_document; /* of dedup; else NULL */
-    bool dedup;
+    dbt__seen *seen; /* NULL: duplicates are documents like others */
     bool in_transaction;
     int64_t rows; /* since the last commit */
     int64_t bytes;
@@ -88,41 +83,18 @@ struct dbt__writer {
 
 /* --- life --- */
 
-static dbt_status prepare_dedup(dbt__writer *w, dbt_error *err)
-{
-    dbt_status status =
-        dbt__sql_exec(w->sql,
-                      "DROP TABLE IF EXISTS temp.seen;"
-                      "CREATE TABLE temp.seen (split_id INTEGER, hash INTEGER, document_id INTEGER,"
-                      " PRIMARY KEY (split_id, hash, document_id)) WITHOUT ROWID",
-                      err);
-    if (status == DBT_OK)
-        status = dbt__prepare(w->sql,
-                              "SELECT document_id FROM temp.seen WHERE split_id = ?1 AND hash = ?2",
-                              &w->find_seen, err);
-    if (status == DBT_OK)
-        status =
-            dbt__prepare(w->sql, "INSERT INTO temp.seen VALUES (?1, ?2, ?3)", &w->add_seen, err);
-    if (status == DBT_OK)
-        status =
-            dbt__prepare(w->sql, "SELECT coalesce(label_id, 0), text FROM document WHERE id = ?1",
-                         &w->seen_document, err);
-    return status;
-}
-
 dbt_status dbt__writer_new(dbt__sql *sql, bool dedup, dbt__writer **writer, dbt_error *err)
 {
     *writer = NULL;
     dbt__writer *w = dbt__alloc(sizeof *w);
     if (w == NULL) return dbt__out_of_memory(err, "a writer");
     w->sql = sql;
-    w->dedup = dedup;
     dbt_status status = DBT_OK;
     for (size_t i = 0; i < N_STATEMENTS && status == DBT_OK; i++)
         status = dbt__prepare(sql, statement_texts[i], &w->statement[i], err);
     if (status == DBT_OK) status = dbt__labels_new(sql, &w->labels, err);
     if (status == DBT_OK) status = dbt__pending_new(sql, &w->pending, err);
-    if (status == DBT_OK && dedup) status = prepare_dedup(w, err);
+    if (status == DBT_OK && dedup) status = dbt__seen_new(sql, &w->seen, err);
     if (status < 0)
         dbt__writer_free(w);
     else
@@ -135,14 +107,10 @@ void dbt__writer_free(dbt__writer *w)
     if (w == NULL) return;
     for (size_t i = 0; i < N_STATEMENTS; i++)
         dbt__finalize(w->statement[i]);
-    dbt__finalize(w->find_seen);
-    dbt__finalize(w->add_seen);
-    dbt__finalize(w->seen_document);
     dbt__replay_free(w->replay);
     dbt__sql_rollback(w->sql);
     dbt__sql_check_keys(w->sql, true);
-    if (w->dedup && dbt__sql_exec(w->sql, "DROP TABLE IF EXISTS temp.seen", NULL) < 0)
-        w->dedup = false; /* it goes with the connection then */
+    dbt__seen_free(w->seen);
     for (size_t i = 0; i < w->n_splits; i++)
         dbt__free(w->split[i].name);
     dbt__free(w->split);
@@ -205,69 +173,6 @@ static dbt_status begin(dbt__writer *w, dbt_error *err)
     return status < 0 ? status : look_again(w, err);
 }
 
-/* --- duplicates --- */
-
-static int64_t hash_document(int64_t label_id, dbt_text text)
-{
-    return (int64_t)dbt__hash(text.data, text.bytes, (uint64_t)label_id);
-}
-
-static dbt_status remember(dbt__writer *w, int64_t split_id, int64_t hash, int64_t document_id,
-                           dbt_error *err)
-{
-    dbt__bind_int(w->add_seen, 1, split_id);
-    dbt__bind_int(w->add_seen, 2, hash);
-    dbt__bind_int(w->add_seen, 3, document_id);
-    return dbt__run(w->add_seen, err);
-}
-
-/* Remembers what a split already holds; of a source that goes on, only what is read again counts.
- */
-static dbt_status remember_split(dbt__writer *w, int64_t split_id, dbt_error *err)
-{
-    dbt__statement *all;
-    dbt_status status =
-        dbt__prepare(w->sql,
-                     "SELECT d.id, coalesce(d.label_id, 0), d.text FROM split_document s"
-                     " JOIN document d ON d.id = s.document_id WHERE s.split_id = ?1"
-                     " AND d.source_id IS NOT ?2",
-                     &all, err);
-    if (status < 0) return status;
-    dbt__bind_int(all, 1, split_id);
-    dbt__bind_int(all, 2, w->source.id);
-    while ((status = dbt__step(all, err)) == DBT_OK) {
-        int64_t hash = hash_document(dbt__column_int(all, 1), dbt__column_text(all, 2));
-        status = remember(w, split_id, hash, dbt__column_int(all, 0), err);
-        if (status < 0) break;
-    }
-    dbt__finalize(all);
-    return status < 0 ? status : DBT_OK;
-}
-
-/* Does the split hold this text with this label? */
-static dbt_status find_duplicate(dbt__writer *w, int64_t split_id, int64_t hash, int64_t label_id,
-                                 dbt_text text, bool *found, dbt_error *err)
-{
-    *found = false;
-    dbt__bind_int(w->find_seen, 1, split_id);
-    dbt__bind_int(w->find_seen, 2, hash);
-    dbt_status status = DBT_OK;
-    while (!*found && (status = dbt__step(w->find_seen, err)) == DBT_OK) {
-        dbt__bind_int(w->seen_document, 1, dbt__column_int(w->find_seen, 0));
-        status = dbt__step(w->seen_document, err);
-        if (status == DBT_OK) {
-            dbt_text other = dbt__column_text(w->seen_document, 1);
-            *found = dbt__column_int(w->seen_document, 0) == label_id &&
-                     other.bytes == text.bytes &&
-                     (text.bytes == 0 || memcmp(other.data, text.data, text.bytes) == 0);
-        }
-        dbt__reset(w->seen_document);
-        if (status < 0) break;
-    }
-    dbt__reset(w->find_seen);
-    return status < 0 ? status : DBT_OK;
-}
-
 /* --- sources and splits --- */
 
 dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char *split,
@@ -300,7 +205,8 @@ static dbt_status open_split_named(dbt__writer *w, const char *name, dbt_error *
     open_split made = {0};
     bool is_new;
     status = find_split(w, name, &made, &is_new, err);
-    if (status == DBT_OK && !is_new && w->dedup) status = remember_split(w, made.id, err);
+    if (status == DBT_OK && !is_new && w->seen != NULL)
+        status = dbt__seen_add_split(w->seen, made.id, w->source.id, err);
     if (status < 0) return status;
     made.name = dbt__strdup(name);
     if (made.name == NULL) return dbt__out_of_memory(err, "splits");
@@ -406,7 +312,7 @@ static dbt_status add_document(dbt__writer *w, const dbt__record *record, int64_
     if (status < 0) return status;
     /* One that has no room even now is the record's own and cannot wait; one that duplicates are
      * compared with must be in the file. */
-    bool can_wait = dbt__pending_has_room(w->pending, bytes) && !w->dedup;
+    bool can_wait = dbt__pending_has_room(w->pending, bytes) && w->seen == NULL;
     dbt__pending_add(w->pending, label_id, record->line, record->text);
     w->source.documents++;
     split->documents++;
@@ -499,9 +405,10 @@ static dbt_status look_up(dbt__writer *w, const dbt__record *record, int64_t *la
     *label_id = *hash = 0;
     *found = false;
     if (record->labelled) status = dbt__labels_get(w->labels, record->label, label_id, err);
-    if (status < 0 || !w->dedup) return status;
-    *hash = hash_document(*label_id, record->text);
-    return find_duplicate(w, w->split[w->current].id, *hash, *label_id, record->text, found, err);
+    if (status < 0 || w->seen == NULL) return status;
+    *hash = dbt__seen_hash(*label_id, record->text);
+    return dbt__seen_find(w->seen, w->split[w->current].id, *hash, *label_id, record->text, found,
+                          err);
 }
 
 /* A record of a source that goes on. *stored: it is there already, or is a duplicate. */
@@ -509,7 +416,7 @@ static dbt_status replay_record(dbt__writer *w, const dbt__record *record, bool 
                                 dbt_error *err)
 {
     int64_t label_id, hash = 0;
-    bool dedup = w->dedup && record->reason == NULL;
+    bool dedup = w->seen != NULL && record->reason == NULL;
     dbt_status status = DBT_OK;
     *stored = false;
     if (dedup) status = look_up(w, record, &label_id, &hash, stored, err);
@@ -518,8 +425,8 @@ static dbt_status replay_record(dbt__writer *w, const dbt__record *record, bool 
     status = dbt__replay_match(w->replay, record, stored, err);
     if (status < 0 || !*stored) return status < 0 ? status : cut_source(w, err);
     if (dedup)
-        status = remember(w, w->split[w->current].id, hash,
-                          dbt__replay_kept(w->replay)->last_document_id, err);
+        status = dbt__seen_add(w->seen, w->split[w->current].id, hash,
+                               dbt__replay_kept(w->replay)->last_document_id, err);
     if (dbt__replay_is_over(w->replay)) end_replay(w);
     return status;
 }
@@ -535,8 +442,9 @@ static dbt_status write_record(dbt__writer *w, const dbt__record *record, dbt_er
         return DBT_OK;
     }
     if (status == DBT_OK) status = add_document(w, record, label_id, err);
-    if (status == DBT_OK && w->dedup)
-        status = remember(w, w->split[w->current].id, hash, w->source.last_document_id, err);
+    if (status == DBT_OK && w->seen != NULL)
+        status =
+            dbt__seen_add(w->seen, w->split[w->current].id, hash, w->source.last_document_id, err);
     return status;
 }
 
