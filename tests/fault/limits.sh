@@ -1,7 +1,7 @@
 #!/bin/sh
 # tests/fault/limits.sh: the program with too little of everything (FAULTS A6, A7, A11, C2, C6, C8): address space,
 # descriptors, file size, disk, a full stdout, a read-only medium. It never hangs, ends with the exit code that
-# says why, leaves a sound file, and does its work when there is enough again.
+# says why, leaves a sound file, and does its work when there is enough again. And with another processor.
 #
 # What the machine does not allow is skipped with a word. SANITIZED (not empty): the program
 # is built with a sanitizer, which needs more address space than is tried here.
@@ -110,5 +110,23 @@ if unshare -Urm true 2>/dev/null; then
         [ $? -eq 6 ]' "$program" >messages 2>&1 || fail 'a read-only medium'
 else
     echo 'skipped, there are no user namespaces here: a small disk, a read-only medium'
+fi
+
+# FAULTS F6: a run goes on with the kernels of another processor, and that is said
+if [ "$(uname -m)" = x86_64 ]; then
+    fresh
+    "$program" fit work.db --epochs 100000 --patience 100000 --batch-size 2 --checkpoint-every 0.01 >messages 2>&1 &
+    pid=$!
+    tries=0
+    while [ "$(sqlite3 -readonly work.db 'SELECT count(*) FROM checkpoint')" != 1 ] && [ $tries -lt 3000 ]; do
+        tries=$((tries + 1))
+    done
+    kill -KILL $pid
+    wait $pid 2>/dev/null
+    OPENBLAS_CORETYPE=Prescott timeout -s TERM 5 "$program" fit work.db --resume >messages 2>&1
+    check $? 124 'a resume with another core type' # timeout's, of a command that it has ended
+    grep -q 'was begun on another processor .*: blas is .*, not .* Prescott' messages || fail 'another core type is not told'
+else
+    echo 'skipped, this is not x86_64: another core type of OpenBLAS'
 fi
 exit $failed
