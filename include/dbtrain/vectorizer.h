@@ -18,7 +18,7 @@
  *     dbt_vectorizer_options_init(&options);
  *     dbt_vectorizer_fit(&options, &corpus, &labels, pool, &vectorizer, &err);
  *     dbt_transformer_new(vectorizer, &transformer, &err);
- *     dbt_transform(transformer, page, batch, &err);
+ *     dbt_transform(transformer, page, NULL, batch, &err);
  */
 #ifndef DBTRAIN_VECTORIZER_H
 #define DBTRAIN_VECTORIZER_H
@@ -184,11 +184,13 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_transformer_new(const dbt_vectorizer *vec
 DBT_EXPORT void dbt_transformer_free(dbt_transformer *transformer);
 /*
  * Replaces `batch` by the tf-idf rows of a page: row r is page->text[r]. Values are computed in
- * float64 and rounded once. They do not depend on the other rows. DBT_EUSAGE when the vectorizer is
- * not whole, DBT_ENOMEM.
+ * float64 and rounded once. They do not depend on the other rows. norm[r], from dbt_norms_read, is
+ * that of row r; norm NULL: they are found, for which the vectorizer must be whole and which takes
+ * longer, to the same bits. DBT_EUSAGE (it is not whole), DBT_ENOMEM.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform(dbt_transformer *transformer, const dbt_page *page,
-                                                 dbt_batch *batch, dbt_error *err);
+                                                 const double *norm, dbt_batch *batch,
+                                                 dbt_error *err);
 /* One document in float64: *column and *value hold *n entries, columns ascending, valid until the
  * next call on this transformer. As dbt_transform. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_transform_text(dbt_transformer *transformer, dbt_text text,
@@ -204,8 +206,8 @@ typedef struct dbt_packed_row {
     size_t bytes;
 } dbt_packed_row;
 
-/* Packs one document; `row` is valid until the next call on this transformer. `norm`, needed by a
- * vectorizer that is not whole, is the document's, from dbt_norms_read; else NULL. DBT_ENOMEM. */
+/* Packs one document; `row` is valid until the next call on this transformer. `norm` as for
+ * dbt_transform. DBT_EUSAGE, DBT_ENOMEM. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_pack_text(dbt_transformer *transformer, dbt_text text,
                                                  const double *norm, dbt_packed_row *row,
                                                  dbt_error *err);
@@ -226,8 +228,8 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_norms_new(const dbt_vectorizer *vectorize
                                                  size_t memory, dbt_norms **norms, dbt_error *err);
 /* Takes NULL. */
 DBT_EXPORT void dbt_norms_free(dbt_norms *norms);
-/* Those of the documents that a vectorizer was fitted on, which fitting one that is not whole
- * makes; its own. NULL: it is whole, or was loaded. */
+/* Those of the documents that a vectorizer was fitted on; its own. NULL: it was loaded, hashes, or
+ * was fitted without classes, or with less memory than they take. */
 DBT_EXPORT const dbt_norms *dbt_vectorizer_norms(const dbt_vectorizer *vectorizer);
 /* norm[0 .. n - 1] of documents first .. first + n - 1. Any thread. DBT_EIO. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_norms_read(const dbt_norms *norms, int64_t first, size_t n,

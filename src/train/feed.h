@@ -20,16 +20,18 @@
 typedef struct dbt__feed {
     dbt_cursor *cursor;
     const dbt_vectorizer *vectorizer;
-    dbt__row_cache *cache; /* NULL: none */
-    size_t batch_size;     /* of the cursor */
+    dbt__row_cache *cache;  /* NULL: none */
+    const dbt_norms *norms; /* of the split's documents, in its order; NULL: not known */
+    size_t batch_size;      /* of the cursor */
 } dbt__feed;
 
 /* A page and the batch made of it. */
 typedef struct dbt__page_batch {
     dbt_page *page; /* its texts are empty when it came from a cache */
     dbt_batch *batch;
-    int64_t *position; /* [batch_size] of a cached page's rows, and the rows */
-    dbt_packed_row *packed;
+    int64_t *position;      /* [batch_size]: of the rows, where there is a cache or are norms */
+    double *norm;           /* [batch_size]: theirs, where there are norms */
+    dbt_packed_row *packed; /* [batch_size]: the rows, where there is a cache; in `bytes` */
     dbt__buffer bytes;
 } dbt__page_batch;
 

@@ -195,9 +195,15 @@ static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
     int64_t end;
     if (__builtin_mul_overflow(fit->steps, fit->options.epochs, &end)) end = INT64_MAX;
     const size_t batch_size = (size_t)fit->options.batch_size;
-    const dbt__feed train = {fit->train_cursor, fit->vectorizer, fit->train_rows, batch_size};
-    const dbt__feed validation = {fit->validation_cursor, fit->vectorizer, fit->validation_rows,
-                                  batch_size};
+    const dbt__feed train = {.cursor = fit->train_cursor,
+                             .vectorizer = fit->vectorizer,
+                             .cache = fit->train_rows,
+                             .norms = dbt_vectorizer_norms(fit->vectorizer),
+                             .batch_size = batch_size};
+    const dbt__feed validation = {.cursor = fit->validation_cursor,
+                                  .vectorizer = fit->vectorizer,
+                                  .cache = fit->validation_rows,
+                                  .batch_size = batch_size};
     dbt_status status = dbt__loader_new(&train, dbt_pool_threads(fit->pool), fit->progress.step,
                                         end, &fit->loader, err);
     if (status < 0) return status;

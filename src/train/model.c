@@ -190,7 +190,7 @@ dbt_status dbt_model_predict(dbt_model *model, const dbt_page *page, const float
     if (status == DBT_OK && model->workspace == NULL)
         status = dbt_workspace_new(model->network, &model->workspace, err);
     if (status == DBT_OK && model->batch == NULL) status = dbt_batch_new(&model->batch, err);
-    if (status == DBT_OK) status = dbt_transform(model->transformer, page, model->batch, err);
+    if (status == DBT_OK) status = dbt_transform(model->transformer, page, NULL, model->batch, err);
     if (status < 0) return status;
     return dbt_network_predict(model->network, model->workspace, model->batch, probability, err);
 }

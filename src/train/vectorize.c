@@ -21,7 +21,7 @@ dbt_status dbt_vectorize(dbt_store *store, const dbt_model *model, const char *s
     if (status == DBT_OK) status = dbt_batch_new(&batch, err);
     if (status == DBT_OK) status = dbt_transformer_new(model->vectorizer, &transformer, err);
     while (status == DBT_OK && (status = dbt_cursor_next(cursor, page, err)) == DBT_OK) {
-        status = dbt_transform(transformer, page, batch, err);
+        status = dbt_transform(transformer, page, NULL, batch, err);
         if (status < 0) break;
         for (size_t i = 0; i < page->n_rows; i++)
             output[i] = dbt_model_output(model, page->label_id[i]);

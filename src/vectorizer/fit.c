@@ -13,6 +13,9 @@
 
 #include "vectorizer_internal.h"
 
+/* The part of the memory that norms of documents may take: one of so many. */
+#define NORMS_PART 16
+
 typedef struct fit_state {
     const dbt_vectorizer_options *options;
     const dbt_classes *classes; /* NULL: nothing is scored */
@@ -118,7 +121,14 @@ static dbt_status score_whole(fit_state *fit, dbt_vectorizer_stats *stats, dbt_e
     if (status < 0) return status;
     dbt__counts_release(&fit->counts);
     dbt__trim_memory();
-    return score_table(fit, table, &stats->scoring_passes, err);
+    dbt__norms *norms = &fit->vectorizer->norms;
+    if (fit->classes != NULL)
+        dbt__norms_init_small(norms, fit->rounds.corpus->n_documents,
+                              fit->options->memory / NORMS_PART);
+    fit->rounds.norm = norms->value;
+    status = score_table(fit, table, &stats->scoring_passes, err);
+    fit->rounds.norm = NULL;
+    return status;
 }
 
 typedef dbt_status (*part_visit)(fit_state *fit, const dbt__table *table, int64_t *passes,
@@ -259,9 +269,10 @@ static int compare_candidates(const void *a, const void *b)
 }
 
 /* The table of the features alone. */
-static dbt_status make_feature_table(fit_state *fit, const uint64_t *hash, dbt_error *err)
+static dbt_status make_feature_table(const fit_state *fit, const uint64_t *hash, dbt__table *table,
+                                     dbt_error *err)
 {
-    dbt_vectorizer *vectorizer = fit->vectorizer;
+    const dbt_vectorizer *vectorizer = fit->vectorizer;
     size_t n = vectorizer->n_features;
     dbt__kept *kept = dbt__alloc_array(n, sizeof *kept);
     if (kept == NULL) return dbt__out_of_memory(err, "a vocabulary");
@@ -269,9 +280,10 @@ static dbt_status make_feature_table(fit_state *fit, const uint64_t *hash, dbt_e
         kept[i] =
             (dbt__kept){.hash = hash[i], .document_frequency = vectorizer->document_frequency[i]};
     qsort(kept, n, sizeof *kept, compare_candidates);
-    dbt_status status = dbt__table_init(&vectorizer->table, kept, n, SIZE_MAX, fit->options,
-                                        vectorizer->n_documents, err);
+    dbt_status status =
+        dbt__table_init(table, kept, n, SIZE_MAX, fit->options, vectorizer->n_documents, err);
     dbt__free(kept);
+    if (status == DBT_OK) dbt__table_set_features(table, hash, n);
     return status;
 }
 
@@ -285,8 +297,15 @@ static dbt_status mark_features(fit_state *fit, const uint32_t *order, dbt_error
     for (size_t i = 0; i < n; i++)
         hash[i] = fit->candidates.item[order[i]].hash;
     dbt_status status = DBT_OK;
-    if (!dbt_vectorizer_is_whole(vectorizer)) status = make_feature_table(fit, hash, err);
-    if (status == DBT_OK) dbt__table_set_features(&vectorizer->table, hash, n);
+    if (!dbt_vectorizer_is_whole(vectorizer)) {
+        status = make_feature_table(fit, hash, &vectorizer->table, err);
+    } else {
+        dbt__table_set_features(&vectorizer->table, hash, n);
+        if (n > vectorizer->table.n_terms / 2) /* a table of these alone is no gain */
+            dbt__norms_release(&vectorizer->norms);
+        else if (vectorizer->norms.value != NULL)
+            status = make_feature_table(fit, hash, &vectorizer->features, err);
+    }
     dbt__free(hash);
     return status;
 }

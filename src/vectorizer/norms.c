@@ -1,9 +1,12 @@
 /*
- * norms.c: the norms of the documents of a corpus, where no table holds all terms.
+ * norms.c: the norms of the documents of a corpus.
  *
- * A document's norm runs over all terms of the vocabulary. When those come in parts, each part adds
- * what its terms add: sums of integers (row.c), so that the parts change no bit. They are kept in a
- * file, by document: ten million of them take 160 MB.
+ * A document's norm runs over all terms of the vocabulary. Where it is known, its row can be made
+ * out of the features alone, a table that a near cache holds. So those that scoring meets are kept.
+ *
+ * Where no table holds all terms they have to be made beforehand. When the terms come in parts,
+ * each part adds what its terms add: sums of integers (row.c), so that the parts change no bit.
+ * These are kept in a file, by document: ten million of them take 160 MB.
  */
 #include <string.h>
 
@@ -27,8 +30,16 @@ dbt_status dbt__norms_init(dbt__norms *norms, const dbt_vectorizer_options *opti
     return dbt__spill_new(spill_folder, &norms->spill, err);
 }
 
+void dbt__norms_init_small(dbt__norms *norms, int64_t n_documents, size_t memory)
+{
+    *norms = (dbt__norms){0};
+    if ((uint64_t)n_documents <= memory / sizeof *norms->value)
+        norms->value = dbt__alloc_array((size_t)n_documents, sizeof *norms->value);
+}
+
 void dbt__norms_release(dbt__norms *norms)
 {
+    dbt__free(norms->value);
     dbt__spill_free(norms->spill);
     *norms = (dbt__norms){0};
 }
@@ -130,7 +141,8 @@ dbt_status dbt_norms_new(const dbt_vectorizer *vectorizer, const dbt_corpus *cor
 
 const dbt_norms *dbt_vectorizer_norms(const dbt_vectorizer *vectorizer)
 {
-    return vectorizer->norms.spill == NULL ? NULL : &vectorizer->norms;
+    const dbt__norms *norms = &vectorizer->norms;
+    return norms->value == NULL && norms->spill == NULL ? NULL : norms;
 }
 
 void dbt_norms_free(dbt_norms *norms)
@@ -145,6 +157,10 @@ dbt_status dbt_norms_read(const dbt_norms *norms, int64_t first, size_t n, doubl
 {
     enum { CHUNK = 128 };
     dbt__uint128 shares[CHUNK];
+    if (norms->value != NULL) {
+        memcpy(norm, norms->value + first, n * sizeof *norm);
+        return DBT_OK;
+    }
     for (size_t done = 0; done < n; done += CHUNK) {
         size_t some = n - done < CHUNK ? n - done : CHUNK;
         dbt_status status = dbt__norms_shares(norms, first + (int64_t)done, some, shares, err);

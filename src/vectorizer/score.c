@@ -87,6 +87,7 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
     dbt__row *cells = &worker->row;
     if (score->rounds->norms != NULL)
         cells->norm = dbt__norm_of(score->rounds->options, worker->shares[row]);
+    if (score->rounds->norm != NULL) score->rounds->norm[document] = cells->norm;
     size_t capacity = score->rounds->slot_capacity, n_items = worker->n_items;
     size_t i = (size_t)slot->skip;
     for (; i < cells->n && n_items < capacity; i++) {

@@ -16,6 +16,7 @@ struct dbt_transformer {
     const dbt_vectorizer *vectorizer;
     dbt__analyzer *analyzer;
     dbt__row row;
+    const dbt__table *table; /* that the row was made with */
     unsigned column_bits;
     size_t n;      /* selected cells of the document */
     uint64_t *key; /* [n]: column, cell */
@@ -115,18 +116,24 @@ static dbt_status check_whole(const dbt_transformer *transformer, dbt_error *err
 /* Of the cell that a key names. */
 static double value_of(const dbt_transformer *transformer, uint64_t key)
 {
-    const dbt_vectorizer *vectorizer = transformer->vectorizer;
-    return dbt__row_value(&transformer->row, &vectorizer->table, &vectorizer->options,
+    return dbt__row_value(&transformer->row, transformer->table, &transformer->vectorizer->options,
                           (size_t)(key & UINT32_MAX));
 }
 
-/* The document's cells, and the sorted keys of those that are features. */
-static dbt_status select_cells(dbt_transformer *transformer, dbt_text text, dbt_error *err)
+/* The document's cells, and the sorted keys of those that are features. norm NULL: it is found, for
+ * which all terms are needed. */
+static dbt_status select_cells(dbt_transformer *transformer, dbt_text text, const double *norm,
+                               dbt_error *err)
 {
     const dbt_vectorizer *vectorizer = transformer->vectorizer;
     dbt__row *row = &transformer->row;
-    dbt_status status = dbt__row_fill(row, &vectorizer->table, &vectorizer->options,
-                                      transformer->analyzer, text, err);
+    dbt_status status = norm == NULL ? check_whole(transformer, err) : DBT_OK;
+    bool features = norm != NULL && vectorizer->features.n_terms > 0;
+    transformer->table = features ? &vectorizer->features : &vectorizer->table;
+    if (status == DBT_OK)
+        status = dbt__row_fill(row, transformer->table, &vectorizer->options, transformer->analyzer,
+                               text, err);
+    if (status == DBT_OK && norm != NULL) row->norm = *norm;
     if (status == DBT_OK)
         status = dbt__reserve((void **)&transformer->key, &transformer->key_capacity, row->n + 1,
                               sizeof *transformer->key, "a row", err);
@@ -144,18 +151,17 @@ static dbt_status select_cells(dbt_transformer *transformer, dbt_text text, dbt_
     return DBT_OK;
 }
 
-dbt_status dbt_transform(dbt_transformer *transformer, const dbt_page *page, dbt_batch *batch,
-                         dbt_error *err)
+dbt_status dbt_transform(dbt_transformer *transformer, const dbt_page *page, const double *norm,
+                         dbt_batch *batch, dbt_error *err)
 {
     size_t n = 0;
-    dbt_status status = check_whole(transformer, err);
-    if (status == DBT_OK) status = dbt_batch_reserve(batch, page->n_rows, 0, err);
+    dbt_status status = dbt_batch_reserve(batch, page->n_rows, 0, err);
     if (status < 0) return status;
     batch->n_rows = 0;
     batch->n_columns = transformer->vectorizer->n_features;
     batch->row_start[0] = 0;
     for (size_t r = 0; r < page->n_rows; r++) {
-        status = select_cells(transformer, page->text[r], err);
+        status = select_cells(transformer, page->text[r], norm == NULL ? NULL : &norm[r], err);
         if (status == DBT_OK)
             status = dbt_batch_reserve(batch, page->n_rows, n + transformer->n, err);
         if (status < 0) return status;
@@ -173,8 +179,7 @@ dbt_status dbt_transform(dbt_transformer *transformer, const dbt_page *page, dbt
 dbt_status dbt_transform_text(dbt_transformer *transformer, dbt_text text, const uint32_t **column,
                               const double **value, size_t *n, dbt_error *err)
 {
-    dbt_status status = check_whole(transformer, err);
-    if (status == DBT_OK) status = select_cells(transformer, text, err);
+    dbt_status status = select_cells(transformer, text, NULL, err);
     if (status == DBT_OK)
         status = dbt__reserve((void **)&transformer->column, &transformer->column_capacity,
                               transformer->n + 1, sizeof *transformer->column, "a row", err);
@@ -196,8 +201,7 @@ dbt_status dbt_pack_text(dbt_transformer *transformer, dbt_text text, const doub
                          dbt_packed_row *row, dbt_error *err)
 {
     *row = (dbt_packed_row){0};
-    dbt_status status = norm == NULL ? check_whole(transformer, err) : DBT_OK;
-    if (status == DBT_OK) status = select_cells(transformer, text, err);
+    dbt_status status = select_cells(transformer, text, norm, err);
     size_t n = transformer->n;
     if (status == DBT_OK)
         status = dbt__reserve((void **)&transformer->column, &transformer->column_capacity, n + 1,
@@ -214,7 +218,7 @@ dbt_status dbt_pack_text(dbt_transformer *transformer, dbt_text text, const doub
         transformer->count[i] = transformer->row.cell[transformer->key[i] & UINT32_MAX].count;
     }
     row->data = transformer->packed;
-    row->bytes = dbt__pack_cells(norm == NULL ? transformer->row.norm : *norm, transformer->column,
-                                 transformer->count, n, transformer->packed);
+    row->bytes = dbt__pack_cells(transformer->row.norm, transformer->column, transformer->count, n,
+                                 transformer->packed);
     return DBT_OK;
 }

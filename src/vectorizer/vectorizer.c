@@ -81,6 +81,7 @@ void dbt_vectorizer_free(dbt_vectorizer *vectorizer)
 {
     if (vectorizer == NULL) return;
     dbt__table_release(&vectorizer->table);
+    dbt__table_release(&vectorizer->features);
     dbt__lexicon_release(&vectorizer->lexicon);
     dbt__norms_release(&vectorizer->norms);
     dbt__loading_free(vectorizer->loading);
@@ -131,13 +132,19 @@ bool dbt_vectorizer_is_whole(const dbt_vectorizer *vectorizer)
     return !dbt__lexicon_is_spilled(&vectorizer->lexicon);
 }
 
-size_t dbt_vectorizer_bytes(const dbt_vectorizer *vectorizer)
+static size_t held_by_table(const dbt__table *table)
 {
-    const dbt__table *table = &vectorizer->table;
-    size_t n = vectorizer->options.hash_bits != 0 ? 0 : vectorizer->n_features;
     return table->n_places * sizeof *table->entry +
            table->n_idf *
-               (sizeof *table->idf + sizeof *table->share + sizeof *table->document_frequency) +
+               (sizeof *table->idf + sizeof *table->share + sizeof *table->document_frequency);
+}
+
+size_t dbt_vectorizer_bytes(const dbt_vectorizer *vectorizer)
+{
+    size_t n = vectorizer->options.hash_bits != 0 ? 0 : vectorizer->n_features;
+    size_t n_norms = vectorizer->norms.value == NULL ? 0 : (size_t)vectorizer->n_documents;
+    return held_by_table(&vectorizer->table) + held_by_table(&vectorizer->features) +
+           n_norms * sizeof(double) +
            n * (sizeof *vectorizer->term_start + sizeof *vectorizer->document_frequency +
                 sizeof *vectorizer->idf + sizeof *vectorizer->score) +
            (n == 0 ? 0 : vectorizer->term_start[n]);

@@ -269,6 +269,7 @@ struct dbt__rounds {
     int64_t slot_pages;
     size_t memory;           /* bytes that tables of a pass may take */
     const dbt__norms *norms; /* NULL: a row has all the terms of its norm */
+    double *norm;            /* [documents]: where scoring puts them then; NULL: nowhere */
     /* the pass under way */
     dbt__pass *pass;
     size_t head; /* slot with the lowest pages */
@@ -312,15 +313,19 @@ void dbt__counts_release(dbt__counts *counts);
 /* Terms of a part, of which table and array fit into half of the memory. */
 size_t dbt__part_terms(size_t memory);
 
-/* Sums of what the terms of each document add to its norm. */
+/* Norms of documents: in memory; or in a file, as sums of what the terms of each add to it. */
 struct dbt_norms {
     dbt_vectorizer_options options;
-    dbt__spill *spill; /* a dbt__uint128 a document */
+    double *value;     /* [documents], or NULL */
+    dbt__spill *spill; /* a dbt__uint128 a document, or NULL */
     bool begun;        /* a part has been added */
 };
 
 dbt_status dbt__norms_init(dbt__norms *norms, const dbt_vectorizer_options *options,
                            const char *spill_folder, dbt_error *err) DBT_MUST_USE;
+/* In memory, if they take no more than `memory`; else it stays empty. They are the caller's to set.
+ */
+void dbt__norms_init_small(dbt__norms *norms, int64_t n_documents, size_t memory);
 /* One of zeros too. */
 void dbt__norms_release(dbt__norms *norms);
 /* Adds the terms of a table, for all documents. */
@@ -408,8 +413,9 @@ struct dbt_vectorizer {
     int64_t n_terms;
     uint64_t seed;
     dbt__table table;     /* of all terms, or when the lexicon is in a file, of the features */
+    dbt__table features;  /* of the features, where `table` is of all terms and there are norms */
     dbt__lexicon lexicon; /* all terms, where they are in a file; else empty */
-    dbt__norms norms;     /* of the documents it was fitted on, in that case; else empty */
+    dbt__norms norms;     /* of the documents it was fitted on; empty where they were not kept */
     size_t n_features;
     char *term_bytes;
     size_t *term_start; /* [n_features + 1] */

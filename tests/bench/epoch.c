@@ -109,7 +109,7 @@ static void make_batches(contest *c)
             c->label[i] = list_outputs(c, page);
         }
         begin = bench_now();
-        bench_must(dbt_transform(transformer, page, c->batch[i], &err), &err);
+        bench_must(dbt_transform(transformer, page, NULL, c->batch[i], &err), &err);
         vectorizing += bench_now() - begin;
     }
     bench_must(status, &err);

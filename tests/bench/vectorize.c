@@ -39,7 +39,7 @@ static void run_transform(void *context, size_t run, double *value)
     for (size_t i = 0; i < bench_pages(&c->documents); i++) {
         bench_fill_page(&c->documents, i, page);
         double begin = bench_now();
-        bench_must(dbt_transform(transformer, page, batch, &err), &err);
+        bench_must(dbt_transform(transformer, page, NULL, batch, &err), &err);
         seconds += bench_now() - begin;
     }
     value[0] = (double)c->documents.bytes / seconds / 1e6;

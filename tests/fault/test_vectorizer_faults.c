@@ -118,7 +118,7 @@ static dbt_status use(const dbt_vectorizer *vectorizer, const dbt_corpus *corpus
     if (status == DBT_OK) status = dbt_batch_new(&batch, err);
     if (status == DBT_OK) status = dbt_transformer_new(vectorizer, &transformer, err);
     if (status == DBT_OK) status = corpus->read(corpus->context, 0, page, err);
-    if (status == DBT_OK && whole) status = dbt_transform(transformer, page, batch, err);
+    if (status == DBT_OK && whole) status = dbt_transform(transformer, page, NULL, batch, err);
     if (status == DBT_OK && whole)
         mix(digest, batch->value, batch->row_start[batch->n_rows] * sizeof *batch->value);
     if (status == DBT_OK && !whole)

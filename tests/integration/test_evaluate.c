@@ -335,7 +335,7 @@ static dbt_status compare_batch(void *context, const dbt_batch *batch, const dbt
     comparison *c = context;
     if (c->rows == c->fail_at) return dbt__fail(err, DBT_EIO, "enough");
     assert_ok(dbt_cursor_next(c->cursor, c->page, err), *err);
-    assert_ok(dbt_transform(c->transformer, c->page, c->batch, err), *err);
+    assert_ok(dbt_transform(c->transformer, c->page, NULL, c->batch, err), *err);
     assert_int_equal(batch->n_rows, c->batch->n_rows);
     size_t n = batch->row_start[batch->n_rows];
     assert_memory_equal(batch->row_start, c->batch->row_start,

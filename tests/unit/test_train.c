@@ -1000,7 +1000,7 @@ static uint64_t hash_plainly(const world *w, int64_t first, int64_t end)
         if (i % pages == 0) assert_ok(dbt_cursor_reset(cursor, i / pages + 1, &err), err);
         assert_ok(dbt_cursor_next(cursor, page, &err), err);
         if (i < first) continue;
-        assert_ok(dbt_transform(transformer, page, batch, &err), err);
+        assert_ok(dbt_transform(transformer, page, NULL, batch, &err), err);
         hash_batch(hasher, page, batch);
     }
     uint64_t digest = dbt__hasher_digest(hasher);
@@ -1021,7 +1021,8 @@ static uint64_t hash_loaded(const world *w, dbt__row_cache *cache, size_t thread
     dbt__loader *loader;
     const dbt_page *page;
     const dbt_batch *batch;
-    const dbt__feed feed = {cursor, w->vectorizer, cache, BATCH};
+    const dbt__feed feed = {
+        .cursor = cursor, .vectorizer = w->vectorizer, .cache = cache, .batch_size = BATCH};
     assert_non_null(hasher);
     assert_ok(dbt__loader_new(&feed, threads, first, end, &loader, &err), err);
     for (int64_t i = first; i < end; i++) {
@@ -1252,7 +1253,8 @@ static dbt_status scan_world(const world *w, dbt__row_cache *cache, const dbt_ne
     s->hasher = dbt__hasher_new();
     assert_non_null(s->hasher);
     assert_ok(dbt_pool_new(threads, &pool, &fault), fault);
-    const dbt__feed feed = {cursor, w->vectorizer, cache, BATCH};
+    const dbt__feed feed = {
+        .cursor = cursor, .vectorizer = w->vectorizer, .cache = cache, .batch_size = BATCH};
     assert_ok(dbt__scanner_new(&feed, network, &w->survey.labels, pool, &scanner, &fault), fault);
     dbt_status status =
         dbt__scan(scanner, dbt_cursor_pages(cursor), see_page, s, observer, metrics, err);

@@ -89,7 +89,8 @@ static dbt_page *make_page(const made_corpus *corpus)
     return page;
 }
 
-static dbt_batch *transform_all(const dbt_vectorizer *vectorizer, const made_corpus *corpus)
+static dbt_batch *transform_with(const dbt_vectorizer *vectorizer, const made_corpus *corpus,
+                                 const double *norm)
 {
     dbt_error err = {0};
     dbt_transformer *transformer;
@@ -97,10 +98,15 @@ static dbt_batch *transform_all(const dbt_vectorizer *vectorizer, const made_cor
     dbt_page *page = make_page(corpus);
     assert_ok(dbt_transformer_new(vectorizer, &transformer, &err), err);
     assert_ok(dbt_batch_new(&batch, &err), err);
-    assert_ok(dbt_transform(transformer, page, batch, &err), err);
+    assert_ok(dbt_transform(transformer, page, norm, batch, &err), err);
     dbt_transformer_free(transformer);
     dbt_page_free(page);
     return batch;
+}
+
+static dbt_batch *transform_all(const dbt_vectorizer *vectorizer, const made_corpus *corpus)
+{
+    return transform_with(vectorizer, corpus, NULL);
 }
 
 static void assert_same_features(const dbt_vectorizer *a, const dbt_vectorizer *b)
@@ -456,6 +462,68 @@ static void assert_same_packed(const dbt_vectorizer *whole, const dbt_vectorizer
     dbt_norms_free(norms);
 }
 
+/* Rows of a vectorizer that has the norms of its documents are the same with and without them. */
+static void assert_norms_kept(const dbt_vectorizer *vectorizer, made_corpus *corpus)
+{
+    dbt_error err = {0};
+    size_t n = (size_t)corpus->array.n_documents;
+    double *norm = calloc(n, sizeof *norm);
+    assert_true(norm != NULL && dbt_vectorizer_norms(vectorizer) != NULL);
+    assert_ok(dbt_norms_read(dbt_vectorizer_norms(vectorizer), 0, n, norm, &err), err);
+    dbt_batch *found = transform_all(vectorizer, corpus);
+    dbt_batch *given = transform_with(vectorizer, corpus, norm);
+    assert_same_batch(found, given);
+    dbt_batch_free(found);
+    dbt_batch_free(given);
+    dbt_transformer *transformer;
+    dbt_packed_row row;
+    assert_ok(dbt_transformer_new(vectorizer, &transformer, &err), err);
+    for (size_t d = 0; d < n; d++) {
+        unsigned char first[4096];
+        assert_ok(dbt_pack_text(transformer, corpus->text[d], NULL, &row, &err), err);
+        size_t bytes = row.bytes;
+        assert_true(bytes <= sizeof first);
+        memcpy(first, row.data, bytes);
+        assert_ok(dbt_pack_text(transformer, corpus->text[d], &norm[d], &row, &err), err);
+        assert_int_equal(row.bytes, bytes);
+        assert_memory_equal(row.data, first, bytes);
+    }
+    dbt_transformer_free(transformer);
+    free(norm);
+}
+
+static void test_fit__keeps_the_norms_that_scoring_finds(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(600, 60, 900);
+    corpus.text[0] = (dbt_text){"", 0}; /* a norm of nothing */
+    for (int norm = DBT_NORM_NONE; norm <= DBT_NORM_L2; norm++) {
+        for (int sublinear = 0; sublinear <= 1; sublinear++) {
+            dbt_vectorizer_options options = make_options(300);
+            options.norm = (dbt_norm)norm;
+            options.sublinear_tf = sublinear == 1;
+            options.min_df = 1;
+            dbt_vectorizer *vectorizer = fit_on(&corpus, &options, 2, UINT64_MAX, NULL);
+            assert_norms_kept(vectorizer, &corpus);
+            dbt_vectorizer_free(vectorizer);
+        }
+    }
+    /* Where most terms are features, or memory is short, they are not. */
+    dbt_vectorizer_options options = make_options(0);
+    dbt_vectorizer *vectorizer = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    assert_null(dbt_vectorizer_norms(vectorizer));
+    dbt_vectorizer_free(vectorizer);
+    free_corpus(&corpus);
+    corpus = make_corpus(9000, 10, 50);
+    options = make_options(10);
+    options.memory = (size_t)1 << 20;
+    vectorizer = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    assert_true(dbt_vectorizer_is_whole(vectorizer));
+    assert_null(dbt_vectorizer_norms(vectorizer));
+    dbt_vectorizer_free(vectorizer);
+    free_corpus(&corpus);
+}
+
 static dbt_status load_copy(const dbt_vectorizer *from, const dbt_vectorizer_options *options,
                             dbt_vectorizer **copy, dbt_error *err)
 {
@@ -486,7 +554,6 @@ static void test_fit__a_vocabulary_larger_than_memory_has_the_same_bits(void **s
     options.min_df = 1;
     dbt_vectorizer *whole = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
     assert_true(dbt_vectorizer_is_whole(whole));
-    assert_null(dbt_vectorizer_norms(whole));
     options.memory = (size_t)1 << 20;
     options.spill_folder = folder;
     for (size_t threads = 1; threads <= 2; threads++) {
@@ -1200,6 +1267,7 @@ int main(void)
         cmocka_unit_test(test_runs__find_a_collision_between_them),
         cmocka_unit_test(test_runs__that_have_changed_are_an_error),
         cmocka_unit_test(test_fit__a_document_cut_by_runs_counts_once),
+        cmocka_unit_test(test_fit__keeps_the_norms_that_scoring_finds),
         cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
         cmocka_unit_test(test_table__of_a_range_of_hashes_finds_at_once),
         cmocka_unit_test(test_fit__counts_anew_after_a_collision),
