@@ -369,6 +369,7 @@ static void warn_of_test(const fit_values *v)
     const char *name = v->options.validation;
     size_t length = name == NULL ? 0 : strlen(name);
     if (length < 4 || strcmp(name + length - 4, "test") != 0) return;
+    if (length > 4 && strchr("/-_. ", name[length - 5]) == NULL) return; /* latest */
     cli_note("'%s' decides when to stop, so its figures are not those of unseen data", name);
 }
 
@@ -461,9 +462,10 @@ const cli_command cli_fit = {
     .description =
         "Trains the network of Google's text classification guide on a split of DATABASE, in "
         "pages of --batch-size rows that are read and vectorized (n-gram tf-idf) on the fly, and "
-        "validates it after each epoch. The best and the last weights, the vocabulary and the "
-        "history are stored in DATABASE as they come: the table `epoch` can be watched with any "
-        "SQLite client while training runs.\n"
+        "validates it after each epoch. Vocabulary, history and, with each checkpoint, the best "
+        "and the "
+        "last weights are stored in DATABASE: the table `epoch` can be watched with any SQLite "
+        "client while training runs.\n"
         "Ctrl-C ends after the batch and keeps what was learnt. --resume goes on with a run that "
         "was interrupted or killed, from its last checkpoint, and ends with the same bits as one "
         "that never stopped. Options that are not given are then the run's; only --threads, "

@@ -39,8 +39,9 @@ static double samples_words_ratio(const dbt_split_info *split)
 
 static const char *guide_model(const dbt_split_info *split)
 {
-    return samples_words_ratio(split) < guide_ratio ? "n-gram model (dbtrain fit)"
-                                                    : "sequence model (sepCNN)";
+    /* Without words there is no ratio, and nothing for a sequence model either. */
+    return samples_words_ratio(split) >= guide_ratio ? "sequence model (sepCNN)"
+                                                     : "n-gram model (dbtrain fit)";
 }
 
 static size_t fit_bytes(const dbt_split_info *split)

@@ -136,15 +136,27 @@ static dbt_status print_row_json(const line_stream *stream, const float *p, size
     return cli_print_json(row, err);
 }
 
+/* A label is one field of one line: line breaks and tabs in it become spaces. */
+static void print_label(const char *label)
+{
+    while (*label != '\0') {
+        size_t plain = strcspn(label, "\t\n\r");
+        cli_write(label, plain);
+        label += plain;
+        if (*label == '\0') break;
+        cli_write(" ", 1);
+        label++;
+    }
+}
+
 static void print_row(const line_stream *stream, const float *p, size_t k)
 {
     bool numbers = stream->values->probabilities || stream->values->top > 0;
     for (size_t i = 0; i < k; i++) {
         size_t output = stream->order[i];
         if ((double)p[output] < stream->values->threshold) break;
-        const char *label = dbt_model_label(stream->model, output);
         if (i > 0) cli_write("\t", 1);
-        cli_write(label, strlen(label));
+        print_label(dbt_model_label(stream->model, output));
         if (numbers) cli_print("\t%.6g", (double)p[output]);
     }
     cli_write("\n", 1);
@@ -282,6 +294,16 @@ static dbt_status predict_split(const predict_values *v, dbt_store *store, const
     return status;
 }
 
+/* Options of what is printed for a line say nothing of a split. */
+static dbt_status check_split_options(const cli_input *input, dbt_error *err)
+{
+    static const char *const names[] = {"probabilities", "top", "threshold"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (cli_given(input, names[i]))
+            return cli_fail(err, DBT_EUSAGE, "--split and --%s exclude each other", names[i]);
+    return DBT_OK;
+}
+
 static dbt_status run_predict(const cli_input *input, dbt_error *err)
 {
     const predict_values *v = input->values;
@@ -289,9 +311,10 @@ static dbt_status run_predict(const cli_input *input, dbt_error *err)
         return cli_fail(err, DBT_EUSAGE, "give a FILE or --split, not both");
     dbt_store *store = NULL;
     dbt_model *model = NULL;
-    dbt_status status = v->split == NULL
-                            ? cli_store_open(input->argument[0], DBT_STORE_READ, &store, err)
-                            : cli_open_for_use(input->argument[0], &store, err);
+    dbt_status status = v->split == NULL ? DBT_OK : check_split_options(input, err);
+    if (status == DBT_OK)
+        status = v->split == NULL ? cli_store_open(input->argument[0], DBT_STORE_READ, &store, err)
+                                  : cli_open_for_use(input->argument[0], &store, err);
     if (status == DBT_OK) status = cli_open_model(store, &v->model, &model, err);
     if (status == DBT_OK)
         status = v->split == NULL ? predict_lines(input, model, err)

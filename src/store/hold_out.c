@@ -194,21 +194,26 @@ static dbt_status find_part(cut *c, part *found, bool *same, dbt_error *err)
     return status < 0 ? status : DBT_OK;
 }
 
-/* Makes the part without rows, or takes the rows out of the one of that name. */
+/* Makes the part without rows, or takes the rows out of the part of that name. */
 static dbt_status remake_part(cut *c, part *made, dbt_error *err)
 {
     dbt__statement *statement;
-    dbt_status status =
-        dbt__prepare(c->sql,
-                     "INSERT INTO split (name, origin) VALUES (?, ?) ON CONFLICT (name)"
-                     " DO UPDATE SET origin = excluded.origin RETURNING id",
-                     &statement, err);
+    dbt_status status = dbt__prepare(
+        c->sql,
+        "INSERT INTO split (name, origin) VALUES (?, ?) ON CONFLICT (name)"
+        " DO UPDATE SET origin = excluded.origin WHERE origin IS NOT NULL RETURNING id",
+        &statement, err);
     if (status < 0) return status;
     dbt__bind_string(statement, 1, made->name);
     dbt__bind_string(statement, 2, c->origin);
     status = dbt__step(statement, err);
     if (status == DBT_OK) made->split = (dbt_split){dbt__column_int(statement, 0), 0};
     dbt__finalize(statement);
+    if (status == DBT_DONE)
+        return dbt__fail(err, DBT_EUSAGE,
+                         "split '%s' was not cut from '%s', so it is left alone: give the split to "
+                         "validate on, or rename that one",
+                         made->name, c->name);
     if (status < 0) return status;
     status = dbt__prepare(c->sql, "DELETE FROM split_document WHERE split_id = ?", &statement, err);
     if (status < 0) return status;

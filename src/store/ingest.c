@@ -172,7 +172,8 @@ static dbt_status take_record(ingestion *in, const char *name, const dbt__record
         char number[32];
         return dbt__fail(
             err, DBT_EINTERRUPTED,
-            "interrupted after %s documents of '%s'; the same ingest again goes on from there",
+            "interrupted after %s documents of '%s'; the same ingest again goes on from there, "
+            "another one takes them out",
             group_digits(dbt__writer_source(in->writer)->documents, number), name);
     }
     dbt_status status = dbt__writer_add(in->writer, record, err);

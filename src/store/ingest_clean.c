@@ -128,14 +128,19 @@ static dbt_status finish_source(dbt__sql *sql, const range *r, bool is_last, dbt
 {
     dbt_status status = make_all_dense(sql, err);
     if (status == DBT_OK)
-        status =
-            dbt__sql_exec(sql,
-                          "DELETE FROM evaluation WHERE split_id IN (SELECT id FROM temp.touched)"
-                          " AND split_id IN (SELECT id FROM split WHERE documents = 0);"
-                          "DELETE FROM split WHERE documents = 0"
-                          " AND id IN (SELECT id FROM temp.touched);"
-                          "DELETE FROM temp.touched",
-                          err);
+        status = dbt__sql_exec(
+            sql,
+            "DELETE FROM evaluation WHERE split_id IN (SELECT id FROM temp.touched)"
+            " AND split_id IN (SELECT id FROM split WHERE documents = 0);"
+            "DELETE FROM row_block WHERE row_cache_id IN (SELECT c.id FROM row_cache c"
+            " JOIN split s ON s.id = c.split_id WHERE s.documents = 0"
+            " AND s.id IN (SELECT id FROM temp.touched));"
+            "DELETE FROM row_cache WHERE split_id IN (SELECT id FROM split"
+            " WHERE documents = 0 AND id IN (SELECT id FROM temp.touched));"
+            "DELETE FROM split WHERE documents = 0"
+            " AND id IN (SELECT id FROM temp.touched);"
+            "DELETE FROM temp.touched",
+            err);
     /* One scan of all documents: only when all sources are done. */
     if (status == DBT_OK && is_last)
         status = dbt__sql_exec(sql,

@@ -220,6 +220,9 @@ static dbt_status check_file(dbt_store *store, dbt_store_mode mode, dbt_error *e
     if (status == DBT_OK && is_blank(&facts))
         status =
             dbt__sql_exec(store->sql, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL", err);
+    /* One that was copied (VACUUM INTO) may have lost it. */
+    else if (status == DBT_OK && mode != DBT_STORE_READ)
+        status = dbt__sql_exec(store->sql, "PRAGMA journal_mode = WAL", err);
     while (status == DBT_OK && facts.version < LATEST_VERSION)
         status = migrate_once(store->sql, store->path, &facts.version, err);
     return status;

@@ -154,11 +154,37 @@ static void fill_averages(dbt_report *report)
     }
 }
 
-/* Was any document of the split trained on? After a fit that held a part out, the run's training
- * split is another than the one it was cut from, which shares its documents. */
-static dbt_status find_shared(evaluation *e, bool *shared, dbt_error *err)
+/* The split whose documents the run may have seen: its training split, or, when a later fit has cut
+ * that anew with another share or seed (*recut), the one that both were cut from. */
+static dbt_status find_seen(const evaluation *e, int64_t *split_id, bool *recut, dbt_error *err)
 {
-    *shared = e->split_id == e->model->train_split_id;
+    dbt__statement *select = NULL;
+    *split_id = e->model->train_split_id;
+    *recut = false;
+    dbt_status status = dbt__prepare(
+        e->sql,
+        "SELECT parent.id FROM run JOIN split ON split.id = run.train_split_id"
+        " JOIN split parent ON parent.name = split.origin ->> 'parent' WHERE run.id = ?"
+        " AND run.settings ->> 'validation' IS NULL AND (split.origin ->> 'seed' <> run.seed OR"
+        " round(split.origin ->> 'fraction', 12) <>"
+        " round(run.settings ->> 'validation_split', 12))",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, e->model->run_id);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) {
+        *split_id = dbt__column_int(select, 0);
+        *recut = true;
+    }
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
+/* May any document of the split have been trained on? After a fit that held a part out, the run's
+ * training split is another than the one it was cut from, which shares its documents. */
+static dbt_status find_shared(evaluation *e, int64_t seen_id, bool *shared, dbt_error *err)
+{
+    *shared = e->split_id == seen_id;
     if (*shared) return DBT_OK;
     dbt__statement *select = NULL;
     dbt_status status =
@@ -168,7 +194,7 @@ static dbt_status find_shared(evaluation *e, bool *shared, dbt_error *err)
                      &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, e->split_id);
-    dbt__bind_int(select, 2, e->model->train_split_id);
+    dbt__bind_int(select, 2, seen_id);
     status = dbt__step(select, err);
     if (status == DBT_OK) *shared = dbt__column_int(select, 0) != 0;
     dbt__finalize(select);
@@ -182,8 +208,11 @@ static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_err
     report->documents = (int64_t)metrics->n_rows;
     report->loss = metrics->loss / (double)metrics->n_rows + dbt_network_penalty(e->model->network);
     report->acc = metrics->correct / (double)metrics->n_rows;
-    report->is_validation = e->split_id == e->model->validation_split_id;
-    dbt_status status = find_shared(e, &report->is_train, err);
+    int64_t seen_id;
+    bool recut;
+    dbt_status status = find_seen(e, &seen_id, &recut, err);
+    report->is_validation = !recut && e->split_id == e->model->validation_split_id;
+    if (status == DBT_OK) status = find_shared(e, seen_id, &report->is_train, err);
     if (status == DBT_OK) status = complete_confusion(e, err);
     if (status < 0) return status;
     fill_rows(e);

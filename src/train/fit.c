@@ -242,6 +242,13 @@ static dbt_status create_run(dbt__fit *fit, dbt_error *err)
     return status;
 }
 
+/* What is refused in any case is so before documents are held out: two labels are the least. */
+static dbt_status check_memory(const dbt__fit *fit, dbt_error *err)
+{
+    dbt_fit_options options = fit->options;
+    return dbt__budget_vectorizer(&options, 2, err);
+}
+
 static dbt_status prepare(dbt__fit *fit, dbt_error *err)
 {
     bool resumed = fit->options.resume != 0;
@@ -249,6 +256,7 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     fit->progress = (dbt__progress){.seed = fit->options.seed, .epoch = 1};
     /* Told now rather than by dbt__run_create, after minutes of counting. */
     dbt_status status = resumed ? DBT_OK : dbt__run_check_name(fit->sql, fit->options.name, err);
+    if (status == DBT_OK && !resumed) status = check_memory(fit, err);
     if (status == DBT_OK) status = find_folder(fit, err);
     if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
     if (status == DBT_OK) status = dbt__fit_data(fit, err);
@@ -293,6 +301,19 @@ static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const dbt_error *
     return status;
 }
 
+/* The best epoch whose weights are in the file: 0 when that cannot be asked. */
+static int64_t stored_best_epoch(const dbt__fit *fit)
+{
+    dbt__statement *select = NULL;
+    int64_t epoch = 0;
+    if (dbt__prepare(fit->sql, "SELECT best_epoch FROM run WHERE id = ?", &select, NULL) < 0)
+        return 0;
+    dbt__bind_int(select, 1, fit->result->run_id);
+    if (dbt__step(select, NULL) == DBT_OK) epoch = dbt__column_int(select, 0);
+    dbt__finalize(select);
+    return epoch;
+}
+
 /* Epochs, and how they ended. */
 static dbt_status train_run(dbt__fit *fit, dbt_error *err)
 {
@@ -309,6 +330,7 @@ static dbt_status train_run(dbt__fit *fit, dbt_error *err)
     dbt_error ignored = {0};
     fit->best_is_stored = true;
     (void)close_run(fit, status, err, &ignored);
+    fit->result->best_epoch = stored_best_epoch(fit);
     return status;
 }
 

@@ -6,10 +6,10 @@
  * compared with what was stored (options that were given, fingerprints of the documents, processor
  * and libraries). So a resume either goes on exactly, or says why it cannot.
  *
- * The history may be ahead of the checkpoint: an epoch's row and the best weights are stored at
- * every epoch's end, checkpoints less often. Those epochs are computed again, and come out the
- * same, except where the processor or a library is another one: then they are taken back first, so
- * that no weights of the one computation are mixed with figures of the other.
+ * The history may be ahead of the checkpoint: an epoch's row is stored at every epoch's end,
+ * checkpoints, and with them the best weights, less often. Those epochs are computed again, and
+ * come out the same, except where the processor or a library is another one: then they are taken
+ * back first, so that no weights of the one computation are mixed with figures of the other.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -98,6 +98,29 @@ static void test_evaluate__the_validation_split_gives_the_figures_of_the_best_ep
     close_store(store);
 }
 
+/* Of a run whose held-out documents were cut anew since, documents of both parts were seen. */
+static void test_evaluate__parts_that_were_cut_anew_count_as_trained_on(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("recut.db", NULL);
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    dbt_report report = evaluate(store, model, "train/validation", 1);
+    assert_true(report.is_validation && !report.is_train);
+    dbt_report_release(&report);
+    dbt_fit_options options = quick_options(2);
+    options.validation = NULL;
+    options.validation_split = 0.3;
+    (void)fit(store, &options);
+    report = evaluate(store, model, "train/validation", 1);
+    assert_true(!report.is_validation && report.is_train);
+    dbt_report_release(&report);
+    report = evaluate(store, model, "test", 1);
+    assert_true(!report.is_validation && !report.is_train);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
 static void test_evaluate__again_replaces_what_was_stored(void **state)
 {
     (void)state;
@@ -518,6 +541,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_evaluate__report_and_views_agree),
         cmocka_unit_test(test_evaluate__the_validation_split_gives_the_figures_of_the_best_epoch),
+        cmocka_unit_test(test_evaluate__parts_that_were_cut_anew_count_as_trained_on),
         cmocka_unit_test(test_evaluate__again_replaces_what_was_stored),
         cmocka_unit_test(test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at_all),
         cmocka_unit_test(test_evaluate__that_fails_leaves_what_was_there),

@@ -746,10 +746,21 @@ static void test_interrupted__is_taken_out_when_another_comes_first(void **state
     assert_ok(ingest(write_text("train.csv", "a,1\n")), err);
     options.stop = stop_when_due;
     records_left = 2;
-    assert_int_equal(ingest(write_text("b.csv", "c,2\nc,3\nc,4\n")), DBT_EINTERRUPTED);
+    assert_int_equal(ingest(write_text("b-test.csv", "c,2\nc,3\nc,4\n")), DBT_EINTERRUPTED);
     assert_non_null(strstr(err.message, "interrupted after 2 documents"));
     assert_int_equal(count("SELECT count(*) FROM document"), 3);
     assert_int_equal(count("SELECT count(*) FROM source WHERE status = 'loading'"), 1);
+    /* what was made of its split meanwhile goes with it */
+    dbt_error problem = {0};
+    assert_ok(dbt__sql_exec(dbt__store_sql(store),
+                            "INSERT INTO vectorizer (id, settings, fingerprint, documents, terms,"
+                            " digest) VALUES (1, '{}', '', 1, 1, '');"
+                            "INSERT INTO row_cache (id, vectorizer_id, split_id, documents,"
+                            " fingerprint, status) SELECT id, 1, id, 1, '', 'filled' FROM split;"
+                            "INSERT INTO row_block SELECT id, 0, x'00', '' FROM row_cache",
+                            &problem),
+              problem);
+    assert_int_equal(count("SELECT count(*) FROM row_block"), 2);
     check_invariants();
     assert_ok(ingest(at("train.csv")), err); /* which is there, so that nothing is written */
     assert_int_equal(count("SELECT count(*) FROM document"), 3);
@@ -757,6 +768,7 @@ static void test_interrupted__is_taken_out_when_another_comes_first(void **state
     assert_non_null(strstr(said, "the rows of 1 unfinished source were taken out\n"));
     assert_string_equal(rows(CORPUS), "train|a|1 train|a|5");
     assert_string_equal(rows("SELECT name FROM label"), "a");
+    assert_int_equal(count("SELECT count(*) FROM row_block"), 1);
     check_invariants();
 }
 

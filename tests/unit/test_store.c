@@ -470,6 +470,42 @@ static void test_hold_out__is_reused_until_something_changes(void **state)
     close_store(store);
 }
 
+static void test_hold_out__a_split_of_another_origin_is_left_alone(void **state)
+{
+    (void)state;
+    dbt_store *store = make_corpus("own.db", 500);
+    run(store, "INSERT INTO split (name, documents) VALUES ('all/validation', 2);"
+               "INSERT INTO split_document VALUES (2, 0, 7), (2, 1, 8)");
+    dbt_split train, validation;
+    dbt_error err = {0};
+    bool reused;
+    assert_int_equal(dbt_store_hold_out(store, "all", 0.2, 1, &train, &validation, &reused, &err),
+                     DBT_EUSAGE);
+    assert_string_equal(err.message, "split 'all/validation' was not cut from 'all', so it is left "
+                                     "alone: give the split to validate on, or rename that one");
+    assert_int_equal(ask(store, "SELECT count(*) FROM split"), 2);
+    assert_int_equal(ask(store, "SELECT count(*) FROM split_document WHERE split_id = 2"), 2);
+    close_store(store);
+}
+
+static void test_store__a_file_that_is_written_is_in_wal_mode(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    close_store(make_corpus("copied.db", 10));
+    dbt__sql *sql;
+    assert_ok(dbt__sql_open(path_of("copied.db"), DBT__SQL_WRITE, &sql, &err), err);
+    assert_ok(dbt__sql_exec(sql, "PRAGMA journal_mode = DELETE", &err), err);
+    dbt__sql_close(sql);
+    dbt_store *store;
+    assert_ok(dbt_store_open(path_of("copied.db"), DBT_STORE_READ, &store, &err), err);
+    assert_int_equal(ask(store, "SELECT journal_mode = 'delete' FROM pragma_journal_mode"), 1);
+    close_store(store);
+    assert_ok(dbt_store_open(path_of("copied.db"), DBT_STORE_WRITE, &store, &err), err);
+    assert_int_equal(ask(store, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
+    close_store(store);
+}
+
 static void test_hold_out__documents_that_are_added_move_no_other(void **state)
 {
     (void)state;
@@ -732,6 +768,8 @@ int main(void)
         cmocka_unit_test(test_hold_out__parts_are_whole_and_ordered),
         cmocka_unit_test(test_hold_out__copies_never_straddle_and_labels_start_in_training),
         cmocka_unit_test(test_hold_out__is_reused_until_something_changes),
+        cmocka_unit_test(test_hold_out__a_split_of_another_origin_is_left_alone),
+        cmocka_unit_test(test_store__a_file_that_is_written_is_in_wal_mode),
         cmocka_unit_test(test_hold_out__documents_that_are_added_move_no_other),
         cmocka_unit_test(test_hold_out__refuses_what_cannot_be_cut),
         cmocka_unit_test(test_views__show_the_corpus),
