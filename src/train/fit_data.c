@@ -65,6 +65,31 @@ static dbt_status check_splits(const dbt__fit *fit, dbt_error *err)
     return DBT_OK;
 }
 
+/* Says how many documents the two splits share. Parts that were held out share none. */
+static dbt_status tell_shared(const dbt__fit *fit, dbt_error *err)
+{
+    if (fit->options.validation == NULL || fit->train_split.id == fit->validation_split.id)
+        return DBT_OK;
+    dbt__statement *select = NULL;
+    dbt_status status =
+        dbt__prepare(fit->sql,
+                     "SELECT count(*) FROM split_document a JOIN split_document b"
+                     " ON b.document_id = a.document_id AND b.split_id = ?2 WHERE a.split_id = ?1",
+                     &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, fit->validation_split.id);
+    dbt__bind_int(select, 2, fit->train_split.id);
+    status = dbt__step(select, err);
+    int64_t shared = status == DBT_OK ? dbt__column_int(select, 0) : 0;
+    dbt__finalize(select);
+    if (shared > 0)
+        dbt__fit_note(fit,
+                      "%lld of the documents of '%s' are in '%s' too: val_loss says little about "
+                      "new ones",
+                      (long long)shared, fit->validation, fit->train);
+    return status < 0 ? status : DBT_OK;
+}
+
 static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
 {
     dbt_status status =
@@ -114,6 +139,7 @@ dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err)
     bool resumed = fit->options.resume != 0;
     dbt_status status = resumed ? dbt__resume_splits(fit, err) : resolve_splits(fit, err);
     if (status == DBT_OK) status = check_splits(fit, err);
+    if (status == DBT_OK) status = tell_shared(fit, err);
     if (status == DBT_OK) status = survey_splits(fit, err);
     if (status == DBT_OK && resumed) status = dbt__resume_check_data(fit, err);
     if (status == DBT_OK) status = check_survey(fit, err);
