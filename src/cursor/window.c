@@ -180,8 +180,7 @@ static const char *row_at(const dbt__window *window, size_t place)
 
 /* Rows lie far apart: a row is asked of the memory a little before it is copied. In line by force:
  * GCC 12 takes a call of a function that does nothing but this for one without effect. */
-static inline __attribute__((always_inline)) void prefetch_row(const dbt__window *window,
-                                                               size_t place)
+static DBT__ALWAYS_INLINE void prefetch_row(const dbt__window *window, size_t place)
 {
     if (place >= window->plan.n_rows) return;
     const char *row = row_at(window, place);

@@ -334,6 +334,26 @@ dbt_status dbt_store_find_split(dbt_store *store, const char *name, dbt_split *s
     return status == DBT_DONE ? fail_no_split(store, name, err) : status;
 }
 
+dbt_status dbt__split_shared(dbt__sql *sql, int64_t a, int64_t b, int64_t *documents,
+                             dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    *documents = 0;
+    dbt_status status =
+        dbt__prepare(sql,
+                     "SELECT count(*) FROM split_document AS one JOIN split_document AS other"
+                     " ON other.document_id = one.document_id AND other.split_id = ?2"
+                     " WHERE one.split_id = ?1",
+                     &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, a);
+    dbt__bind_int(select, 2, b);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) *documents = dbt__column_int(select, 0);
+    dbt__finalize(select);
+    return status;
+}
+
 dbt_status dbt__split_lacks(const char *split, int64_t position, dbt_error *err)
 {
     return dbt__fail(

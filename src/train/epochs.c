@@ -230,7 +230,8 @@ static dbt_status run_epoch(dbt__fit *fit, dbt_error *err)
     end_epoch(progress, &epoch);
     status = store_epoch(fit, &epoch, err);
     if (status < 0) {
-        fit->best_is_stored = true; /* its epoch is not in the file: nor shall these be */
+        /* Its epoch is not in the file: nor shall its weights be. */
+        if (epoch.best) fit->best_is_stored = true;
         return status;
     }
     look_at_log(fit);

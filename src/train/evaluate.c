@@ -182,22 +182,13 @@ static dbt_status find_seen(const evaluation *e, int64_t *split_id, bool *recut,
 
 /* May any document of the split have been trained on? After a fit that held a part out, the run's
  * training split is another than the one it was cut from, which shares its documents. */
-static dbt_status find_shared(evaluation *e, int64_t seen_id, bool *shared, dbt_error *err)
+static dbt_status find_shared(const evaluation *e, int64_t seen_id, bool *shared, dbt_error *err)
 {
+    int64_t documents = 0;
     *shared = e->split_id == seen_id;
     if (*shared) return DBT_OK;
-    dbt__statement *select = NULL;
-    dbt_status status =
-        dbt__prepare(e->sql,
-                     "SELECT EXISTS (SELECT 1 FROM split_document a JOIN split_document b"
-                     " ON b.document_id = a.document_id AND b.split_id = ?2 WHERE a.split_id = ?1)",
-                     &select, err);
-    if (status < 0) return status;
-    dbt__bind_int(select, 1, e->split_id);
-    dbt__bind_int(select, 2, seen_id);
-    status = dbt__step(select, err);
-    if (status == DBT_OK) *shared = dbt__column_int(select, 0) != 0;
-    dbt__finalize(select);
+    dbt_status status = dbt__split_shared(e->sql, e->split_id, seen_id, &documents, err);
+    *shared = documents > 0;
     return status;
 }
 

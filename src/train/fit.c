@@ -195,11 +195,12 @@ static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
     int64_t end;
     if (__builtin_mul_overflow(fit->steps, fit->options.epochs, &end)) end = INT64_MAX;
     const size_t batch_size = (size_t)fit->options.batch_size;
-    const dbt__feed train = {.cursor = fit->train_cursor,
-                             .vectorizer = fit->vectorizer,
-                             .cache = fit->train_rows,
-                             .norms = dbt_vectorizer_norms(fit->vectorizer),
-                             .batch_size = batch_size};
+    const dbt__feed train = {
+        .cursor = fit->train_cursor,
+        .vectorizer = fit->vectorizer,
+        .cache = fit->train_rows,
+        .norms = fit->train_rows == NULL ? dbt_vectorizer_norms(fit->vectorizer) : NULL,
+        .batch_size = batch_size};
     const dbt__feed validation = {.cursor = fit->validation_cursor,
                                   .vectorizer = fit->vectorizer,
                                   .cache = fit->validation_rows,
@@ -321,16 +322,17 @@ static dbt_status train_run(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = dbt__fit_epochs(fit, err);
     dbt_error late = {0};
     dbt_status closed = close_run(fit, status, err, &late);
-    if (closed == DBT_OK) return status;
-    /* The weights could not be stored: the status alone. */
-    if (status == DBT_OK || status == DBT_EINTERRUPTED) {
-        *err = late;
-        status = closed;
+    if (closed < 0) {
+        /* The weights could not be stored: the status alone. */
+        if (status == DBT_OK || status == DBT_EINTERRUPTED) {
+            *err = late;
+            status = closed;
+        }
+        dbt_error ignored = {0};
+        fit->best_is_stored = true;
+        (void)close_run(fit, status, err, &ignored);
     }
-    dbt_error ignored = {0};
-    fit->best_is_stored = true;
-    (void)close_run(fit, status, err, &ignored);
-    fit->result->best_epoch = stored_best_epoch(fit);
+    if (status < 0) fit->result->best_epoch = stored_best_epoch(fit);
     return status;
 }
 

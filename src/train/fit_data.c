@@ -7,6 +7,7 @@
 
 #include "class_weight.h"
 #include "fit_internal.h"
+#include "store_internal.h"
 
 static dbt_status copy_name(char **copy, const char *name, const char *suffix, dbt_error *err)
 {
@@ -70,24 +71,15 @@ static dbt_status tell_shared(const dbt__fit *fit, dbt_error *err)
 {
     if (fit->options.validation == NULL || fit->train_split.id == fit->validation_split.id)
         return DBT_OK;
-    dbt__statement *select = NULL;
+    int64_t shared;
     dbt_status status =
-        dbt__prepare(fit->sql,
-                     "SELECT count(*) FROM split_document a JOIN split_document b"
-                     " ON b.document_id = a.document_id AND b.split_id = ?2 WHERE a.split_id = ?1",
-                     &select, err);
-    if (status < 0) return status;
-    dbt__bind_int(select, 1, fit->validation_split.id);
-    dbt__bind_int(select, 2, fit->train_split.id);
-    status = dbt__step(select, err);
-    int64_t shared = status == DBT_OK ? dbt__column_int(select, 0) : 0;
-    dbt__finalize(select);
+        dbt__split_shared(fit->sql, fit->validation_split.id, fit->train_split.id, &shared, err);
     if (shared > 0)
         dbt__fit_note(fit,
                       "%lld of the documents of '%s' are in '%s' too: val_loss says little about "
                       "new ones",
                       (long long)shared, fit->validation, fit->train);
-    return status < 0 ? status : DBT_OK;
+    return status;
 }
 
 static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)

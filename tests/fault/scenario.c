@@ -138,7 +138,9 @@ static dbt_status run_fit(dbt_store *store, scenario_outcome *outcome)
     options.vectorizer.ngram_max = 1;
     options.vectorizer.top_k = 20;
     options.network.units = 4;
-    return dbt_fit(store, &options, &observer, &result, &outcome->err);
+    dbt_status status = dbt_fit(store, &options, &observer, &result, &outcome->err);
+    outcome->best_epoch = result.best_epoch;
+    return status;
 }
 
 static dbt_status run_evaluate(dbt_store *store, scenario_outcome *outcome)
@@ -340,6 +342,11 @@ static const char *check_run(sqlite3 *handle, const scenario_outcome *outcome)
     if (epochs < outcome->epochs)
         return complain("%lld epochs, but %lld were acknowledged", (long long)epochs,
                         (long long)outcome->epochs);
+    if (outcome->best_epoch != 0 &&
+        ask_number(handle, "SELECT best_epoch FROM run WHERE id = (SELECT max(id) FROM run)") !=
+            outcome->best_epoch)
+        return complain("the weights of epoch %lld are said to be kept",
+                        (long long)outcome->best_epoch);
     return best == 0 ? NULL
                      : complain("%lld runs have no weights of their best epoch", (long long)best);
 }

@@ -53,7 +53,8 @@ typedef struct scenario_outcome {
     dbt_error err;
     int64_t documents; /* that were acknowledged */
     int64_t epochs;
-    double answer; /* of the scenarios that only read */
+    int64_t best_epoch; /* whose weights are said to be kept */
+    double answer;      /* of the scenarios that only read */
 } scenario_outcome;
 
 const char *scenario_name(scenario_kind kind);

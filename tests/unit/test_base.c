@@ -306,6 +306,11 @@ static void test_pool__refuses_absurd_sizes(void **state)
     dbt_pool *pool;
     assert_int_equal(dbt_pool_new(0, &pool, &err), DBT_EUSAGE);
     assert_null(pool);
+    err = (dbt_error){0};
+    assert_int_equal(dbt_pool_new(2, &pool, &err), DBT_OK);
+    assert_int_equal(dbt_pool_for(pool, (size_t)UINT32_MAX + 1, count_task, NULL, &err),
+                     DBT_EUSAGE);
+    dbt_pool_free(pool);
 }
 
 static void test_batch__keeps_what_is_there_when_it_grows(void **state)
