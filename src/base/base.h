@@ -19,6 +19,16 @@
  * judgement may leave them variables. */
 #define DBT__ALWAYS_INLINE inline __attribute__((always_inline))
 
+/* Tells the processor that this thread waits for another one's store. */
+static inline void dbt__pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* --- errors --- */
 
 /* Records (status, message) in err unless it holds an earlier error, and returns status. */

@@ -1,20 +1,14 @@
 /*
- * forward.c: from a batch to logits, and to probabilities and metrics.
+ * forward.c: the layers above the first; from a batch to probabilities and metrics.
  *
- * The first layer is a sum of weight rows for each row of the batch; it is cut into tasks of some
- * rows and some columns, the columns slower, so that the columns of the weights that a task reads
- * are still in the cache for the next. The other layers are dense products, cut into blocks of
- * columns. relu and dropout are applied by the task that made the block.
- *
- * A training step and dbt_network_predict run the same code, the latter without dropout and pool.
+ * Dense layers are products, cut into blocks of columns; relu and dropout are applied by the task
+ * that made the block. A training step has its own way through the first layer (first_layer.c);
+ * dbt_network_predict, which many threads call at once, sums a row's features from first to last.
  */
-#include <string.h>
-
 #include "network_internal.h"
 
-/* A task of the first layer: its rows and columns. Bits do not depend on these. */
-#define TASK_ROWS 16
-#define TASK_COLUMNS 128
+/* Columns of the first layer that are summed at once. Bits do not depend on it. */
+#define SUM_COLUMNS 128
 
 struct dbt_workspace {
     const dbt_network *network;
@@ -26,43 +20,19 @@ struct dbt_workspace {
 
 typedef struct forward_pass {
     const dbt_network *network;
-    const dbt__rows *rows;
+    size_t n_rows;
     const dbt__mask *mask;
     size_t layer;
-    const float *input; /* output of the layer below; NULL for layer 0 */
+    const float *input; /* output of the layer below */
     float *output;
 } forward_pass;
 
-/* relu and dropout of one row's columns first .. first + n - 1, unless they are logits. */
-static void activate(const forward_pass *pass, size_t row, size_t first, size_t n, float *x)
+void dbt__activate(const dbt_network *network, const dbt__mask *mask, size_t layer, size_t row,
+                   size_t first, size_t n, float *x)
 {
-    if (pass->layer + 1 == pass->network->options.layers) return;
-    uint64_t key = pass->mask == NULL ? 0 : dbt__mask_key(pass->mask, row, pass->layer + 1);
-    pass->network->kernels->relu(n, pass->mask == NULL ? NULL : &pass->mask->dropout, key, first,
-                                 x);
-}
-
-/* Y[rows, columns] = X[rows, :] W[:, columns] + b[columns] */
-static dbt_status run_sparse_task(void *context, size_t task, size_t worker, dbt_error *err)
-{
-    (void)worker, (void)err;
-    const forward_pass *pass = context;
-    const dbt__rows *rows = pass->rows;
-    const dbt__layer *layer = &pass->network->layer[0];
-    size_t row_tasks = dbt__divide_up(rows->n_rows, TASK_ROWS);
-    size_t column = task / row_tasks * TASK_COLUMNS;
-    size_t n = dbt__smaller(TASK_COLUMNS, layer->outputs - column);
-    size_t begin = task % row_tasks * TASK_ROWS,
-           end = dbt__smaller(begin + TASK_ROWS, rows->n_rows);
-    for (size_t r = begin; r < end; r++) {
-        size_t entry = rows->row_start[r];
-        float *y = pass->output + r * layer->outputs + column;
-        pass->network->kernels->gather(n, layer->bias + column, rows->row_start[r + 1] - entry,
-                                       rows->column + entry, rows->value + entry,
-                                       layer->weight + column, layer->outputs, y);
-        activate(pass, r, column, n, y);
-    }
-    return DBT_OK;
+    if (layer + 1 == network->options.layers) return;
+    uint64_t key = mask == NULL ? 0 : dbt__mask_key(mask, row, layer + 1);
+    network->kernels->relu(n, mask == NULL ? NULL : &mask->dropout, key, first, x);
 }
 
 /* Y[:, columns] = X W[:, columns] + b[columns] */
@@ -72,16 +42,15 @@ static dbt_status run_dense_task(void *context, size_t task, size_t worker, dbt_
     const forward_pass *pass = context;
     const dbt__layer *layer = &pass->network->layer[pass->layer];
     size_t column = task * DBT__BLOCK, n = dbt__smaller(DBT__BLOCK, layer->outputs - column);
-    size_t n_rows = pass->rows->n_rows;
     float *y = pass->output + column;
-    for (size_t r = 0; r < n_rows; r++)
+    for (size_t r = 0; r < pass->n_rows; r++)
         memcpy(y + r * layer->outputs, layer->bias + column, n * sizeof *y);
     dbt_status status =
-        dbt__gemm(DBT__AS_IS, DBT__AS_IS, n_rows, n, layer->inputs, 1, pass->input, layer->inputs,
-                  layer->weight + column, layer->outputs, 1, y, layer->outputs, err);
+        dbt__gemm(DBT__AS_IS, DBT__AS_IS, pass->n_rows, n, layer->inputs, 1, pass->input,
+                  layer->inputs, layer->weight + column, layer->outputs, 1, y, layer->outputs, err);
     if (status < 0) return status;
-    for (size_t r = 0; r < n_rows; r++)
-        activate(pass, r, column, n, y + r * layer->outputs);
+    for (size_t r = 0; r < pass->n_rows; r++)
+        dbt__activate(pass->network, pass->mask, pass->layer, r, column, n, y + r * layer->outputs);
     return DBT_OK;
 }
 
@@ -104,8 +73,8 @@ void dbt__activations_release(dbt__activations *activations)
     *activations = (dbt__activations){0};
 }
 
-static dbt_status reserve_activations(const dbt_network *network, size_t n_rows,
-                                      dbt__activations *activations, dbt_error *err)
+dbt_status dbt__activations_reserve(const dbt_network *network, size_t n_rows,
+                                    dbt__activations *activations, dbt_error *err)
 {
     for (size_t i = 0; i < activations->n_layers; i++) {
         size_t needed;
@@ -119,26 +88,17 @@ static dbt_status reserve_activations(const dbt_network *network, size_t n_rows,
     return DBT_OK;
 }
 
-dbt_status dbt__forward(const dbt_network *network, dbt_pool *pool, const dbt__rows *rows,
-                        const dbt__mask *mask, dbt__activations *activations, dbt_error *err)
+dbt_status dbt__forward_dense(const dbt_network *network, dbt_pool *pool, size_t n_rows,
+                              const dbt__mask *mask, dbt__activations *activations, dbt_error *err)
 {
-    dbt_status status = reserve_activations(network, rows->n_rows, activations, err);
-    if (status < 0 || rows->n_rows == 0) return status;
-
-    forward_pass pass = {.network = network, .rows = rows, .mask = mask};
-    pass.output = activations->output[0];
-    size_t outputs = network->layer[0].outputs;
-    size_t n_tasks =
-        dbt__divide_up(rows->n_rows, TASK_ROWS) * dbt__divide_up(outputs, TASK_COLUMNS);
-    double n_entries = (double)(rows->row_start[rows->n_rows] - rows->row_start[0]);
-    status = dbt__run_phase(pool == NULL ? NULL : dbt__row_pool(network),
-                            n_entries * (double)outputs, n_tasks, run_sparse_task, &pass, err);
+    dbt_status status = DBT_OK;
+    forward_pass pass = {.network = network, .n_rows = n_rows, .mask = mask};
     for (size_t i = 1; i < network->options.layers && status == DBT_OK; i++) {
         const dbt__layer *layer = &network->layer[i];
         pass.layer = i;
         pass.input = activations->output[i - 1];
         pass.output = activations->output[i];
-        double work = (double)rows->n_rows * (double)layer->inputs * (double)layer->outputs;
+        double work = (double)n_rows * (double)layer->inputs * (double)layer->outputs;
         status =
             dbt__run_phase(pool, work / DBT__DENSE_SPEED,
                            dbt__divide_up(layer->outputs, DBT__BLOCK), run_dense_task, &pass, err);
@@ -169,6 +129,24 @@ void dbt_workspace_free(dbt_workspace *workspace)
     dbt__free(workspace);
 }
 
+/* Y = X W + b, then relu; a block of columns of all rows, then the next, so that the weights of one
+ * are still in the cache for the next row. */
+static void sum_features(const dbt_network *network, const dbt_batch *batch, float *output)
+{
+    const dbt__layer *layer = &network->layer[0];
+    for (size_t column = 0; column < layer->outputs; column += SUM_COLUMNS) {
+        size_t n = dbt__smaller(SUM_COLUMNS, layer->outputs - column);
+        for (size_t r = 0; r < batch->n_rows; r++) {
+            size_t entry = batch->row_start[r];
+            float *y = output + r * layer->outputs + column;
+            network->kernels->gather(n, layer->bias + column, batch->row_start[r + 1] - entry,
+                                     batch->column + entry, batch->value + entry,
+                                     layer->weight + column, layer->outputs, y);
+            dbt__activate(network, NULL, 0, r, column, n, y);
+        }
+    }
+}
+
 dbt_status dbt_network_predict(const dbt_network *network, dbt_workspace *workspace,
                                const dbt_batch *batch, const float **probability, dbt_error *err)
 {
@@ -185,8 +163,10 @@ dbt_status dbt_network_predict(const dbt_network *network, dbt_workspace *worksp
                           needed, sizeof(float), "probabilities", err);
     if (status < 0) return status;
 
-    dbt__rows rows = {batch->n_rows, batch->row_start, batch->column, batch->value};
-    status = dbt__forward(network, NULL, &rows, NULL, &workspace->activations, err);
+    status = dbt__activations_reserve(network, batch->n_rows, &workspace->activations, err);
+    if (status < 0) return status;
+    sum_features(network, batch, workspace->activations.output[0]);
+    status = dbt__forward_dense(network, NULL, batch->n_rows, NULL, &workspace->activations, err);
     if (status < 0) return status;
     dbt__probabilities(batch->n_rows, n_classes,
                        workspace->activations.output[network->options.layers - 1],

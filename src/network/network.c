@@ -1,5 +1,5 @@
 /*
- * network.c: the network as an object: its memory, its parameters, and the catching up of rows.
+ * network.c: the network as an object: its memory and its parameters.
  *
  * Memory that depends on the options alone is allocated here, once; what depends on the batch grows
  * with the largest batch seen. A step that is repeated allocates nothing.
@@ -13,13 +13,6 @@
 /* Multiply-adds that take some 40 microseconds; waking a pool of two, and waiting for it, takes 9.
  */
 #define WORTH_WAKING 200e3
-/* Columns of layer 0 from which its phases are shared out. With two processors an epoch of 64
- * columns takes 1.3 times as long shared out as not, of 128 the same, of 256 0.8 times, of 1024
- * 0.65. */
-#define WORTH_SHARING 192
-/* Rows that one task catches up. Bits do not depend on it. */
-#define TASK_ROWS 512
-
 static float *allocate(size_t rows, size_t columns, float start)
 {
     size_t n;
@@ -108,7 +101,7 @@ dbt_status dbt_network_new(const dbt_network_options *options, dbt_pool *pool,
         status = dbt__out_of_memory(err, "a network");
         goto out;
     }
-    status = dbt__sparse_init(&made->sparse, options->n_inputs, made->kernels, err);
+    status = dbt__spans_init(made, err);
     if (status == DBT_OK) status = dbt__activations_init(&made->activations, options->layers, err);
     if (status < 0) goto out;
     dbt__optimizer_init(made->optimizer, options, made->kernels);
@@ -141,14 +134,13 @@ void dbt_network_free(dbt_network *network)
     }
     dbt__free(gradient->weight);
     dbt__free(gradient->bias);
-    dbt__free(gradient->row_value);
     dbt__free(network->layer);
     dbt__free(network->optimizer);
     dbt__free(network->last_step);
     dbt__free(network->zero_row);
     dbt__free(network->delta[0]);
     dbt__free(network->delta[1]);
-    dbt__sparse_release(&network->sparse);
+    dbt__spans_release(network);
     dbt__activations_release(&network->activations);
     dbt__free(network);
 }
@@ -200,74 +192,6 @@ dbt_status dbt__run_phase(dbt_pool *pool, double work, size_t n_tasks, dbt_task 
                           dbt_error *err)
 {
     return dbt_pool_for(work < WORTH_WAKING ? NULL : pool, n_tasks, task, context, err);
-}
-
-dbt_pool *dbt__row_pool(const dbt_network *network)
-{
-    return network->layer[0].outputs < WORTH_SHARING ? NULL : network->pool;
-}
-
-typedef struct row_list {
-    dbt_network *network;
-    const uint32_t *row; /* NULL: row i is row i */
-    size_t n_rows;
-} row_list;
-
-static size_t row_of(const row_list *list, size_t i)
-{
-    return list->row == NULL ? i : list->row[i];
-}
-
-static int64_t gap_of(const row_list *list, size_t i, size_t *row)
-{
-    *row = row_of(list, i);
-    return list->network->optimizer->step - list->network->last_step[*row];
-}
-
-static dbt_status catch_up_task(void *context, size_t task, size_t worker, dbt_error *err)
-{
-    (void)worker, (void)err;
-    const row_list *list = context;
-    dbt_network *network = list->network;
-    dbt__layer *layer = &network->layer[0];
-    size_t end = dbt__smaller((task + 1) * TASK_ROWS, list->n_rows);
-    for (size_t i = task * TASK_ROWS; i < end; i++) {
-        size_t row;
-        if (i + DBT__ROWS_AHEAD < end) dbt__prefetch_row(layer, row_of(list, i + DBT__ROWS_AHEAD));
-        int64_t gap = gap_of(list, i, &row);
-        if (gap == 0) continue;
-        size_t at = row * layer->outputs;
-        float *state1 = layer->weight_state[1] == NULL ? NULL : layer->weight_state[1] + at;
-        dbt__optimizer_catch_up(network->optimizer, gap, layer->outputs, layer->weight + at,
-                                layer->weight_state[0] + at, state1);
-        network->last_step[row] = network->optimizer->step;
-    }
-    return DBT_OK;
-}
-
-void dbt__network_catch_up(dbt_network *network, const uint32_t *row, size_t n_rows)
-{
-    if (network->last_step == NULL) return;
-    row_list list = {network, row, n_rows};
-    int64_t longest = 0;
-    size_t lagging = 0;
-    for (size_t i = 0; i < n_rows; i++) {
-        size_t unused;
-        int64_t gap = gap_of(&list, i, &unused);
-        longest = gap > longest ? gap : longest;
-        lagging += gap > 0;
-    }
-    if (lagging == 0) return;
-    dbt__optimizer_prepare(network->optimizer, longest);
-    double work = DBT__UPDATE_COST * (double)lagging * (double)network->layer[0].outputs;
-    /* Its tasks cannot fail. */
-    (void)!dbt__run_phase(dbt__row_pool(network), work, dbt__divide_up(n_rows, TASK_ROWS),
-                          catch_up_task, &list, NULL);
-}
-
-void dbt_network_settle(dbt_network *network)
-{
-    dbt__network_catch_up(network, NULL, network->options.n_inputs);
 }
 
 void dbt_network_set_learning_rate(dbt_network *network, double learning_rate)

@@ -1,17 +1,18 @@
 /*
  * network_internal.h: the network's structures, for its own files and for whoever stores its state.
  *
- * options.c   ranges, names, sizes
- * network.c   the object: making, freeing, parameters, catching up
- * sparse.c    a batch after dropout, and its transpose
- * forward.c   activations; predict and score
- * loss.c      losses, probabilities, and the gradient of the logits
- * train.c     a step: forward, backward, gradient, update
- * optimizer.c what a gradient, or its absence, does to weights
- * state.c     what a resume needs, handed out and taken back
+ * options.c     ranges, names, sizes
+ * network.c     the object: making, freeing, parameters
+ * sparse.c      a batch after dropout, and its transpose
+ * first_layer.c what a step does to the layer whose inputs are sparse
+ * forward.c     activations; predict and score
+ * loss.c        losses, probabilities, and the gradient of the logits
+ * train.c       a step: forward, backward, gradient, update
+ * optimizer.c   what a gradient, or its absence, does to weights
+ * state.c       what a resume needs, handed out and taken back
  *
- * A step makes its gradient as a value (dbt__gradient) before the optimizer sees it, so that
- * gradients of several machines could be summed in between.
+ * A step makes its gradient as a value (dbt__gradient, and dbt__span for the first layer) before
+ * the optimizer sees it, so that gradients of several machines could be summed in between.
  *
  * An exact resume needs, besides the options: every dbt__layer's weights and states as they are,
  * last_step (when not NULL), and optimizer.step: state.h. All else is scratch that a step fills
@@ -20,11 +21,13 @@
  * Threads. The work of a phase is cut into tasks that each own a part of the output; no task adds
  * to what another wrote. Kernels give an element the same bits however the rows around it are cut;
  * products through OpenBLAS do not, so those are cut into blocks of DBT__BLOCK columns (or rows of
- * a weight's gradient), whatever the pool. Whether a phase is worth waking the pool decides about
- * speed alone.
+ * a weight's gradient), whatever the pool, and a sum over the features of the first layer is one
+ * over DBT__PARTS sums. Whether a phase is worth waking the pool decides about speed alone.
  */
 #ifndef DBT_NETWORK_INTERNAL_H
 #define DBT_NETWORK_INTERNAL_H
+
+#include <string.h>
 
 #include <dbtrain/network.h>
 
@@ -33,6 +36,8 @@
 
 /* Columns of an output that one product computes. */
 #define DBT__BLOCK 256
+/* Parts of the first layer's rows, each of which is summed on its own. */
+#define DBT__PARTS 8
 /* How many times faster, for each multiply-add, a dense product is than a sum of scattered rows. */
 #define DBT__DENSE_SPEED 3.0
 /* What an update of a weight costs, in multiply-adds of such a sum. */
@@ -49,6 +54,11 @@ static inline size_t dbt__divide_up(size_t n, size_t by)
 static inline size_t dbt__smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+static inline int64_t dbt__larger_step(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 /* --- optimizer.c --- */
@@ -107,14 +117,6 @@ void dbt__optimizer_catch_up(const dbt__optimizer *optimizer, int64_t gap, size_
 
 /* --- sparse.c --- */
 
-/* Rows in CSR form: a batch's own arrays, or those of its copy after dropout. */
-typedef struct dbt__rows {
-    size_t n_rows;
-    const size_t *row_start;
-    const uint32_t *column;
-    const float *value;
-} dbt__rows;
-
 /* What dropout needs to know of where it is; layer 0 is the input. */
 typedef struct dbt__mask {
     dbt__dropout dropout;
@@ -125,12 +127,19 @@ dbt__mask dbt__mask_make(const dbt_network_options *options, dbt_position positi
 /* The key of a row's elements. */
 uint64_t dbt__mask_key(const dbt__mask *mask, size_t row, size_t layer);
 
-/* A batch after dropout and its transpose: feature by feature, the rows that have it. */
+/* What of a batch lies in a range of columns, after dropout, and its transpose: feature by feature,
+ * the rows that have it. */
 typedef struct dbt__sparse {
     const dbt__kernels *kernels;
-    size_t n_columns;
+    size_t n_parts;                 /* of the range */
+    uint32_t bound[DBT__PARTS + 1]; /* [n_parts + 1]: part p has columns bound[p] .. bound[p+1]-1 */
 
-    dbt__rows rows; /* after dropout */
+    size_t n_rows;
+    size_t *start; /* [n_rows * n_parts + 1]: entries of row r in part p are start[r * n_parts + p]
+                      up to the next number */
+    uint32_t *column;
+    float *value;
+
     size_t n_active;
     uint32_t *active;     /* [n_active] columns with an entry, ascending */
     size_t *active_start; /* [n_active + 1] */
@@ -138,21 +147,19 @@ typedef struct dbt__sparse {
     float *active_value;
 
     /* private */
-    size_t *row_start;
-    uint32_t *column;
-    float *value;
     size_t row_capacity, column_capacity, value_capacity;
     size_t active_capacity, start_capacity, active_row_capacity, active_value_capacity;
-    uint32_t *cursor; /* [n_columns], zero between calls */
-    uint64_t *seen;   /* bit set of columns, zero between calls */
+    uint32_t *cursor; /* [columns of the range], zero between calls */
+    uint64_t *seen;   /* bit set of them, zero between calls */
 } dbt__sparse;
 
-dbt_status dbt__sparse_init(dbt__sparse *sparse, size_t n_columns, const dbt__kernels *kernels,
-                            dbt_error *err) DBT_MUST_USE;
+/* bound [n_parts + 1] ascends; n_parts is DBT__PARTS at most. DBT_ENOMEM. */
+dbt_status dbt__sparse_init(dbt__sparse *sparse, const uint32_t *bound, size_t n_parts,
+                            const dbt__kernels *kernels, dbt_error *err) DBT_MUST_USE;
 void dbt__sparse_release(dbt__sparse *sparse);
 /* Refuses a batch that does not fit n_columns: DBT_EUSAGE. */
 dbt_status dbt__batch_check(const dbt_batch *batch, size_t n_columns, dbt_error *err) DBT_MUST_USE;
-/* mask NULL: no dropout. `rows` may then point into the batch. DBT_ENOMEM. */
+/* The batch is checked. DBT_ENOMEM. */
 dbt_status dbt__sparse_fill(dbt__sparse *sparse, const dbt_batch *batch, const dbt__mask *mask,
                             dbt_error *err) DBT_MUST_USE;
 
@@ -192,13 +199,19 @@ typedef struct dbt__activations {
 
 /* The gradient of a step, without the l2 penalty, which is a function of the weights. */
 typedef struct dbt__gradient {
-    size_t n_rows;       /* rows of layer 0 that have one */
-    const uint32_t *row; /* [n_rows], ascending */
-    float *row_value;    /* [n_rows x outputs of layer 0] */
-    size_t row_capacity;
-    float **weight; /* [layers]; weight[0] is NULL */
+    float **weight; /* [layers]; weight[0] is NULL: the spans have it */
     float **bias;   /* [layers] */
 } dbt__gradient;
+
+/* Neighbouring parts of layer 0's rows, with what a step needs for them. */
+typedef struct dbt__span {
+    size_t first_part, n_parts;
+    size_t first_row, end_row;
+    dbt__sparse sparse;
+    float *gradient; /* [sparse.n_active x outputs of layer 0]: of row sparse.active[i] */
+    size_t gradient_capacity;
+    int64_t longest_gap; /* steps that the rows at hand lag behind, at most */
+} dbt__span;
 
 struct dbt_network {
     dbt_network_options options;
@@ -210,7 +223,12 @@ struct dbt_network {
                            them */
 
     /* scratch of a step */
-    dbt__sparse sparse;
+    size_t n_spans;
+    dbt__span
+        *span; /* [n_spans]: one a thread, DBT__PARTS at most; layer 0's rows in their order */
+    bool share_step; /* the step is worth the pool */
+    float *sums;     /* [DBT__PARTS x rows x outputs of layer 0]: of some rows of the batch */
+    size_t sums_capacity;
     dbt__activations activations;
     dbt__gradient gradient;
     float *delta[2]; /* gradient of the outputs of the layer at hand and of the one below */
@@ -235,22 +253,47 @@ void dbt__layer_shape(const dbt_network_options *options, size_t layer, size_t *
  * pool. */
 dbt_status dbt__run_phase(dbt_pool *pool, double work, size_t n_tasks, dbt_task task, void *context,
                           dbt_error *err) DBT_MUST_USE;
-/* The pool for a phase that goes over rows of layer 0; NULL when the rows are narrow: handing them
- * from one processor's cache to another's costs more than what is done to them. */
-dbt_pool *dbt__row_pool(const dbt_network *network);
-/* Catches up rows of layer 0, ascending; row NULL: all of them. */
-void dbt__network_catch_up(dbt_network *network, const uint32_t *row, size_t n_rows);
+
+/* --- first_layer.c, in the order of a step --- */
+
+/* DBT_ENOMEM. */
+dbt_status dbt__spans_init(dbt_network *network, dbt_error *err) DBT_MUST_USE;
+void dbt__spans_release(dbt_network *network);
+/* Takes in a batch that has been checked. DBT_ENOMEM. */
+dbt_status dbt__first_layer_read(dbt_network *network, const dbt_batch *batch,
+                                 const dbt__mask *mask, dbt_error *err) DBT_MUST_USE;
+/* Brings the rows that the batch has to the present step. */
+void dbt__first_layer_catch_up(dbt_network *network);
+/* output [n_rows x outputs], after relu and dropout unless they are logits. */
+dbt_status dbt__first_layer_forward(dbt_network *network, const dbt__mask *mask, size_t n_rows,
+                                    float *output, dbt_error *err) DBT_MUST_USE;
+/* The gradient of the rows, from that of the outputs before relu. DBT_EDIVERGED. */
+dbt_status dbt__first_layer_backward(dbt_network *network, const float *delta, int64_t step,
+                                     dbt_error *err) DBT_MUST_USE;
+/* Applies it: dbt__optimizer_begin has been called. */
+dbt_status dbt__first_layer_update(dbt_network *network, dbt_error *err) DBT_MUST_USE;
 
 /* --- forward.c --- */
 
 dbt_status dbt__activations_init(dbt__activations *activations, size_t n_layers,
                                  dbt_error *err) DBT_MUST_USE;
 void dbt__activations_release(dbt__activations *activations);
-/* Outputs of all layers; mask NULL: no dropout (that of the input is in `rows` already).
- * DBT_ENOMEM. */
-dbt_status dbt__forward(const dbt_network *network, dbt_pool *pool, const dbt__rows *rows,
-                        const dbt__mask *mask, dbt__activations *activations,
-                        dbt_error *err) DBT_MUST_USE;
+/* Makes room for the outputs of n_rows rows. DBT_ENOMEM. */
+dbt_status dbt__activations_reserve(const dbt_network *network, size_t n_rows,
+                                    dbt__activations *activations, dbt_error *err) DBT_MUST_USE;
+/* relu and dropout (mask NULL: none) of columns first .. first + n - 1 of a row's outputs, unless
+ * they are logits. */
+void dbt__activate(const dbt_network *network, const dbt__mask *mask, size_t layer, size_t row,
+                   size_t first, size_t n, float *x);
+/* Outputs of the layers above the first, from the first one's. */
+dbt_status dbt__forward_dense(const dbt_network *network, dbt_pool *pool, size_t n_rows,
+                              const dbt__mask *mask, dbt__activations *activations,
+                              dbt_error *err) DBT_MUST_USE;
+
+/* --- train.c --- */
+
+/* DBT_EDIVERGED: the gradient of a layer is not finite. */
+dbt_status dbt__fail_gradient(int64_t step, size_t layer, dbt_error *err);
 
 /* --- loss.c --- */
 

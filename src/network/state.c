@@ -66,5 +66,5 @@ dbt_status dbt__network_state_restore(dbt_network *network, int64_t step, double
 
 dbt__machine dbt__network_machine(const dbt_network *network)
 {
-    return (dbt__machine){network->kernels->name, dbt__blas_name()};
+    return (dbt__machine){network->kernels->name, DBT__PARTS, dbt__blas_name()};
 }

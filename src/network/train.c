@@ -16,8 +16,7 @@
 
 #include "network_internal.h"
 
-/* Rows of layer 0, and weights of other layers, of one task. Bits do not depend on these. */
-#define TASK_ROWS 256
+/* Weights of one task. Bits do not depend on it. */
 #define TASK_WEIGHTS 32768
 
 typedef struct backward_pass {
@@ -26,34 +25,13 @@ typedef struct backward_pass {
     size_t layer;
     const float *delta; /* dZ of the layer */
     float *below;       /* dZ of the layer below */
-    bool with_dropout;
     int64_t step;
 } backward_pass;
 
-static dbt_status fail_gradient(const backward_pass *pass, dbt_error *err)
+dbt_status dbt__fail_gradient(int64_t step, size_t layer, dbt_error *err)
 {
     return dbt__fail(err, DBT_EDIVERGED, "step %lld: the gradient of layer %zu is not finite",
-                     (long long)pass->step, pass->layer);
-}
-
-static dbt_status run_row_gradient(void *context, size_t task, size_t worker, dbt_error *err)
-{
-    (void)worker;
-    const backward_pass *pass = context;
-    dbt_network *network = pass->network;
-    const dbt__sparse *sparse = &network->sparse;
-    size_t outputs = network->layer[0].outputs;
-    float *values = network->gradient.row_value;
-    size_t begin = task * TASK_ROWS, end = dbt__smaller(begin + TASK_ROWS, sparse->n_active);
-    for (size_t i = begin; i < end; i++) {
-        size_t entry = sparse->active_start[i];
-        network->kernels->gather(outputs, NULL, sparse->active_start[i + 1] - entry,
-                                 sparse->active_row + entry, sparse->active_value + entry,
-                                 pass->delta, outputs, values + i * outputs);
-    }
-    if (!network->kernels->is_finite((end - begin) * outputs, values + begin * outputs))
-        return fail_gradient(pass, err);
-    return DBT_OK;
+                     (long long)step, layer);
 }
 
 /* dW[rows, :] = H[:, rows]^T dZ */
@@ -68,7 +46,7 @@ static dbt_status run_weight_gradient(const backward_pass *pass, size_t task, db
         dbt__gemm(DBT__TRANSPOSED, DBT__AS_IS, n, layer->outputs, pass->n_rows, 1, h + row,
                   layer->inputs, pass->delta, layer->outputs, 0, dw, layer->outputs, err);
     if (status == DBT_OK && !network->kernels->is_finite(n * layer->outputs, dw))
-        status = fail_gradient(pass, err);
+        status = dbt__fail_gradient(pass->step, pass->layer, err);
     return status;
 }
 
@@ -83,7 +61,7 @@ static dbt_status run_input_gradient(const backward_pass *pass, size_t task, dbt
                   layer->outputs, layer->weight + column * layer->outputs, layer->outputs, 0,
                   pass->below + column, layer->inputs, err);
     if (status < 0) return status;
-    float scale = pass->with_dropout ? (float)(1 / (1 - network->options.dropout)) : 1;
+    float scale = (float)(1 / (1 - network->options.dropout));
     const float *h = network->activations.output[pass->layer - 1];
     for (size_t r = 0; r < pass->n_rows; r++)
         network->kernels->relu_gradient(n, h + r * layer->inputs + column, scale,
@@ -109,7 +87,8 @@ static dbt_status sum_bias_gradient(const backward_pass *pass, dbt_error *err)
         db[i] = 0;
     for (size_t r = 0; r < pass->n_rows; r++)
         network->kernels->add(outputs, pass->delta + r * outputs, db);
-    return network->kernels->is_finite(outputs, db) ? DBT_OK : fail_gradient(pass, err);
+    if (network->kernels->is_finite(outputs, db)) return DBT_OK;
+    return dbt__fail_gradient(pass->step, pass->layer, err);
 }
 
 /* The gradient of the step, from that of the logits in delta[layers - 1 mod 2]. */
@@ -130,70 +109,7 @@ static dbt_status propagate_back(backward_pass *pass, dbt_error *err)
                                 pass, err);
     }
     if (status < 0) return status;
-    const dbt__sparse *sparse = &network->sparse;
-    network->gradient.n_rows = sparse->n_active;
-    network->gradient.row = sparse->active;
-    double n_entries = (double)sparse->active_start[sparse->n_active];
-    return dbt__run_phase(dbt__row_pool(network), n_entries * (double)network->layer[0].outputs,
-                          dbt__divide_up(sparse->n_active, TASK_ROWS), run_row_gradient, pass, err);
-}
-
-static void update_row(dbt_network *network, size_t row, const float *gradient)
-{
-    dbt__layer *layer = &network->layer[0];
-    size_t at = row * layer->outputs;
-    dbt__optimizer_update(network->optimizer, true, layer->outputs, gradient, layer->weight + at,
-                          layer->weight_state[0] == NULL ? NULL : layer->weight_state[0] + at,
-                          layer->weight_state[1] == NULL ? NULL : layer->weight_state[1] + at);
-}
-
-/* Rows of layer 0 that have a gradient. */
-static dbt_status update_active_rows(void *context, size_t task, size_t worker, dbt_error *err)
-{
-    (void)worker, (void)err;
-    dbt_network *network = context;
-    const dbt__gradient *gradient = &network->gradient;
-    size_t end = dbt__smaller((task + 1) * TASK_ROWS, gradient->n_rows);
-    for (size_t i = task * TASK_ROWS; i < end; i++) {
-        if (i + DBT__ROWS_AHEAD < end)
-            dbt__prefetch_row(&network->layer[0], gradient->row[i + DBT__ROWS_AHEAD]);
-        update_row(network, gradient->row[i], gradient->row_value + i * network->layer[0].outputs);
-        if (network->last_step != NULL)
-            network->last_step[gradient->row[i]] = network->optimizer->step + 1;
-    }
-    return DBT_OK;
-}
-
-/* The first of the gradient's rows that is not before `row`. */
-static size_t find_active(const dbt__gradient *gradient, size_t row)
-{
-    size_t low = 0, high = gradient->n_rows;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (gradient->row[middle] < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* All rows of layer 0: with l2 those without an entry in the batch have a gradient too. */
-static dbt_status update_all_rows(void *context, size_t task, size_t worker, dbt_error *err)
-{
-    (void)worker, (void)err;
-    dbt_network *network = context;
-    const dbt__gradient *gradient = &network->gradient;
-    size_t begin = task * TASK_ROWS,
-           end = dbt__smaller(begin + TASK_ROWS, network->options.n_inputs);
-    size_t next = find_active(gradient, begin);
-    for (size_t row = begin; row < end; row++) {
-        const float *value = network->zero_row;
-        if (next < gradient->n_rows && gradient->row[next] == row)
-            value = gradient->row_value + next++ * network->layer[0].outputs;
-        update_row(network, row, value);
-    }
-    return DBT_OK;
+    return dbt__first_layer_backward(network, pass->delta, pass->step, err);
 }
 
 typedef struct dense_update {
@@ -216,21 +132,11 @@ static dbt_status update_dense_weights(void *context, size_t task, size_t worker
     return DBT_OK;
 }
 
-static dbt_status update_first_layer(dbt_network *network, dbt_error *err)
-{
-    const dbt_network_options *options = &network->options;
-    bool all = options->l2 > 0 && options->optimizer != DBT_LAZY_ADAM;
-    size_t n_rows = all ? options->n_inputs : network->gradient.n_rows;
-    double work = DBT__UPDATE_COST * (double)n_rows * (double)network->layer[0].outputs;
-    return dbt__run_phase(dbt__row_pool(network), work, dbt__divide_up(n_rows, TASK_ROWS),
-                          all ? update_all_rows : update_active_rows, network, err);
-}
-
 /* Applies the gradient. Its tasks cannot fail, so no weight is moved without the others. */
 static dbt_status apply_gradient(dbt_network *network, dbt_error *err)
 {
     dbt__optimizer_begin(network->optimizer);
-    dbt_status status = update_first_layer(network, err);
+    dbt_status status = dbt__first_layer_update(network, err);
     for (size_t i = 0; i < network->options.layers && status == DBT_OK; i++) {
         dbt__layer *layer = &network->layer[i];
         dbt__optimizer_update(network->optimizer, false, layer->outputs, network->gradient.bias[i],
@@ -256,23 +162,34 @@ static dbt_status check_labels(const dbt_network *network, size_t n_rows, const 
     return DBT_OK;
 }
 
-static dbt_status reserve_floats(float **memory, size_t *capacity, size_t rows, size_t columns,
-                                 dbt_error *err)
+static dbt_status reserve_delta(dbt_network *network, size_t n_rows, dbt_error *err)
 {
-    size_t needed;
-    if (!dbt__multiply(rows, columns, &needed)) return dbt__out_of_memory(err, "a gradient");
-    return dbt__reserve((void **)memory, capacity, needed, sizeof **memory, "a gradient", err);
+    for (size_t i = 0; i < network->options.layers; i++) {
+        size_t needed;
+        if (!dbt__multiply(n_rows, network->layer[i].outputs, &needed))
+            return dbt__out_of_memory(err, "a gradient");
+        dbt_status status =
+            dbt__reserve((void **)&network->delta[i % 2], &network->delta_capacity[i % 2], needed,
+                         sizeof(float), "a gradient", err);
+        if (status < 0) return status;
+    }
+    return DBT_OK;
 }
 
-static dbt_status reserve_gradient(dbt_network *network, size_t n_rows, dbt_error *err)
+static dbt_status forward(dbt_network *network, const dbt_batch *batch, const dbt__mask *mask,
+                          dbt_error *err)
 {
-    dbt_status status =
-        reserve_floats(&network->gradient.row_value, &network->gradient.row_capacity,
-                       network->sparse.n_active, network->layer[0].outputs, err);
-    for (size_t i = 0; i < network->options.layers && status == DBT_OK; i++)
-        status = reserve_floats(&network->delta[i % 2], &network->delta_capacity[i % 2], n_rows,
-                                network->layer[i].outputs, err);
-    return status;
+    size_t n_rows = batch->n_rows;
+    dbt__activations *activations = &network->activations;
+    dbt_status status = dbt__first_layer_read(network, batch, mask, err);
+    if (status == DBT_OK) status = dbt__activations_reserve(network, n_rows, activations, err);
+    if (status == DBT_OK) status = reserve_delta(network, n_rows, err);
+    if (status < 0) return status;
+    dbt__first_layer_catch_up(network);
+    const dbt__mask *used = network->options.dropout > 0 ? mask : NULL;
+    status = dbt__first_layer_forward(network, used, n_rows, activations->output[0], err);
+    if (status < 0) return status;
+    return dbt__forward_dense(network, network->pool, n_rows, used, activations, err);
 }
 
 dbt_status dbt_network_train(dbt_network *network, const dbt_batch *batch, const int32_t *label,
@@ -287,14 +204,7 @@ dbt_status dbt_network_train(dbt_network *network, const dbt_batch *batch, const
     if (status < 0) return status;
 
     dbt__mask mask = dbt__mask_make(options, position);
-    const dbt__mask *used_mask = options->dropout > 0 ? &mask : NULL;
-    dbt__sparse *sparse = &network->sparse;
-    status = dbt__sparse_fill(sparse, batch, used_mask, err);
-    if (status == DBT_OK) status = reserve_gradient(network, batch->n_rows, err);
-    if (status < 0) return status;
-    dbt__network_catch_up(network, sparse->active, sparse->n_active);
-    status =
-        dbt__forward(network, network->pool, &sparse->rows, used_mask, &network->activations, err);
+    status = forward(network, batch, &mask, err);
     if (status < 0) return status;
 
     size_t last = options->layers - 1;
@@ -305,10 +215,7 @@ dbt_status dbt_network_train(dbt_network *network, const dbt_batch *batch, const
     if (!isfinite(measured.loss))
         return dbt__fail(err, DBT_EDIVERGED, "step %lld: the loss is not finite",
                          (long long)position.step);
-    backward_pass pass = {.network = network,
-                          .n_rows = batch->n_rows,
-                          .with_dropout = used_mask != NULL,
-                          .step = position.step};
+    backward_pass pass = {.network = network, .n_rows = batch->n_rows, .step = position.step};
     status = propagate_back(&pass, err);
     if (status == DBT_OK) status = apply_gradient(network, err);
     if (status == DBT_OK) *metrics = measured;

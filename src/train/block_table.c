@@ -8,7 +8,7 @@
 #include "weights.h"
 
 /* Of the encoding of blocks (row_cache.c) and packed rows: a cache of another is stale. */
-#define ENCODING_VERSION 1
+#define ENCODING_VERSION 2
 /* After so much a transaction is committed. */
 #define TRANSACTION_BYTES ((size_t)1 << 20)
 

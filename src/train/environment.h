@@ -7,9 +7,9 @@
 #include "base.h"
 #include "sql.h"
 
-/* *json, to be freed with dbt__free: an object of the kernels chosen for this processor, and of
- * the libraries whose versions matter: {"kernels": "avx2", "blas": ..., "unicode": ..., "libc":
- * ...}. */
+/* *json, to be freed with dbt__free: an object of the kernels chosen for this processor, the
+ * parts that the first layer's sums are made of, and the libraries whose versions matter:
+ * {"kernels": "avx2", "sum_parts": 8, "blas": ..., "unicode": ..., "libc": ...}. */
 dbt_status dbt__environment_write(dbt__sql *sql, const dbt_network *network, char **json,
                                   dbt_error *err) DBT_MUST_USE;
 

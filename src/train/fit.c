@@ -19,6 +19,9 @@
 #include "run.h"
 #include "store_internal.h"
 
+/* Units from which threads do more for a step than for the batches to come. */
+#define WIDE_UNITS 192
+
 void dbt_fit_options_init(dbt_fit_options *options)
 {
     *options = (dbt_fit_options){
@@ -103,13 +106,21 @@ static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
     return status;
 }
 
+/* Rows in memory are batches almost at once: no thread has to make them ahead of the steps. */
+static bool has_rows(const dbt__fit *fit)
+{
+    return fit->train_rows != NULL && !dbt__row_cache_is_stored(fit->train_rows);
+}
+
 static dbt_status make_network(dbt__fit *fit, dbt_error *err)
 {
     dbt_network_options *network = &fit->options.network;
     network->n_inputs = dbt_vectorizer_features(fit->vectorizer);
     network->n_classes = fit->survey.labels.n;
     network->seed = fit->options.seed;
-    dbt_status status = dbt_network_new(network, fit->pool, &fit->network, err);
+    /* Either all threads work on a step, or all but one on the batches to come. */
+    bool share = has_rows(fit) || network->units >= WIDE_UNITS;
+    dbt_status status = dbt_network_new(network, share ? fit->pool : NULL, &fit->network, err);
     if (status < 0) return status;
     if (dbt__checkpoint_bytes(fit->network) > DBT__CHECKPOINT_MAX_BYTES)
         return dbt__fail(err, DBT_EUSAGE,
@@ -205,8 +216,9 @@ static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
                                   .vectorizer = fit->vectorizer,
                                   .cache = fit->validation_rows,
                                   .batch_size = batch_size};
-    dbt_status status = dbt__loader_new(&train, dbt_pool_threads(fit->pool), fit->progress.step,
-                                        end, &fit->loader, err);
+    size_t n_makers = has_rows(fit) ? 1 : dbt_pool_threads(fit->pool);
+    dbt_status status =
+        dbt__loader_new(&train, n_makers, fit->progress.step, end, &fit->loader, err);
     if (status < 0) return status;
     return dbt__scanner_new(&validation, fit->network, &fit->survey.labels, fit->pool,
                             &fit->scanner, err);

@@ -282,14 +282,18 @@ static dbt_status compare_environment(dbt__fit *fit, bool *moved, dbt_error *err
     dbt__statement *select = NULL;
     dbt_status status = dbt__environment_write(fit->sql, fit->network, &here, err);
     if (status == DBT_OK)
-        status = ask_run(fit, "SELECT settings FROM run WHERE id = ?", &select, err);
+        /* A run that does not say how many parts its sums have is of the time when it was one. */
+        status =
+            ask_run(fit, "SELECT json_insert(settings, '$.sum_parts', 1) FROM run WHERE id = ?",
+                    &select, err);
     if (status == DBT_OK) status = dbt__column_copy(select, 0, &stored, err);
     if (status == DBT_OK) status = dbt__settings_compare(fit->sql, stored, here, &differences, err);
     *moved = differences != NULL;
     if (*moved)
         dbt__fit_note(
             fit,
-            "run %lld was begun on another processor or with other libraries, so its bits "
+            "run %lld was begun on another processor, with other libraries or by another version "
+            "of this program, so its bits "
             "may now differ from those of an undisturbed run: %s",
             (long long)fit->options.resume, differences);
     dbt__finalize(select);

@@ -2,16 +2,17 @@
  * pack.c: the vectorized form of a document in some two bytes an entry, and batches out of it.
  *
  * An entry of a batch is count * idf / norm, so a row is its norm and, by ascending column, how far
- * the column is from the one before and how often the term occurs. Unpacking repeats the arithmetic
- * of dbt_transform on the same numbers: the same bits. A packed row, little-endian:
+ * the column is from the one before and how often the term occurs, which is mostly once. Unpacking
+ * repeats the arithmetic of dbt_transform on the same numbers: the same bits. A packed row,
+ * little-endian:
  *
- *     binary64     the norm
- *     uint32       n, the number of entries; in the highest bit whether units have 32 bits, not 16
- *     unit[n]      2 * (column - column before - 1), the first column counted from -1, plus 1 where
- *                  the count is not 1
- *     unit[...]    the counts that are not 1
+ *     binary64       the norm
+ *     uint32         n, the number of entries; in the highest bit whether units have 32 bits, not
+ * 16 unit[n]        column - column before - 1, the first column counted from -1 unit[m][2]     the
+ * entries whose count is not 1, ascending: number (0 .. n - 1) and count
  *
- * Units of one width, and counts apart, are read without a branch on what they hold.
+ * So columns are a running sum of what is read in order, all values are computed as if counts were
+ * 1, and few are computed again.
  */
 #include <string.h>
 
@@ -19,22 +20,20 @@
 
 #define HEAD_BYTES (sizeof(double) + sizeof(uint32_t))
 #define WIDE (UINT32_C(1) << 31)
-/* Entries whose counts are held at once. */
-#define CHUNK 512
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "rows are packed little-endian");
 
 size_t dbt__pack_limit(size_t n_cells)
 {
-    return HEAD_BYTES + 2 * n_cells * sizeof(uint32_t);
+    return HEAD_BYTES + (1 + 3 * n_cells) * sizeof(uint32_t);
 }
 
 static bool needs_wide(const uint32_t *column, const uint32_t *count, size_t n)
 {
     uint32_t next = 0;
-    bool wide = false;
+    bool wide = n > UINT16_MAX;
     for (size_t i = 0; i < n; i++) {
-        wide |= column[i] - next > INT16_MAX || count[i] > UINT16_MAX;
+        wide |= column[i] - next > UINT16_MAX || count[i] > UINT16_MAX;
         next = column[i] + 1;
     }
     return wide;
@@ -52,11 +51,18 @@ static DBT__ALWAYS_INLINE unsigned char *put_units(const uint32_t *column, const
 {
     uint32_t next = 0;
     for (size_t i = 0; i < n; i++) {
-        to = put_unit(to, (column[i] - next) << 1 | (count[i] != 1), unit_bytes);
+        to = put_unit(to, column[i] - next, unit_bytes);
         next = column[i] + 1;
     }
+    uint32_t n_counts = 0;
     for (size_t i = 0; i < n; i++)
-        if (count[i] != 1) to = put_unit(to, count[i], unit_bytes);
+        n_counts += count[i] != 1;
+    to = put_unit(to, n_counts, unit_bytes);
+    for (size_t i = 0; i < n; i++) {
+        if (count[i] == 1) continue;
+        to = put_unit(to, (uint32_t)i, unit_bytes);
+        to = put_unit(to, count[i], unit_bytes);
+    }
     return to;
 }
 
@@ -73,13 +79,21 @@ size_t dbt__pack_cells(double norm, const uint32_t *column, const uint32_t *coun
     return (size_t)(to - row);
 }
 
+static DBT__ALWAYS_INLINE uint32_t get_unit(const unsigned char *unit, size_t i, size_t unit_bytes)
+{
+    uint32_t number = 0;
+    memcpy(&number, unit + i * unit_bytes, unit_bytes);
+    return number;
+}
+
 /* A packed row, taken apart. */
 typedef struct row_parts {
     double norm;
     size_t n;
+    size_t n_counts; /* entries whose count is not 1 */
     size_t unit_bytes;
-    const unsigned char *unit; /* [n_units] */
-    size_t n_units;
+    const unsigned char *gap;   /* unit[n] */
+    const unsigned char *count; /* unit[n_counts][2] */
 } row_parts;
 
 static bool take_apart(const dbt_packed_row *row, row_parts *parts)
@@ -90,59 +104,62 @@ static bool take_apart(const dbt_packed_row *row, row_parts *parts)
     memcpy(&head, row->data + sizeof parts->norm, sizeof head);
     parts->n = head & ~WIDE;
     parts->unit_bytes = (head & WIDE) != 0 ? sizeof(uint32_t) : sizeof(uint16_t);
-    parts->unit = row->data + HEAD_BYTES;
-    parts->n_units = (row->bytes - HEAD_BYTES) / parts->unit_bytes;
-    return (row->bytes - HEAD_BYTES) % parts->unit_bytes == 0 && parts->n <= parts->n_units;
+    size_t bytes = row->bytes - HEAD_BYTES, n_units = bytes / parts->unit_bytes;
+    if (bytes % parts->unit_bytes != 0 || parts->n >= n_units) return false;
+    parts->gap = row->data + HEAD_BYTES;
+    parts->n_counts = get_unit(parts->gap, parts->n, parts->unit_bytes);
+    parts->count = parts->gap + (parts->n + 1) * parts->unit_bytes;
+    return n_units == parts->n + 1 + 2 * parts->n_counts;
 }
 
-static DBT__ALWAYS_INLINE uint32_t get_unit(const unsigned char *unit, size_t i, size_t unit_bytes)
+/* Columns ascend, so all are valid when the last one is. */
+static DBT__ALWAYS_INLINE bool unpack_columns(const dbt_vectorizer *vectorizer,
+                                              const row_parts *parts, size_t unit_bytes,
+                                              uint32_t *column)
 {
-    uint32_t number = 0;
-    memcpy(&number, unit + i * unit_bytes, unit_bytes);
-    return number;
+    uint64_t next = 0; /* the lowest column that may come */
+    for (size_t i = 0; i < parts->n; i++) {
+        next += get_unit(parts->gap, i, unit_bytes);
+        column[i] = (uint32_t)next++;
+    }
+    return next <= vectorizer->n_features;
 }
 
-/* value = count * idf / norm; without idf it is 1. */
-static void compute_values(const dbt_vectorizer *vectorizer, double norm, const uint32_t *column,
-                           const uint32_t *count, size_t n, float *value)
+/* value = count * idf / norm, of entries that occur once; without idf it is 1. */
+static void compute_values(const dbt_vectorizer *vectorizer, const row_parts *parts,
+                           const uint32_t *column, float *value)
+{
+    const double *idf = vectorizer->idf, norm = parts->norm;
+    for (size_t i = 0; i < parts->n; i++)
+        value[i] = (float)((idf == NULL ? 1 : idf[column[i]]) / norm);
+}
+
+/* And of the others. */
+static DBT__ALWAYS_INLINE bool unpack_counts(const dbt_vectorizer *vectorizer,
+                                             const row_parts *parts, size_t unit_bytes,
+                                             const uint32_t *column, float *value)
 {
     const double *idf = vectorizer->idf;
-    if (idf == NULL)
-        for (size_t i = 0; i < n; i++)
-            value[i] = (float)(dbt__weigh(&vectorizer->options, count[i]) / norm);
-    else if (vectorizer->options.sublinear_tf)
-        for (size_t i = 0; i < n; i++)
-            value[i] = (float)(dbt__weigh(&vectorizer->options, count[i]) * idf[column[i]] / norm);
-    else
-        for (size_t i = 0; i < n; i++)
-            value[i] = (float)((double)count[i] * idf[column[i]] / norm);
+    size_t next = 0; /* the lowest number that may come */
+    for (size_t i = 0; i < parts->n_counts; i++) {
+        size_t number = get_unit(parts->count, 2 * i, unit_bytes);
+        uint32_t count = get_unit(parts->count, 2 * i + 1, unit_bytes);
+        if (number < next || number >= parts->n) return false;
+        next = number + 1;
+        double weight = dbt__weigh(&vectorizer->options, count);
+        value[number] = (float)(weight * (idf == NULL ? 1 : idf[column[number]]) / parts->norm);
+    }
+    return true;
 }
 
-/* With a constant width, so that units are loads and not calls. Where no count is left the last
- * unit is read in its stead, and not used. Columns ascend, so those of a chunk are valid when its
- * last one is. */
+/* With a constant width, so that units are loads and not calls. */
 static DBT__ALWAYS_INLINE bool unpack_units(const dbt_vectorizer *vectorizer,
                                             const row_parts *parts, size_t unit_bytes,
                                             uint32_t *column, float *value)
 {
-    uint32_t count[CHUNK];
-    size_t at = parts->n; /* of the next count */
-    uint64_t next = 0;    /* the lowest column that may come */
-    for (size_t start = 0; start < parts->n; start += CHUNK) {
-        size_t n = parts->n - start < CHUNK ? parts->n - start : CHUNK;
-        for (size_t i = 0; i < n; i++) {
-            uint32_t unit = get_unit(parts->unit, start + i, unit_bytes), more = unit & 1;
-            size_t stored = at < parts->n_units ? at : parts->n_units - 1;
-            uint32_t other = get_unit(parts->unit, stored, unit_bytes);
-            next += unit >> 1;
-            column[start + i] = (uint32_t)next++;
-            count[i] = more != 0 ? other : 1;
-            at += more;
-        }
-        if (next > vectorizer->n_features) return false;
-        compute_values(vectorizer, parts->norm, column + start, count, n, value + start);
-    }
-    return at == parts->n_units;
+    if (!unpack_columns(vectorizer, parts, unit_bytes, column)) return false;
+    compute_values(vectorizer, parts, column, value);
+    return unpack_counts(vectorizer, parts, unit_bytes, column, value);
 }
 
 static bool unpack_row(const dbt_vectorizer *vectorizer, const row_parts *parts, uint32_t *column,

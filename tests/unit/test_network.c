@@ -911,11 +911,12 @@ static void test_dropout__of_the_input_depends_on_row_and_feature_alone(void **s
     dbt_error err = {0};
     dbt__sparse whole, part;
     dbt_batch *batch = make_batch(ROWS, FEATURES, 200, 6);
-    assert_ok(dbt__sparse_init(&whole, FEATURES, dbt__kernels_get(), &err), err);
-    assert_ok(dbt__sparse_init(&part, FEATURES, dbt__kernels_get(), &err), err);
+    const uint32_t bound[] = {0, FEATURES};
+    assert_ok(dbt__sparse_init(&whole, bound, 1, dbt__kernels_get(), &err), err);
+    assert_ok(dbt__sparse_init(&part, bound, 1, dbt__kernels_get(), &err), err);
     dbt__mask mask = dbt__mask_make(&options, (dbt_position){2, 5});
     assert_ok(dbt__sparse_fill(&whole, batch, &mask, &err), err);
-    double share = (double)whole.rows.row_start[ROWS] / (double)batch->row_start[ROWS];
+    double share = (double)whole.start[ROWS] / (double)batch->row_start[ROWS];
     assert_true(fabs(share - 0.8) < 5 * sqrt(0.16 / (double)batch->row_start[ROWS]));
 
     /* Every other entry of the batch: those of them that were kept are kept again. */
@@ -932,18 +933,16 @@ static void test_dropout__of_the_input_depends_on_row_and_feature_alone(void **s
     batch->row_start[ROWS] = kept;
     assert_ok(dbt__sparse_fill(&part, batch, &mask, &err), err);
     for (size_t r = 0; r < ROWS; r++) {
-        size_t w = whole.rows.row_start[r], p = part.rows.row_start[r];
+        size_t w = whole.start[r], p = part.start[r];
         for (size_t e = batch->row_start[r]; e < batch->row_start[r + 1]; e++) {
-            while (w < whole.rows.row_start[r + 1] && whole.rows.column[w] < batch->column[e])
+            while (w < whole.start[r + 1] && whole.column[w] < batch->column[e])
                 w++;
-            bool in_whole =
-                w < whole.rows.row_start[r + 1] && whole.rows.column[w] == batch->column[e];
-            bool in_part =
-                p < part.rows.row_start[r + 1] && part.rows.column[p] == batch->column[e];
+            bool in_whole = w < whole.start[r + 1] && whole.column[w] == batch->column[e];
+            bool in_part = p < part.start[r + 1] && part.column[p] == batch->column[e];
             assert_int_equal(in_whole, in_part);
-            if (in_part) assert_true(part.rows.value[p++] == whole.rows.value[w]);
+            if (in_part) assert_true(part.value[p++] == whole.value[w]);
         }
-        assert_int_equal(p, part.rows.row_start[r + 1]);
+        assert_int_equal(p, part.start[r + 1]);
     }
     dbt__sparse_release(&whole);
     dbt__sparse_release(&part);
@@ -986,35 +985,81 @@ static void test_dropout__is_a_function_of_seed_epoch_and_step(void **state)
     dbt__free(same);
 }
 
-static void test_sparse__transposes(void **state)
+/* The entry of the batch at (row, column). */
+static float value_at(const dbt_batch *batch, size_t row, uint32_t column)
+{
+    size_t at = batch->row_start[row];
+    while (at < batch->row_start[row + 1] && batch->column[at] != column)
+        at++;
+    assert_true(at < batch->row_start[row + 1]);
+    return batch->value[at];
+}
+
+/* Each entry between the bounds is there once, in the part that it belongs to. */
+static void check_parts(const dbt__sparse *sparse, const dbt_batch *batch)
+{
+    size_t expected = 0, seen = 0;
+    for (size_t e = 0; e < batch->row_start[batch->n_rows]; e++)
+        expected += batch->column[e] >= sparse->bound[0] &&
+                    batch->column[e] < sparse->bound[sparse->n_parts];
+    for (size_t i = 0; i < batch->n_rows * sparse->n_parts; i++) {
+        size_t row = i / sparse->n_parts, part = i % sparse->n_parts;
+        for (size_t e = sparse->start[i]; e < sparse->start[i + 1]; e++, seen++) {
+            assert_in_range(sparse->column[e], sparse->bound[part], sparse->bound[part + 1] - 1);
+            assert_true(value_at(batch, row, sparse->column[e]) == sparse->value[e]);
+            if (e > sparse->start[i]) assert_true(sparse->column[e] > sparse->column[e - 1]);
+        }
+    }
+    assert_int_equal(seen, expected);
+}
+
+/* Feature by feature, the same entries. */
+static void check_transpose(const dbt__sparse *sparse, const dbt_batch *batch)
+{
+    size_t seen = 0;
+    for (size_t i = 0; i < sparse->n_active; i++) {
+        if (i > 0) assert_true(sparse->active[i] > sparse->active[i - 1]);
+        assert_true(sparse->active_start[i + 1] > sparse->active_start[i]);
+        for (size_t e = sparse->active_start[i]; e < sparse->active_start[i + 1]; e++, seen++) {
+            if (e > sparse->active_start[i])
+                assert_true(sparse->active_row[e] > sparse->active_row[e - 1]);
+            assert_true(value_at(batch, sparse->active_row[e], sparse->active[i]) ==
+                        sparse->active_value[e]);
+        }
+    }
+    assert_int_equal(seen, sparse->start[sparse->n_rows * sparse->n_parts]);
+}
+
+static void test_sparse__has_the_range_in_parts_and_transposed(void **state)
 {
     (void)state;
     enum { ROWS = 30, FEATURES = 200 };
+    static const struct {
+        size_t n_parts;
+        uint32_t bound[5];
+    } ranges[] = {{1, {0, FEATURES}},
+                  {1, {63, 129}},
+                  {3, {0, 50, 51, FEATURES}},
+                  {4, {100, 100, 164, 190, FEATURES}}, /* one without columns */
+                  {1, {7, 7}}};
     dbt_error err = {0};
-    dbt__sparse sparse;
-    assert_ok(dbt__sparse_init(&sparse, FEATURES, dbt__kernels_get(), &err), err);
-    for (uint64_t round = 0; round < 3; round++) { /* what a call leaves behind is clean */
-        dbt_batch *batch = make_batch(ROWS, FEATURES, 3 + 20 * (size_t)round, round);
-        assert_ok(dbt__sparse_fill(&sparse, batch, NULL, &err), err);
-        size_t seen = 0;
-        for (size_t i = 0; i < sparse.n_active; i++) {
-            if (i > 0) assert_true(sparse.active[i] > sparse.active[i - 1]);
-            assert_true(sparse.active_start[i + 1] > sparse.active_start[i]);
-            for (size_t e = sparse.active_start[i]; e < sparse.active_start[i + 1]; e++) {
-                if (e > sparse.active_start[i])
-                    assert_true(sparse.active_row[e] > sparse.active_row[e - 1]);
-                size_t row = sparse.active_row[e], at = batch->row_start[row];
-                while (at < batch->row_start[row + 1] && batch->column[at] != sparse.active[i])
-                    at++;
-                assert_true(at < batch->row_start[row + 1]);
-                assert_true(batch->value[at] == sparse.active_value[e]);
-                seen++;
-            }
+    dbt_network_options options = small_options();
+    options.dropout = 0;
+    dbt__mask mask = dbt__mask_make(&options, (dbt_position){1, 1});
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        dbt__sparse sparse;
+        assert_ok(
+            dbt__sparse_init(&sparse, ranges[i].bound, ranges[i].n_parts, dbt__kernels_get(), &err),
+            err);
+        for (uint64_t round = 0; round < 3; round++) { /* what a call leaves behind is clean */
+            dbt_batch *batch = make_batch(ROWS, FEATURES, 3 + 20 * (size_t)round, round);
+            assert_ok(dbt__sparse_fill(&sparse, batch, &mask, &err), err);
+            check_parts(&sparse, batch);
+            check_transpose(&sparse, batch);
+            dbt_batch_free(batch);
         }
-        assert_int_equal(seen, batch->row_start[ROWS]);
-        dbt_batch_free(batch);
+        dbt__sparse_release(&sparse);
     }
-    dbt__sparse_release(&sparse);
 }
 
 /* --- divergence and refusals --- */
@@ -1343,7 +1388,7 @@ int main(void)
         cmocka_unit_test(test_network__same_bits_for_any_number_of_threads),
         cmocka_unit_test(test_dropout__of_the_input_depends_on_row_and_feature_alone),
         cmocka_unit_test(test_dropout__is_a_function_of_seed_epoch_and_step),
-        cmocka_unit_test(test_sparse__transposes),
+        cmocka_unit_test(test_sparse__has_the_range_in_parts_and_transposed),
         cmocka_unit_test(test_train__diverges_without_touching_the_weights),
         cmocka_unit_test(test_train__an_absurd_learning_rate_diverges),
         cmocka_unit_test(test_check__names_the_parameter),
