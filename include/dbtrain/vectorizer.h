@@ -212,10 +212,11 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_pack_text(dbt_transformer *transformer, d
                                                  const double *norm, dbt_packed_row *row,
                                                  dbt_error *err);
 /* Replaces `batch` by n_rows packed rows: the bits that dbt_transform gives for their texts. Any
- * thread. DBT_EFORMAT (no row of this vectorizer), DBT_ENOMEM. */
+ * thread; with a pool (NULL: without) the one that may use it. DBT_EFORMAT (no row of this
+ * vectorizer), DBT_ENOMEM. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_unpack(const dbt_vectorizer *vectorizer,
                                               const dbt_packed_row *row, size_t n_rows,
-                                              dbt_batch *batch, dbt_error *err);
+                                              dbt_pool *pool, dbt_batch *batch, dbt_error *err);
 
 /*
  * The norms of all documents of a corpus under a vectorizer that is not whole, in a temporary file:

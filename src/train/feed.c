@@ -62,7 +62,8 @@ dbt_status dbt__feed_vectorize(const dbt__feed *feed, dbt_transformer *transform
                                dbt__page_batch *pair, dbt_error *err)
 {
     if (feed->cache != NULL)
-        return dbt_unpack(feed->vectorizer, pair->packed, pair->page->n_rows, pair->batch, err);
+        return dbt_unpack(feed->vectorizer, pair->packed, pair->page->n_rows, feed->pool,
+                          pair->batch, err);
     return dbt_transform(transformer, pair->page, feed->norms == NULL ? NULL : pair->norm,
                          pair->batch, err);
 }

@@ -11,6 +11,7 @@
 #include <dbtrain/batch.h>
 #include <dbtrain/cursor.h>
 #include <dbtrain/page.h>
+#include <dbtrain/pool.h>
 #include <dbtrain/vectorizer.h>
 
 #include "base.h"
@@ -22,7 +23,8 @@ typedef struct dbt__feed {
     const dbt_vectorizer *vectorizer;
     dbt__row_cache *cache;  /* NULL: none */
     const dbt_norms *norms; /* of the split's documents, in its order; NULL: not known */
-    size_t batch_size;      /* of the cursor */
+    dbt_pool *pool;    /* helps with a batch out of the cache; NULL: several threads make them */
+    size_t batch_size; /* of the cursor */
 } dbt__feed;
 
 /* A page and the batch made of it. */

@@ -211,6 +211,7 @@ static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
         .vectorizer = fit->vectorizer,
         .cache = fit->train_rows,
         .norms = fit->train_rows == NULL ? dbt_vectorizer_norms(fit->vectorizer) : NULL,
+        .pool = has_rows(fit) ? fit->pool : NULL,
         .batch_size = batch_size};
     const dbt__feed validation = {.cursor = fit->validation_cursor,
                                   .vectorizer = fit->vectorizer,

@@ -353,7 +353,7 @@ static dbt_status copy_packed(dbt_packed_row *packed, dbt__buffer *bytes, dbt_er
 static DBT__ALWAYS_INLINE void prefetch_rows(const dbt__row_cache *cache, const int64_t *position,
                                              size_t n)
 {
-    enum { LINE = 64, MOST_LINES = 8 };
+    enum { LINE = 64, MOST_LINES = 2 };
     for (size_t i = 0; i < n; i++) {
         const unsigned char *data = cache->block[position[i] / BLOCK_ROWS];
         __builtin_prefetch(data + position[i] % BLOCK_ROWS * (int64_t)sizeof(uint32_t));

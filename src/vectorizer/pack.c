@@ -20,6 +20,9 @@
 
 #define HEAD_BYTES (sizeof(double) + sizeof(uint32_t))
 #define WIDE (UINT32_C(1) << 31)
+/* Rows that one task unpacks, and entries of a batch from which more than one thread does. */
+#define TASK_ROWS 16
+#define WORTH_SHARING 4096
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "rows are packed little-endian");
 
@@ -170,26 +173,58 @@ static bool unpack_row(const dbt_vectorizer *vectorizer, const row_parts *parts,
     return unpack_units(vectorizer, parts, sizeof(uint32_t), column, value);
 }
 
-dbt_status dbt_unpack(const dbt_vectorizer *vectorizer, const dbt_packed_row *row, size_t n_rows,
-                      dbt_batch *batch, dbt_error *err)
+typedef struct unpacking {
+    const dbt_vectorizer *vectorizer;
+    const dbt_packed_row *row;
+    dbt_batch *batch;
+    size_t n_rows;
+} unpacking;
+
+static dbt_status unpack_rows(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    (void)worker;
+    const unpacking *u = context;
+    size_t begin = task * TASK_ROWS;
+    size_t end = u->n_rows - begin < TASK_ROWS ? u->n_rows : begin + TASK_ROWS;
+    for (size_t r = begin; r < end; r++) {
+        row_parts parts;
+        size_t at = u->batch->row_start[r];
+        if (!take_apart(&u->row[r], &parts) ||
+            !unpack_row(u->vectorizer, &parts, u->batch->column + at, u->batch->value + at))
+            return dbt__fail(err, DBT_EFORMAT, "packed row %zu is damaged", r);
+    }
+    return DBT_OK;
+}
+
+/* Where each row begins in the batch. */
+static dbt_status place_rows(const unpacking *u, dbt_error *err)
 {
     size_t n = 0;
-    batch->n_rows = 0;
-    dbt_status status = dbt_batch_reserve(batch, n_rows, 0, err);
-    if (status < 0) return status;
-    batch->n_columns = vectorizer->n_features;
-    batch->row_start[0] = 0;
-    for (size_t r = 0; r < n_rows; r++) {
+    for (size_t r = 0; r < u->n_rows; r++) {
         row_parts parts;
-        if (!take_apart(&row[r], &parts))
+        if (!take_apart(&u->row[r], &parts))
             return dbt__fail(err, DBT_EFORMAT, "packed row %zu is cut short", r);
-        status = dbt_batch_reserve(batch, n_rows, n + parts.n, err);
-        if (status < 0) return status;
-        if (!unpack_row(vectorizer, &parts, batch->column + n, batch->value + n))
-            return dbt__fail(err, DBT_EFORMAT, "packed row %zu is damaged", r);
+        u->batch->row_start[r] = n;
         n += parts.n;
-        batch->row_start[r + 1] = n;
     }
-    batch->n_rows = n_rows;
+    u->batch->row_start[u->n_rows] = n;
     return DBT_OK;
+}
+
+dbt_status dbt_unpack(const dbt_vectorizer *vectorizer, const dbt_packed_row *row, size_t n_rows,
+                      dbt_pool *pool, dbt_batch *batch, dbt_error *err)
+{
+    unpacking u = {vectorizer, row, batch, n_rows};
+    batch->n_rows = 0;
+    batch->n_columns = vectorizer->n_features;
+    dbt_status status = dbt_batch_reserve(batch, n_rows, 0, err);
+    if (status == DBT_OK) status = place_rows(&u, err);
+    if (status < 0) return status;
+    size_t n_entries = batch->row_start[n_rows];
+    status = dbt_batch_reserve(batch, n_rows, n_entries, err);
+    if (status == DBT_OK)
+        status = dbt_pool_for(n_entries < WORTH_SHARING ? NULL : pool,
+                              (n_rows + TASK_ROWS - 1) / TASK_ROWS, unpack_rows, &u, err);
+    if (status == DBT_OK) batch->n_rows = n_rows;
+    return status;
 }

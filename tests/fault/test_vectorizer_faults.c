@@ -127,7 +127,7 @@ static dbt_status use(const dbt_vectorizer *vectorizer, const dbt_corpus *corpus
     for (size_t i = 0; status == DBT_OK && i < TEXTS; i++) {
         dbt_packed_row row;
         status = dbt_pack_text(transformer, text[i], whole ? NULL : &norm[i], &row, err);
-        if (status == DBT_OK) status = dbt_unpack(vectorizer, &row, 1, batch, err);
+        if (status == DBT_OK) status = dbt_unpack(vectorizer, &row, 1, NULL, batch, err);
         if (status == DBT_OK) mix(digest, batch->value, batch->row_start[1] * sizeof *batch->value);
     }
     dbt_norms_free(norms);

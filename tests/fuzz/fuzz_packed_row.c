@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     const dbt_packed_row row[] = {{(const unsigned char *)copy, input.bytes},
                                   {(const unsigned char *)copy, input.bytes}};
     if (batch == NULL) fuzz_ok(dbt_batch_new(&batch, &err), err);
-    dbt_status status = dbt_unpack(vectorizer, row, 2, batch, &err);
+    dbt_status status = dbt_unpack(vectorizer, row, 2, NULL, batch, &err);
     if (status < 0) {
         fuzz_refused(status, &err);
     } else {

@@ -105,7 +105,7 @@ static void read_row(dbt__row_cache *cache, int64_t position, dbt__buffer *bytes
     dbt_status status = dbt__row_cache_read(cache, &position, 1, page, &packed, bytes, &err);
     if (status == DBT_OK) {
         fuzz_check(page->n_rows == 1 && page->text[0].bytes == 0 && page->label_id[0] >= 0);
-        status = dbt_unpack(vectorizer, &packed, 1, batch, &err);
+        status = dbt_unpack(vectorizer, &packed, 1, NULL, batch, &err);
     }
     if (status < 0) {
         fuzz_refused(status, &err);

@@ -129,7 +129,7 @@ static void check_vectorizer(const dbt_vectorizer *vectorizer, const documents *
         fuzz_ok(dbt_page_append(page, d->text[i], 1, 1, 1, &err), err);
         fuzz_ok(dbt_transform(other, page, NULL, batch, &err), err);
         fuzz_ok(dbt_pack_text(one, d->text[i], NULL, &row, &err), err);
-        fuzz_ok(dbt_unpack(vectorizer, &row, 1, unpacked, &err), err);
+        fuzz_ok(dbt_unpack(vectorizer, &row, 1, NULL, unpacked, &err), err);
         compare_batches(batch, unpacked);
     }
     dbt_page_free(page);

@@ -62,7 +62,7 @@ static void use_in_file(const dbt_vectorizer *vectorizer)
     for (size_t i = 0; i < SMALL_TEXTS; i++) {
         dbt_packed_row row;
         fuzz_ok(dbt_pack_text(transformer, small_text[i], &norm[i], &row, &err), err);
-        fuzz_ok(dbt_unpack(vectorizer, &row, 1, batch, &err), err);
+        fuzz_ok(dbt_unpack(vectorizer, &row, 1, NULL, batch, &err), err);
         for (size_t e = 0; e < batch->row_start[1]; e++)
             fuzz_check(isfinite(batch->value[e]));
     }

@@ -870,8 +870,15 @@ static void assert_unpacks_to(const dbt_vectorizer *vectorizer, const made_corpu
         memcpy(copy, row.data, row.bytes);
         rows[r] = (dbt_packed_row){copy, row.bytes};
     }
-    assert_ok(dbt_unpack(vectorizer, rows, expected->n_rows, batch, &err), err);
-    assert_same_batch(batch, expected);
+    for (size_t threads = 1; threads <= 3; threads++) {
+        dbt_pool *pool;
+        assert_ok(dbt_pool_new(threads, &pool, &err), err);
+        assert_ok(
+            dbt_unpack(vectorizer, rows, expected->n_rows, threads == 1 ? NULL : pool, batch, &err),
+            err);
+        assert_same_batch(batch, expected);
+        dbt_pool_free(pool);
+    }
     for (size_t r = 0; r < expected->n_rows; r++)
         free((void *)(uintptr_t)rows[r].data);
     free(rows);
@@ -895,6 +902,7 @@ static void test_pack__unpacks_to_the_same_bits(void **state)
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
         dbt_vectorizer *vectorizer = fit_on(&corpus, &options[i], 1, UINT64_MAX, NULL);
         dbt_batch *batch = transform_all(vectorizer, &corpus);
+        assert_true(batch->row_start[batch->n_rows] > 4096); /* threads share the work */
         assert_unpacks_to(vectorizer, &corpus, batch);
         dbt_batch_free(batch);
         dbt_vectorizer_free(vectorizer);
@@ -941,7 +949,7 @@ static void test_pack__damaged_rows_are_refused_or_harmless(void **state)
     assert_true(row.bytes > 30);
     for (size_t cut = 0; cut < row.bytes; cut++) {
         const dbt_packed_row shorter = {row.data, cut};
-        assert_int_equal(dbt_unpack(vectorizer, &shorter, 1, batch, NULL), DBT_EFORMAT);
+        assert_int_equal(dbt_unpack(vectorizer, &shorter, 1, NULL, batch, NULL), DBT_EFORMAT);
     }
     size_t refused = 0;
     for (size_t at = 8; at < row.bytes; at++) {
@@ -951,7 +959,7 @@ static void test_pack__damaged_rows_are_refused_or_harmless(void **state)
             memcpy(copy, row.data, row.bytes);
             copy[at] ^= (unsigned char)(1 << bit);
             const dbt_packed_row damaged = {copy, row.bytes};
-            dbt_status status = dbt_unpack(vectorizer, &damaged, 1, batch, NULL);
+            dbt_status status = dbt_unpack(vectorizer, &damaged, 1, NULL, batch, NULL);
             assert_true(status == DBT_OK || status == DBT_EFORMAT);
             refused += status == DBT_EFORMAT;
             for (size_t e = 0; status == DBT_OK && e < batch->row_start[1]; e++)
