@@ -848,7 +848,7 @@ typedef struct net_shape {
 /* Weights after some steps and a settling; the caller frees them. */
 static float *train_for_bits(const net_shape *shape, size_t threads, size_t *n)
 {
-    enum { ROWS = 100 };
+    enum { ROWS = 300 }; /* more than are summed at once */
     dbt_error err = {0};
     dbt_network_options options = small_options();
     options.n_inputs = 1000;
@@ -886,7 +886,7 @@ static void test_network__same_bits_for_any_number_of_threads(void **state)
                                        {"wide", 600, 3, 20, 0, DBT_ADAM},
                                        {"swept", 64, 2, 300, 1e-4, DBT_ADAM},
                                        {"flat", 64, 1, 700, 0, DBT_ADAGRAD}};
-    static const size_t threads[] = {1, 2, 3, 4, 8};
+    static const size_t threads[] = {1, 2, 3, 4, 8, 11};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         size_t n, m;
         float *alone = train_for_bits(&shapes[i], 0, &n);
