@@ -106,10 +106,13 @@ static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
     return status;
 }
 
-/* Rows in memory are batches almost at once: no thread has to make them ahead of the steps. */
-static bool has_rows(const dbt__fit *fit)
+/* Whether all threads work on a step, rather than all but one on the batches to come. Rows in
+ * memory are batches almost at once: nobody has to make them ahead. And who has a part of a step to
+ * do needs a processor now, for the others wait. */
+static bool steps_are_shared(const dbt__fit *fit)
 {
-    return fit->train_rows != NULL && !dbt__row_cache_is_stored(fit->train_rows);
+    return fit->train_rows != NULL && !dbt__row_cache_is_stored(fit->train_rows) &&
+           dbt_pool_threads(fit->pool) <= dbt_usable_cores();
 }
 
 static dbt_status make_network(dbt__fit *fit, dbt_error *err)
@@ -118,8 +121,7 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
     network->n_inputs = dbt_vectorizer_features(fit->vectorizer);
     network->n_classes = fit->survey.labels.n;
     network->seed = fit->options.seed;
-    /* Either all threads work on a step, or all but one on the batches to come. */
-    bool share = has_rows(fit) || network->units >= WIDE_UNITS;
+    bool share = steps_are_shared(fit) || network->units >= WIDE_UNITS;
     dbt_status status = dbt_network_new(network, share ? fit->pool : NULL, &fit->network, err);
     if (status < 0) return status;
     if (dbt__checkpoint_bytes(fit->network) > DBT__CHECKPOINT_MAX_BYTES)
@@ -211,13 +213,13 @@ static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
         .vectorizer = fit->vectorizer,
         .cache = fit->train_rows,
         .norms = fit->train_rows == NULL ? dbt_vectorizer_norms(fit->vectorizer) : NULL,
-        .pool = has_rows(fit) ? fit->pool : NULL,
+        .pool = steps_are_shared(fit) ? fit->pool : NULL,
         .batch_size = batch_size};
     const dbt__feed validation = {.cursor = fit->validation_cursor,
                                   .vectorizer = fit->vectorizer,
                                   .cache = fit->validation_rows,
                                   .batch_size = batch_size};
-    size_t n_makers = has_rows(fit) ? 1 : dbt_pool_threads(fit->pool);
+    size_t n_makers = steps_are_shared(fit) ? 1 : dbt_pool_threads(fit->pool);
     dbt_status status =
         dbt__loader_new(&train, n_makers, fit->progress.step, end, &fit->loader, err);
     if (status < 0) return status;
