@@ -113,7 +113,7 @@ static const cli_option fit_options[] = {
      .kind = CLI_STRING,
      .field = OPTION(class_weight),
      .argument = "WEIGHTS",
-     .help = "balanced, or label=weight,...",
+     .help = "balanced, or label=weight,... (labels may hold commas)",
      .shown = "1 for each"},
     {.kind = CLI_HEADING, .help = "Features"},
     {.name = "ngram-range",

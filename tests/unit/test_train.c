@@ -154,32 +154,39 @@ static void test_labels__of_a_run_are_read_back(void **state)
 
 /* --- class weights --- */
 
-static dbt__label weighed[] = {
-    {1, (char *)"neg", 300}, {2, (char *)"neutral", 100}, {3, (char *)"a=b", 200}};
-static const dbt__label_map weighed_map = {.n = 3, .label = weighed};
+static dbt__label weighed[] = {{1, (char *)"neg", 300},
+                               {2, (char *)"neutral", 100},
+                               {3, (char *)"a=b", 200},
+                               {4, (char *)"x=1, y", 200}};
+static const dbt__label_map weighed_map = {.n = 4, .label = weighed};
 
 static void test_class_weights__are_what_the_setting_says(void **state)
 {
     (void)state;
     static const struct {
         const char *setting;
-        float weight[3];
+        float weight[4];
     } cases[] = {
-        {NULL, {1, 1, 1}},
-        /* n / (k * n_c) with n = 600, k = 3 */
-        {"balanced", {600.0F / 900, 2, 1}},
-        {"neg=2", {2, 1, 1}},
-        {"neutral=0.25,neg=3", {3, 0.25F, 1}},
-        {"a=b=1.5", {1, 1, 1.5F}},
-        {"neg=0", {0, 1, 1}},
-        {"neg=1000000", {1e6F, 1, 1}},
-        {"neg=.5,neutral=2.", {0.5F, 2, 1}},
+        {NULL, {1, 1, 1, 1}},
+        /* n / (k * n_c) with n = 800, k = 4 */
+        {"balanced", {800.0F / 1200, 2, 1, 1}},
+        {"neg=2", {2, 1, 1, 1}},
+        {"neutral=0.25,neg=3", {3, 0.25F, 1, 1}},
+        {"a=b=1.5", {1, 1, 1.5F, 1}},
+        {"neg=0", {0, 1, 1, 1}},
+        {"neg=1000000", {1e6F, 1, 1, 1}},
+        {"neg=.5,neutral=2.", {0.5F, 2, 1, 1}},
+        {"neg=1e-1,neutral=2.5E+3,a=b=1e0", {0.1F, 2500, 1, 1}},
+        {"neg=0.000001e12", {1e6F, 1, 1, 1}},
+        {"x=1, y=2", {1, 1, 1, 2}},
+        {"neg=3,x=1, y=2,neutral=4", {3, 4, 1, 2}},
+        {"neg=0,neutral=0,a=b=0", {0, 0, 0, 1}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        float weight[3];
+        float weight[4];
         dbt_error err = {0};
         assert_ok(dbt__class_weights(cases[i].setting, &weighed_map, weight, &err), err);
-        for (size_t j = 0; j < 3; j++)
+        for (size_t j = 0; j < 4; j++)
             assert_true(weight[j] == cases[i].weight[j]);
     }
 }
@@ -202,12 +209,21 @@ static void test_class_weights__refuse_what_they_cannot_mean(void **state)
         {"neg=.", "class weight 'neg=.' is not a number from 0 to 1000000"},
         {"neg=-1", "class weight 'neg=-1' is not a number from 0 to 1000000"},
         {"neg=1.5.2", "class weight 'neg=1.5.2' is not a number from 0 to 1000000"},
-        {"neg=1e3", "class weight 'neg=1e3' is not a number from 0 to 1000000"},
+        {"neg=1e7", "class weight 'neg=1e7' is not a number from 0 to 1000000"},
+        {"neg=1e", "class weight 'neg=1e' is not a number from 0 to 1000000"},
+        {"neg=1e-", "class weight 'neg=1e-' is not a number from 0 to 1000000"},
+        {"neg=1e1.5", "class weight 'neg=1e1.5' is not a number from 0 to 1000000"},
+        {"neg=1e9999", "class weight 'neg=1e9999' is not a number from 0 to 1000000"},
+        {"neg=e3", "class weight 'neg=e3' is not a number from 0 to 1000000"},
+        {"neg=2,neg=2", "class weight 'neg=2': label 'neg' has one already"},
+        {"nag, x=2,neg=1", "class weight 'nag, x=2': no label 'nag, x' in the training split"},
+        {"neg=0,neutral=0,a=b=0,x=1, y=0",
+         "class weights 'neg=0,neutral=0,a=b=0,x=1, y=0' are all 0: nothing would be learnt"},
         {"neg=nan", "class weight 'neg=nan' is not a number from 0 to 1000000"},
         {"neg=1000001", "class weight 'neg=1000001' is not a number from 0 to 1000000"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        float weight[3];
+        float weight[4];
         dbt_error err = {0};
         assert_int_equal(dbt__class_weights(cases[i].setting, &weighed_map, weight, &err),
                          DBT_EUSAGE);
