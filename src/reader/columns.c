@@ -1,7 +1,8 @@
 /*
  * columns.c: which column holds the label, which the text.
  *
- * What the caller names wins: a name as it is, then without regard to case, then a number from 1.
+ * What the caller names wins: a name as it is, then without regard to case and to the blanks around
+ * it, then a number from 1.
  * Otherwise a header is searched for the names that corpora use; without one the label is column 1
  * and the text the rest.
  */
@@ -46,9 +47,25 @@ dbt_status dbt__columns_add(dbt__columns *columns, const char *name, size_t byte
     return DBT_OK;
 }
 
-static bool equals(dbt_text a, const char *b)
+static bool is_blank(char c)
 {
-    return strlen(b) == a.bytes && (a.bytes == 0 || strncasecmp(a.data, b, a.bytes) == 0);
+    return c == ' ' || c == '\t';
+}
+
+static dbt_text trim(dbt_text name)
+{
+    while (name.bytes > 0 && is_blank(name.data[name.bytes - 1]))
+        name.bytes--;
+    for (; name.bytes > 0 && is_blank(*name.data); name.bytes--)
+        name.data++;
+    return name;
+}
+
+/* Without regard to case and to the blanks around. */
+static bool equals(dbt_text name, const char *other)
+{
+    dbt_text a = trim(name), b = trim((dbt_text){other, strlen(other)});
+    return a.bytes == b.bytes && (a.bytes == 0 || strncasecmp(a.data, b.data, a.bytes) == 0);
 }
 
 bool dbt__columns_is_known(const dbt__reader_options *options, dbt_text name)
@@ -76,7 +93,7 @@ static size_t find_name(const dbt__columns *columns, const char *name)
     for (size_t i = 0; i < columns->n; i++)
         if (strcmp(columns->name[i], name) == 0) return i;
     for (size_t i = 0; i < columns->n; i++)
-        if (strcasecmp(columns->name[i], name) == 0) return i;
+        if (equals((dbt_text){columns->name[i], strlen(columns->name[i])}, name)) return i;
     return DBT__NO_COLUMN;
 }
 
