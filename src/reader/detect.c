@@ -139,15 +139,30 @@ static bool has_tabs(const char *sample, size_t bytes)
     return lines > 0;
 }
 
+/* What follows the white space of JSON. */
+static size_t skip_space(const char *sample, size_t bytes, size_t i)
+{
+    while (i < bytes && sample[i] != '\0' && strchr(" \t\r\n", sample[i]) != NULL)
+        i++;
+    return i;
+}
+
+bool dbt__detect_array(const char *sample, size_t bytes)
+{
+    size_t i = skip_space(sample, bytes, 0);
+    if (i == bytes || sample[i] != '[') return false;
+    i = skip_space(sample, bytes, i + 1);
+    return i < bytes && sample[i] == '{';
+}
+
 dbt__format dbt__detect_format(const char *name, const char *sample, size_t bytes, char *delimiter)
 {
     dbt__format format = DBT__DETECT;
     bool known = dbt__name_has_format(name, &format);
     if (known && format != DBT__DETECT) return format;
-    size_t i = 0;
-    while (i < bytes && strchr(" \t\r\n", sample[i]) != NULL && sample[i] != '\0')
-        i++;
+    size_t i = skip_space(sample, bytes, 0);
     if (i < bytes && sample[i] == '{') return DBT__JSONL;
+    if (dbt__detect_array(sample, bytes)) return DBT__JSONL; /* and refused as such */
     if (begins(sample + i, bytes - i, "__label__", 9)) return DBT__FASTTEXT;
     if (*delimiter == 0 && has_tabs(sample, bytes)) return DBT__TSV;
     return DBT__CSV;

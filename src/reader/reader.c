@@ -165,6 +165,11 @@ static dbt_status detect(dbt__reader *r, dbt_error *err)
     if (r->format == DBT__DETECT && bytes == 0) r->format = DBT__CSV;
     if (r->format == DBT__DETECT)
         r->format = dbt__detect_format(r->name, sample, bytes, &r->delimiter);
+    if (r->format == DBT__JSONL && dbt__detect_array(sample, bytes))
+        return dbt__fail(err, DBT_EDATA,
+                         "%s: is a JSON array, but JSON is read as one object a line: "
+                         "jq -c '.[]' makes that of it",
+                         r->name);
     if (r->delimiter == 0) r->delimiter = r->format == DBT__TSV ? '\t' : ',';
     r->quoting = r->format == DBT__CSV;
     bool delimited = r->format == DBT__CSV || r->format == DBT__TSV;

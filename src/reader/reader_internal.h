@@ -90,6 +90,8 @@ dbt_status dbt__reader_refuse_long(dbt__reader *reader);
 
 /* DBT_EDATA when the sample is no text in UTF-8 or whatever was asked for; *advice is static. */
 const char *dbt__detect_foreign(const char *sample, size_t bytes, bool decoded);
+/* Begins as an array of objects does, which is JSON but not JSON Lines. */
+bool dbt__detect_array(const char *sample, size_t bytes);
 dbt__format dbt__detect_format(const char *name, const char *sample, size_t bytes, char *delimiter);
 bool dbt__name_is_packed(const char *name);
 bool dbt__name_has_format(const char *name, dbt__format *format);
