@@ -131,7 +131,8 @@ static dbt_status find_given(const dbt__reader *r, const char *given, size_t *in
     }
     char list[512];
     list_columns(columns, list, sizeof list);
-    return dbt__fail(err, DBT_EUSAGE, "no column '%s' in '%s' (columns: %s)", given, r->name, list);
+    return dbt__fail(err, DBT_EUSAGE, "no column '%s' in '%s' (columns: %s)%s", given, r->name,
+                     list, r->hint);
 }
 
 static dbt_status fail_unrecognised(const dbt__reader *r, const char *what, dbt_error *err)
@@ -139,8 +140,8 @@ static dbt_status fail_unrecognised(const dbt__reader *r, const char *what, dbt_
     char list[512];
     list_columns(&r->columns, list, sizeof list);
     return dbt__fail(err, DBT_EDATA,
-                     "%s: no column is recognised as the %s (columns: %s); --%s-column names it",
-                     r->name, what, list, what);
+                     "%s: no column is recognised as the %s (columns: %s); --%s-column names it%s",
+                     r->name, what, list, what, r->hint);
 }
 
 static dbt_status choose_label(dbt__reader *r, dbt_error *err)

@@ -16,6 +16,7 @@
  */
 #include "reader_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_FIELDS = 65536 };
@@ -297,8 +298,9 @@ static dbt_status build_record(dbt__reader *r, dbt_error *err)
         return dbt__reader_refuse(r, r->record_bytes, "has %zu field%s, the header has %zu",
                                   r->n_fields, r->n_fields == 1 ? "" : "s", columns->n);
     if (r->n_fields < columns->needed)
-        return dbt__reader_refuse(r, r->record_bytes, "has %zu field%s, needs %zu", r->n_fields,
-                                  r->n_fields == 1 ? "" : "s", columns->needed);
+        return dbt__reader_refuse(r, r->record_bytes, "has %zu field%s, needs %zu%s", r->n_fields,
+                                  r->n_fields == 1 ? "" : "s", columns->needed,
+                                  r->n_fields == 1 ? r->hint : "");
     dbt_text label = {NULL, 0}, text;
     dbt_status status = DBT_OK;
     if (columns->label != DBT__NO_COLUMN) {
@@ -353,6 +355,21 @@ static bool looks_like_header(dbt__reader *r)
     return false;
 }
 
+/* A first row of one column, which holds what separates columns elsewhere. */
+static void find_hint(dbt__reader *r)
+{
+    const dbt__field *field = &r->field[0];
+    if (r->n_fields != 1 || field->quoted) return;
+    for (const char *other = "\t;|,"; *other != '\0'; other++) {
+        if (memchr(field->data, *other, field->bytes) == NULL) continue;
+        char name[8] = "tab";
+        if (*other != '\t') (void)snprintf(name, sizeof name, "'%c'", *other);
+        (void)snprintf(r->hint, sizeof r->hint, "; if %s is the delimiter, give --delimiter %s",
+                       name, name);
+        return;
+    }
+}
+
 dbt_status dbt__delimited_start(dbt__reader *r, dbt_error *err)
 {
     dbt__scan scan = DBT__SCAN_RECORD;
@@ -368,6 +385,7 @@ dbt_status dbt__delimited_start(dbt__reader *r, dbt_error *err)
         r->has_header = r->options.header == DBT__HEADER_YES ||
                         (r->options.header == DBT__HEADER_DETECT && looks_like_header(r));
     r->columns.n = sound ? r->n_fields : 0;
+    if (sound) find_hint(r);
     if (r->has_header) {
         r->columns.n = 0;
         status = take_header(r, err);

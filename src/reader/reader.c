@@ -47,7 +47,7 @@ static void forget_part(dbt__reader *r)
     dbt__columns_release(&r->columns);
     r->document_read = r->has_header = r->shows_escapes = r->has_quotes = false;
     r->record_bytes = 0;
-    r->said[0] = '\0';
+    r->said[0] = r->hint[0] = '\0';
 }
 
 void dbt__reader_free(dbt__reader *reader)

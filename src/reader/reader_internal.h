@@ -56,6 +56,7 @@ struct dbt__reader {
     bool has_header;
     bool shows_escapes; /* the sample holds literal \n or \" */
     dbt__columns columns;
+    char hint[64]; /* ends a message: the delimiter may be another; "" */
 
     dbt__field *field; /* [n_fields], of the record at the window's beginning */
     size_t n_fields, field_capacity;
