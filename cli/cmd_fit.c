@@ -432,21 +432,49 @@ static dbt_status train(const fit_values *v, dbt_store *store, dbt_fit_result *r
     return status;
 }
 
-static dbt_status run_fit(const cli_input *input, dbt_error *err)
+static dbt_status check_exclusions(const cli_input *input, dbt_error *err)
 {
-    const fit_values *v = input->values;
     if (cli_given(input, "validation") && cli_given(input, "validation-split"))
         return cli_fail(err, DBT_EUSAGE,
                         "--validation and --validation-split exclude each other: give one");
     if (cli_given(input, "hash-bits") && (cli_given(input, "min-df") || cli_given(input, "top-k")))
         return cli_fail(err, DBT_EUSAGE, "--hash-bits and --%s exclude each other: give one",
                         cli_given(input, "min-df") ? "min-df" : "top-k");
+    return DBT_OK;
+}
+
+/* Whoever gives an option expects something of it. Of a resumed run the others must be known. */
+static dbt_status check_effects(const cli_input *input, dbt_error *err)
+{
+    static const struct {
+        const char *name;
+        dbt_optimizer optimizer;
+    } owned[] = {{"momentum", DBT_SGD}, {"nesterov", DBT_SGD}, {"weight-decay", DBT_ADAMW}};
+    const fit_values *v = input->values;
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        if (cli_given(input, owned[i].name) && v->optimizer != (int)owned[i].optimizer)
+            return cli_fail(
+                err, DBT_EUSAGE, "--%s does nothing with --optimizer %s: it is for --optimizer %s",
+                owned[i].name, optimizers[v->optimizer], optimizers[owned[i].optimizer]);
+    if (cli_given(input, "nesterov") && v->options.network.momentum == 0)
+        return cli_fail(err, DBT_EUSAGE, "--nesterov does nothing without --momentum");
+    if (cli_given(input, "units") && v->options.network.layers == 1)
+        return cli_fail(err, DBT_EUSAGE,
+                        "--units does nothing with --layers 1, which has no hidden layer");
+    return DBT_OK;
+}
+
+static dbt_status run_fit(const cli_input *input, dbt_error *err)
+{
+    const fit_values *v = input->values;
     dbt_store *store = NULL;
     dbt_resume resume = {0};
     dbt_fit_result result = {0};
-    dbt_status status = cli_store_open(input->argument[0], DBT_STORE_WRITE, &store, err);
+    dbt_status status = check_exclusions(input, err);
+    if (status == DBT_OK) status = cli_store_open(input->argument[0], DBT_STORE_WRITE, &store, err);
     if (status < 0) return status;
     if (cli_given(input, "resume")) status = read_resumed_options(input, store, &resume, err);
+    if (status == DBT_OK) status = check_effects(input, err);
     if (status == DBT_OK) {
         status = train(v, store, &result, err);
         if (status < 0) tell_what_is_kept(input, status, &result);

@@ -154,6 +154,22 @@ static const cli_option ingest_options[] = {
      .help = "print the summary as one object of JSON"},
     {0}};
 
+/* A format that is detected may differ from source to source; one that is given holds for all. */
+static dbt_status check_effects(const cli_input *input, dbt_error *err)
+{
+    static const char *const delimited[] = {"header", "delimiter", "unescape"};
+    const ingest_values *v = input->values;
+    if (v->format == DBT_FORMAT_DETECT || v->format == DBT_FORMAT_CSV ||
+        v->format == DBT_FORMAT_TSV)
+        return DBT_OK;
+    for (size_t i = 0; i < sizeof delimited / sizeof *delimited; i++)
+        if (cli_given(input, delimited[i]))
+            return cli_fail(err, DBT_EUSAGE,
+                            "--%s does nothing with --format %s: it is for csv and tsv",
+                            delimited[i], formats[v->format]);
+    return DBT_OK;
+}
+
 /* A misspelt source must not leave an empty database behind. */
 static dbt_status check_sources(const cli_input *input, dbt_error *err)
 {
@@ -229,7 +245,8 @@ static dbt_status run_ingest(const cli_input *input, dbt_error *err)
 
     dbt_store *store = NULL;
     dbt_ingest_result result = {0};
-    dbt_status status = check_sources(input, err);
+    dbt_status status = check_effects(input, err);
+    if (status == DBT_OK) status = check_sources(input, err);
     if (status < 0) return status;
     status = cli_store_open(path, DBT_STORE_CREATE, &store, err);
     if (status < 0) return status;

@@ -28,7 +28,7 @@ static const cli_option vectorize_options[] = {{.kind = CLI_HEADING, .help = "Wh
                                                 .field = CLI_FIELD(vectorize_values, split),
                                                 .argument = "SPLIT",
                                                 .help = "split to vectorize"},
-                                               CLI_MODEL_OPTIONS(vectorize_values),
+                                               CLI_RUN_OPTION(vectorize_values),
                                                {0}};
 
 /* "1 3:0.25 17:0.5": the label's output (-1: none, or unknown to the run), then indices from 1. */

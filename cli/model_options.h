@@ -13,15 +13,15 @@ typedef struct cli_model_values {
 
 extern const char *const cli_weights_choices[];
 
-/* Two rows of an option table: --run and --weights, for a struct whose member `model` is the
- * values. */
+/* Rows of an option table, --run and --weights or --run alone, for a struct whose member `model` is
+ * the values. */
+#define CLI_RUN_OPTION(type)                                                                       \
+    {                                                                                              \
+        .name = "run", .kind = CLI_STRING, .field = CLI_FIELD(type, model.run), .argument = "RUN", \
+        .help = "number or name of a run", .shown = "the newest with weights"                      \
+    }
 #define CLI_MODEL_OPTIONS(type)                                                                    \
-    {.name = "run",                                                                                \
-     .kind = CLI_STRING,                                                                           \
-     .field = CLI_FIELD(type, model.run),                                                          \
-     .argument = "RUN",                                                                            \
-     .help = "number or name of a run",                                                            \
-     .shown = "the newest with weights"},                                                          \
+    CLI_RUN_OPTION(type),                                                                          \
     {                                                                                              \
         .name = "weights", .kind = CLI_CHOICE, .field = CLI_FIELD(type, model.weights),            \
         .argument = "best|last", .choices = cli_weights_choices,                                   \
