@@ -301,9 +301,12 @@ static const cli_option fit_options[] = {
      .field = FIELD(verbose),
      .argument = "0|1|2",
      .choices = verbosities,
-     .help = "0: the result alone; 1: a progress line, too; 2: a line an epoch",
+     .help = "0: the result alone; 1: each epoch, too, and a progress line; 2: each epoch, too",
      .shown = "1 on a terminal, else 2"},
-    {.name = "json", .kind = CLI_FLAG, .field = FIELD(json), .help = "one object of JSON an epoch"},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .field = FIELD(json),
+     .help = "one object of JSON an epoch (none with --verbose 0) and one for the result"},
     {0}};
 
 static void print_note(void *context, const char *line)
@@ -352,9 +355,10 @@ static void print_epoch_json(fit_printer *printer, const dbt_epoch *epoch)
 static void print_epoch(void *context, const dbt_epoch *epoch)
 {
     fit_printer *printer = context;
+    if (printer->verbose == 0) return;
     if (printer->json) {
         print_epoch_json(printer, epoch);
-    } else if (printer->verbose > 0) {
+    } else {
         cli_print("Epoch %lld/%lld\n", (long long)epoch->epoch, (long long)epoch->epochs);
         cli_print("%lld/%lld - %.0fs - loss: %.4f - acc: %.4f - val_loss: %.4f - val_acc: %.4f\n",
                   (long long)epoch->steps, (long long)epoch->steps, epoch->seconds, epoch->loss,
@@ -364,7 +368,7 @@ static void print_epoch(void *context, const dbt_epoch *epoch)
 }
 
 /* The guide validates on its test set; whoever does so should know what the figure then is. */
-static void warn_of_test(const fit_values *v)
+static void note_test(const fit_values *v)
 {
     const char *name = v->options.validation;
     size_t length = name == NULL ? 0 : strlen(name);
@@ -423,7 +427,7 @@ static dbt_status train(const fit_values *v, dbt_store *store, dbt_fit_result *r
     if (printer.verbose == VERBOSE_UNSET) printer.verbose = isatty(STDERR_FILENO) ? 1 : 2;
     const dbt_observer observer = {print_note, show_step, print_epoch, cli_stop, &printer};
     const dbt_fit_options options = give_options(v);
-    if (options.resume == 0) warn_of_test(v);
+    if (options.resume == 0 && printer.verbose > 0) note_test(v);
     dbt_status status = dbt_fit(store, &options, &observer, result, err);
     if (status == DBT_OK && printer.status < 0) {
         *err = printer.err;
