@@ -1,5 +1,6 @@
 /* cmd_fit.c: `dbtrain fit`: trains a network on a split. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -395,6 +396,14 @@ static dbt_status print_result(const fit_values *v, const dbt_fit_result *result
     return DBT_OK;
 }
 
+/* The library's message says which number became infinite or NaN, not which option would help. */
+static void add_remedy(const fit_values *v, dbt_error *err)
+{
+    size_t used = strlen(err->message);
+    snprintf(err->message + used, sizeof err->message - used,
+             ": try a new run with --learning-rate below %g", v->options.network.learning_rate);
+}
+
 /* What a run that did not finish has left. */
 static void tell_what_is_kept(const cli_input *input, dbt_status status,
                               const dbt_fit_result *result)
@@ -482,6 +491,7 @@ static dbt_status run_fit(const cli_input *input, dbt_error *err)
     if (status == DBT_OK) {
         status = train(v, store, &result, err);
         if (status < 0) tell_what_is_kept(input, status, &result);
+        if (status == DBT_EDIVERGED) add_remedy(v, err);
     }
     dbt_resume_release(&resume);
     cli_store_close(store);
