@@ -15,9 +15,11 @@
  * "file:" and ":memory:", so a relative path is given to it with "./" in front.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -311,14 +313,41 @@ static dbt_status open_reader(dbt__sql *sql, dbt_error *err)
     return DBT_OK;
 }
 
+/* Why a path cannot be opened for writing, where SQLite says it less clearly: a log and a lock are
+ * made beside the file, so the folder must be writable too. */
+static dbt_status explain_refusal(const char *path, const dbt_error *cause, dbt_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = dbt__strdup(slash == NULL ? "." : path);
+    if (folder == NULL) return dbt__out_of_memory(err, "a connection");
+    if (slash != NULL) folder[slash + 1 - path] = '\0';
+    dbt_status status = cause->status;
+    if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
+        status = errno == ENOENT || errno == ENOTDIR
+                     ? dbt__fail(err, DBT_EFORMAT, "no folder '%s' for '%s': make it first", folder,
+                                 path)
+                     : dbt__fail(err, DBT_EIO,
+                                 "'%s' cannot be written: its folder '%s' must be writable, too "
+                                 "(%s)",
+                                 path, folder, strerror(errno));
+    else if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 && errno != ENOENT)
+        status = dbt__fail(err, DBT_EIO, "'%s' cannot be written (%s)", path, strerror(errno));
+    else
+        (void)dbt__fail(err, status, "%s", cause->message);
+    dbt__free(folder);
+    return status;
+}
+
 static dbt_status open_writer(dbt__sql *sql, dbt__sql_mode mode, dbt_error *err)
 {
-    dbt_status status = open_handle(sql, mode, false, err);
-    if (status == DBT_OK) status = apply_settings(sql, err);
+    dbt_error cause = {0};
+    dbt_status status = open_handle(sql, mode, false, &cause);
+    if (status == DBT_OK) status = apply_settings(sql, &cause);
     /* SQLite falls back to reading without a word. */
     if (status == DBT_OK && sqlite3_db_readonly(sql->handle, "main") == 1)
-        status = dbt__fail(err, DBT_EIO, "'%s' is read-only", sql->path);
-    return status;
+        status = dbt__fail(&cause, DBT_EIO, "'%s' is read-only", sql->path);
+    if (status == DBT_EIO) return explain_refusal(sql->path, &cause, err);
+    return status < 0 ? dbt__fail(err, status, "%s", cause.message) : DBT_OK;
 }
 
 static dbt_status prepare_rollback(dbt__sql *sql, dbt_error *err)

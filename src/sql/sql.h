@@ -34,9 +34,9 @@ typedef enum dbt__sql_mode { DBT__SQL_READ, DBT__SQL_WRITE, DBT__SQL_CREATE } db
  * Opens a connection with the settings that every connection of dbtrain has: busy time-out, foreign
  * keys on, synchronous FULL, mmap off, extended codes, defensive, no triggers, no ATTACH. It
  * neither checks nor makes a schema, but reads it, within limits of work and memory. READ works on
- * read-only files, folders and media. DBT_EFORMAT when the file is missing (but for CREATE), a
- * folder or no database, or when its schema is damaged or absurd; DBT_EIO when it cannot be opened
- * or, but for READ, not be written.
+ * read-only files, folders and media. DBT_EFORMAT when the file is missing (for CREATE: its
+ * folder), a folder or no database, or when its schema is damaged or absurd; DBT_EIO when it cannot
+ * be opened or, but for READ, not be written.
  */
 dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql,
                          dbt_error *err) DBT_MUST_USE;

@@ -44,7 +44,8 @@ static void test_sql__open_says_what_is_wrong_with_a_path(void **state)
     } cases[] = {
         {"missing.db", DBT__SQL_READ, DBT_EFORMAT, "no such file"},
         {"missing.db", DBT__SQL_WRITE, DBT_EFORMAT, "no such file"},
-        {"no/folder/x.db", DBT__SQL_CREATE, DBT_EIO, "unable to open"},
+        {"no/folder/x.db", DBT__SQL_CREATE, DBT_EFORMAT, "no/folder/' for '"},
+        {"text.db/x.db", DBT__SQL_CREATE, DBT_EFORMAT, "text.db/' for '"},
         {".", DBT__SQL_CREATE, DBT_EFORMAT, "is a folder"},
         {"text.db/x", DBT__SQL_READ, DBT_EFORMAT, "no such file"},
         {"text.db", DBT__SQL_READ, DBT_EFORMAT, "file is not a database"},
@@ -168,6 +169,11 @@ static void test_sql__reads_a_file_in_a_read_only_folder(void **state)
     assert_int_equal(opened_rows, 1);
     as_nobody(open_for_writing, path_of("still?#%/a.db"));
     assert_int_equal(opened_status, DBT_EIO);
+    assert_non_null(strstr(opened_error.message, "still?#%/' must be writable, too (Permission"));
+    assert_int_equal(chmod(path_of("still?#%"), 0777), 0);
+    as_nobody(open_for_writing, path_of("still?#%/a.db"));
+    assert_int_equal(opened_status, DBT_EIO);
+    assert_non_null(strstr(opened_error.message, "a.db' cannot be written (Permission denied)"));
     assert_int_equal(chmod(path_of("still?#%"), 0755), 0);
 }
 
