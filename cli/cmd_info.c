@@ -51,30 +51,38 @@ static size_t fit_bytes(const dbt_split_info *split)
     return dbt_fit_bytes(&options, split->documents, split->mean_words, split->n_labels);
 }
 
-static void print_labels(const dbt_split_info *split)
+static dbt_status print_labels(const dbt_split_info *split, dbt_error *err)
 {
     char number[CLI_NUMBER_BYTES];
-    for (size_t i = 0; i < split->n_labels && i < MOST_LABELS; i++)
-        cli_print("    %s  %s\n", cli_thousands(number, split->label[i].documents),
-                  split->label[i].label == NULL ? "(no label)" : split->label[i].label);
+    cli_table table;
+    cli_table_init(&table, "rl");
+    for (size_t i = 0; i < split->n_labels && i < MOST_LABELS; i++) {
+        cli_table_add(&table, "%s", cli_thousands(number, split->label[i].documents));
+        cli_table_add(&table, "%s",
+                      split->label[i].label == NULL ? "(no label)" : split->label[i].label);
+    }
+    dbt_status status = cli_table_print(&table, 4, err);
+    cli_table_release(&table);
     if (split->n_labels > MOST_LABELS)
         cli_print("    and %zu more: select * from label_count\n", split->n_labels - MOST_LABELS);
+    return status;
 }
 
-static void print_split(const dbt_split_info *split)
+static dbt_status print_split(const dbt_split_info *split, dbt_error *err)
 {
     char number[CLI_NUMBER_BYTES];
     cli_print("\nsplit '%s': %s %s, %zu %s\n", split->name, cli_thousands(number, split->documents),
               cli_plural(split->documents, "document", "documents"), split->n_labels,
               cli_plural(split->n_labels, "label", "labels"));
-    print_labels(split);
-    if (split->documents == 0) return;
+    dbt_status status = print_labels(split, err);
+    if (status < 0 || split->documents == 0) return status;
     cli_print("  words a document: median %.1f, mean %.1f\n", split->median_words,
               split->mean_words);
     cli_print("  samples/words ratio: %.1f: the guide picks the %s\n", samples_words_ratio(split),
               guide_model(split));
     cli_print("  a fit on it takes about %s of memory\n",
               cli_bytes(number, (int64_t)fit_bytes(split)));
+    return DBT_OK;
 }
 
 static dbt_status print_runs(const dbt_info *info, dbt_error *err)
@@ -121,8 +129,10 @@ static dbt_status print_info(const char *path, const dbt_info *info, dbt_error *
               cli_plural(info->documents, "document", "documents"), (long long)info->sources,
               cli_plural(info->sources, "source", "sources"), (long long)info->rejected,
               cli_plural(info->rejected, "row", "rows"));
-    for (size_t i = 0; i < info->n_splits; i++)
-        print_split(&info->split[i]);
+    for (size_t i = 0; i < info->n_splits; i++) {
+        dbt_status status = print_split(&info->split[i], err);
+        if (status < 0) return status;
+    }
     if (info->cache_bytes > 0)
         cli_print("\nvectorized rows kept by fit --cache: %s\n",
                   cli_bytes(bytes, info->cache_bytes));

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <utf8proc.h>
+
 #define PROGRESS_INTERVAL 0.1 /* seconds */
 #define JSON_DIGITS 9
 #define NOTE_BYTES 2048
@@ -259,12 +261,18 @@ void cli_table_add(cli_table *table, const char *format, ...)
     table->cell[table->n_cells++] = text;
 }
 
-/* Code points: what a terminal shows, for most scripts. */
-static size_t count_characters(const char *text)
+/* The columns that a terminal takes for it: two for what is wide (Chinese, emoji), none for marks
+ * that combine. wcwidth would need a locale. */
+static size_t count_columns(const char *text)
 {
     size_t n = 0;
-    for (; *text != '\0'; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
+    utf8proc_ssize_t bytes;
+    for (; *text != '\0'; text += bytes) {
+        utf8proc_int32_t code_point;
+        bytes = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, &code_point);
+        n += bytes > 0 ? (size_t)utf8proc_charwidth(code_point) : 1;
+        if (bytes <= 0) bytes = 1; /* no UTF-8 */
+    }
     return n;
 }
 
@@ -272,7 +280,7 @@ static size_t column_width(const cli_table *table, size_t column)
 {
     size_t width = 0;
     for (size_t i = column; i < table->n_cells; i += table->n_columns) {
-        size_t n = count_characters(table->cell[i]);
+        size_t n = count_columns(table->cell[i]);
         if (n > width) width = n;
     }
     return width;
@@ -290,7 +298,7 @@ dbt_status cli_table_print(const cli_table *table, int indent, dbt_error *err)
     for (size_t i = 0; i < table->n_cells; i++) {
         size_t column = i % table->n_columns;
         bool last = column + 1 == table->n_columns || i + 1 == table->n_cells;
-        int blanks = (int)(width[column] - count_characters(table->cell[i]));
+        int blanks = (int)(width[column] - count_columns(table->cell[i]));
         bool right = table->align[column] == 'r';
         cli_print("%*s%*s%s", column == 0 ? indent : 2, "", right ? blanks : 0, "", table->cell[i]);
         if (last)

@@ -6,7 +6,8 @@
  * failure: it ends the program quietly. Commands that stream call cli_flush as they go, to stop
  * early.
  *
- * Text of the data (labels, file names) may hold control characters; notes show those escaped.
+ * Text of the data (labels, file names) may hold control characters; notes show those escaped,
+ * tables blanks in their place.
  */
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
