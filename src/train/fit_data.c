@@ -34,8 +34,8 @@ static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK && existed && !reused)
         dbt__fit_note(
             fit,
-            "'%s' and '%s' are made anew, of other documents, with another share or seed: "
-            "earlier runs knew others by these names",
+            "'%s' and '%s' were cut from other documents, with another share or another seed: they "
+            "are replaced, and no longer hold what earlier runs were trained and validated on",
             fit->train, fit->validation);
     return status;
 }
