@@ -150,8 +150,9 @@ static json_t *split_json(const dbt_split_info *split)
         (void)json_array_append_new(
             labels, json_pack("{s:o, s:I}", "label", cli_json_text(split->label[i].label),
                               "documents", (json_int_t)split->label[i].documents));
-    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:s, s:I, s:o}", "name", cli_json_text(split->name),
-                     "documents", (json_int_t)split->documents, "median_words",
+    return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o}", "name",
+                     cli_json_text(split->name), "documents", (json_int_t)split->documents,
+                     "missing", (json_int_t)split->missing, "median_words",
                      cli_json_number(split->median_words), "mean_words",
                      cli_json_number(split->mean_words), "samples_words_ratio",
                      cli_json_number(samples_words_ratio(split)), "guide_model", guide_model(split),
@@ -187,6 +188,17 @@ static dbt_status print_info_json(const char *path, const dbt_info *info, dbt_er
         err);
 }
 
+static void note_gaps(const dbt_info *info)
+{
+    for (size_t i = 0; i < info->n_splits; i++)
+        if (info->split[i].missing > 0)
+            cli_note("split '%s' lacks %lld %s that %s deleted: it cannot be used until the gap is "
+                     "closed as schema/README.md shows",
+                     info->split[i].name, (long long)info->split[i].missing,
+                     cli_plural(info->split[i].missing, "document", "documents"),
+                     cli_plural(info->split[i].missing, "was", "were"));
+}
+
 static dbt_status run_info(const cli_input *input, dbt_error *err)
 {
     const info_values *v = input->values;
@@ -198,6 +210,7 @@ static dbt_status run_info(const cli_input *input, dbt_error *err)
     if (status == DBT_OK)
         status = v->json ? print_info_json(input->argument[0], &info, err)
                          : print_info(input->argument[0], &info, err);
+    if (status == DBT_OK) note_gaps(&info);
     if (status == DBT_OK && info.sqlite_has_wal_reset_bug)
         cli_note("SQLite %s can lose a commit when two programs write or checkpoint the same file "
                  "at once (fixed in 3.51.3): open it with 'sqlite3 -readonly' while dbtrain "

@@ -263,7 +263,8 @@ typedef struct dbt_label_count {
 
 typedef struct dbt_split_info {
     const char *name;
-    int64_t documents;
+    int64_t documents;            /* that are there */
+    int64_t missing;              /* that were deleted from the file: no cursor pages the split */
     size_t n_labels;              /* rows of `label` */
     const dbt_label_count *label; /* most frequent first */
     double median_words; /* words a document: runs without white space, as the guide counts them */

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#include <dbtrain/cursor.h>
 #include <dbtrain/train.h>
 
 #include "base.h"
@@ -16,7 +15,6 @@
 #include "sql.h"
 #include "store_internal.h"
 
-#define PAGE_ROWS 1024
 /* Documents of more words than this count as having so many in the median. */
 #define MOST_WORDS 65536
 
@@ -89,36 +87,39 @@ static double histogram_median(const int64_t *histogram, int64_t n)
     return 0;
 }
 
-static dbt_status count_split_words(dbt_store *store, dbt_split_info *split, dbt_error *err)
+/* Not through a cursor, which refuses a split that lacks a document: this tells of the others. */
+static dbt_status count_split_words(dbt__sql *sql, int64_t split_id, dbt_split_info *split,
+                                    dbt_error *err)
 {
-    dbt_cursor_options options;
-    dbt_cursor_options_init(&options);
-    options.split = split->name;
-    options.batch_size = PAGE_ROWS;
-    dbt_cursor *cursor = NULL;
-    dbt_page *page = NULL;
     int64_t *histogram = dbt__alloc_array(MOST_WORDS + 1, sizeof *histogram);
+    if (histogram == NULL) return dbt__out_of_memory(err, "an overview");
     int64_t n = 0;
     double sum = 0;
-    dbt_status status = histogram == NULL ? dbt__out_of_memory(err, "an overview") : DBT_OK;
-    if (status == DBT_OK) status = dbt_cursor_open(store, &options, &cursor, err);
-    if (status == DBT_OK) status = dbt_page_new(&page, err);
-    while (status == DBT_OK && (status = dbt_cursor_next(cursor, page, err)) == DBT_OK) {
-        for (size_t i = 0; i < page->n_rows; i++) {
-            int64_t words = count_words(page->text[i]);
-            sum += (double)words;
-            histogram[words > MOST_WORDS ? MOST_WORDS : words]++;
-        }
-        n += (int64_t)page->n_rows;
+    dbt__statement *select = NULL;
+    dbt_status status =
+        dbt__prepare(sql,
+                     "SELECT d.text FROM split_document s"
+                     " JOIN document d ON d.id = s.document_id WHERE s.split_id = ? LIMIT ?",
+                     &select, err);
+    if (status == DBT_OK) {
+        dbt__bind_int(select, 1, split_id);
+        dbt__bind_int(select, 2, split->documents);
+    }
+    while (status == DBT_OK && (status = dbt__step(select, err)) == DBT_OK) {
+        int64_t words = count_words(dbt__column_text(select, 0));
+        sum += (double)words;
+        histogram[words > MOST_WORDS ? MOST_WORDS : words]++;
+        n++;
     }
     if (status == DBT_DONE) {
+        split->missing = split->documents - n;
+        split->documents = n;
         split->median_words = n > 0 ? histogram_median(histogram, n) : 0;
         split->mean_words = n > 0 ? sum / (double)n : 0;
         status = DBT_OK;
     }
+    dbt__finalize(select);
     dbt__free(histogram);
-    dbt_page_free(page);
-    dbt_cursor_close(cursor);
     return status;
 }
 
@@ -173,6 +174,8 @@ static dbt_status read_splits(dbt__sql *sql, dbt_info *info, dbt_error *err)
         if (status == DBT_OK)
             status = read_labels(sql, dbt__column_int(select, 0), memory, split,
                                  &memory->labels[info->n_splits - 1], err);
+        if (status == DBT_OK)
+            status = count_split_words(sql, dbt__column_int(select, 0), split, err);
     }
     dbt__finalize(select);
     return status < 0 ? status : DBT_OK;
@@ -275,8 +278,6 @@ dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err)
         status = dbt__sql_int(sql, "SELECT count(id) FROM reject", 0, &info->rejected, err);
     if (status == DBT_OK) status = dbt__block_table_bytes(sql, &info->cache_bytes, err);
     if (status == DBT_OK) status = read_splits(sql, info, err);
-    for (size_t i = 0; status == DBT_OK && i < info->n_splits; i++)
-        status = count_split_words(store, &info->memory->split[i], err);
     if (status == DBT_OK) status = read_runs(sql, dbt__store_has_writer(store), info, err);
     return status;
 }
