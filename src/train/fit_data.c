@@ -84,11 +84,11 @@ static dbt_status tell_shared(const dbt__fit *fit, dbt_error *err)
 
 static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
 {
-    dbt_status status =
-        dbt__survey_split(fit->store, fit->train, fit->train_split.documents, &fit->survey, err);
+    dbt_status status = dbt__survey_split(fit->store, fit->train, fit->train_split.documents,
+                                          fit->pool, &fit->survey, err);
     if (status < 0) return status;
     return dbt__survey_split(fit->store, fit->validation, fit->validation_split.documents,
-                             &fit->validation_survey, err);
+                             fit->pool, &fit->validation_survey, err);
 }
 
 static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)

@@ -1,11 +1,19 @@
-/* survey.c: labels counted, texts and ids hashed. */
+/*
+ * survey.c: labels counted, texts and ids hashed.
+ *
+ * Reading takes most of the time: all threads read pages, each through a cursor of its own, which
+ * are then taken in their order.
+ */
 #include "survey.h"
 
 #include <dbtrain/cursor.h>
+#include <dbtrain/page.h>
 
 #include "store_internal.h"
 
-#define SURVEY_PAGE_ROWS 1024
+#define SURVEY_PAGE_ROWS 256
+/* Pages that are read before they are taken, for each thread. */
+#define PAGES_AHEAD 2
 
 static void hash_page(dbt__hasher *hasher, const dbt_page *page)
 {
@@ -35,36 +43,88 @@ static dbt_status count_page(dbt__survey *survey, const dbt_page *page, dbt_erro
     return DBT_OK;
 }
 
-dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows,
-                             dbt__survey *survey, dbt_error *err)
+typedef struct reading {
+    size_t n_cursors; /* one a thread */
+    dbt_cursor **cursor;
+    size_t n_slots;
+    dbt_page **page; /* [n_slots] */
+    int64_t first;   /* number of the page in slot 0 */
+} reading;
+
+static void close_reading(reading *r)
 {
-    *survey = (dbt__survey){0};
+    for (size_t i = 0; r->cursor != NULL && i < r->n_cursors; i++)
+        dbt_cursor_close(r->cursor[i]);
+    for (size_t i = 0; r->page != NULL && i < r->n_slots; i++)
+        dbt_page_free(r->page[i]);
+    dbt__free(r->cursor);
+    dbt__free(r->page);
+}
+
+static dbt_status open_reading(reading *r, dbt_store *store, const char *split, int64_t n_rows,
+                               size_t n_threads, dbt_error *err)
+{
     dbt_cursor_options options;
     dbt_cursor_options_init(&options);
     options.split = split;
     options.n_rows = n_rows;
     options.batch_size = SURVEY_PAGE_ROWS;
-    dbt_cursor *cursor = NULL;
-    dbt_page *page = NULL;
+    *r = (reading){.n_cursors = n_threads, .n_slots = PAGES_AHEAD * n_threads};
+    r->cursor = dbt__alloc_array(r->n_cursors, sizeof *r->cursor);
+    r->page = dbt__alloc_array(r->n_slots, sizeof(dbt_page *));
+    if (r->cursor == NULL || r->page == NULL) return dbt__out_of_memory(err, "a survey");
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < r->n_cursors; i++)
+        status = dbt_cursor_open(store, &options, &r->cursor[i], err);
+    for (size_t i = 0; status == DBT_OK && i < r->n_slots; i++)
+        status = dbt_page_new(&r->page[i], err);
+    return status;
+}
+
+static dbt_status read_page(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    reading *r = context;
+    return dbt_cursor_read(r->cursor[worker], r->first + (int64_t)task, r->page[task], err);
+}
+
+static dbt_status take_pages(reading *r, dbt_pool *pool, dbt__hasher *hasher, dbt__hasher *ids,
+                             dbt__survey *survey, dbt_error *err)
+{
+    int64_t n_pages = dbt_cursor_pages(r->cursor[0]);
+    dbt_status status = DBT_OK;
+    for (; status == DBT_OK && r->first < n_pages; r->first += (int64_t)r->n_slots) {
+        int64_t rest = n_pages - r->first;
+        size_t n = rest < (int64_t)r->n_slots ? (size_t)rest : r->n_slots;
+        status = dbt_pool_for(pool, n, read_page, r, err);
+        for (size_t i = 0; status == DBT_OK && i < n; i++) {
+            const dbt_page *page = r->page[i];
+            hash_page(hasher, page);
+            dbt__hasher_update(ids, page->document_id, page->n_rows * sizeof *page->document_id);
+            status = count_page(survey, page, err);
+        }
+    }
+    return status;
+}
+
+dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows, dbt_pool *pool,
+                             dbt__survey *survey, dbt_error *err)
+{
+    *survey = (dbt__survey){0};
+    reading r = {0};
     dbt__hasher *hasher = dbt__hasher_new(), *ids = dbt__hasher_new();
     dbt_status status =
         hasher == NULL || ids == NULL ? dbt__out_of_memory(err, "a fingerprint") : DBT_OK;
-    if (status == DBT_OK) status = dbt_cursor_open(store, &options, &cursor, err);
-    if (status == DBT_OK) status = dbt_page_new(&page, err);
-    while (status == DBT_OK && (status = dbt_cursor_next(cursor, page, err)) == DBT_OK) {
-        hash_page(hasher, page);
-        dbt__hasher_update(ids, page->document_id, page->n_rows * sizeof *page->document_id);
-        status = count_page(survey, page, err);
-    }
-    if (status == DBT_DONE) {
+    if (status == DBT_OK)
+        status = open_reading(&r, store, split, n_rows, dbt_pool_threads(pool), err);
+    if (status == DBT_OK) status = take_pages(&r, pool, hasher, ids, survey, err);
+    if (status == DBT_OK) {
         survey->fingerprint = dbt__hasher_digest(hasher);
         dbt__hasher_update(ids, &survey->fingerprint, sizeof survey->fingerprint);
         survey->row_fingerprint = dbt__hasher_digest(ids);
         status = dbt__label_map_finish(&survey->labels, dbt__store_sql(store), err);
     }
+    close_reading(&r);
     dbt__hasher_free(hasher);
     dbt__hasher_free(ids);
-    dbt_page_free(page);
-    dbt_cursor_close(cursor);
     return status;
 }

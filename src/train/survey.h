@@ -2,6 +2,7 @@
 #ifndef DBT_SURVEY_H
 #define DBT_SURVEY_H
 
+#include <dbtrain/pool.h>
 #include <dbtrain/store.h>
 
 #include "base.h"
@@ -17,7 +18,7 @@ typedef struct dbt__survey {
 } dbt__survey;
 
 /* Reads the first n_rows documents of a split once. Release the labels in any case. */
-dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows,
+dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows, dbt_pool *pool,
                              dbt__survey *survey, dbt_error *err) DBT_MUST_USE;
 
 #endif

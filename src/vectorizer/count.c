@@ -254,11 +254,19 @@ static dbt_status reserve_kept(dbt__counts *counts, size_t more, bool totals, db
     return status;
 }
 
+static dbt_status sort_shard(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    (void)worker, (void)err;
+    count_pass *count = context;
+    dbt__shard_sort(&count->shard[task]);
+    return DBT_OK;
+}
+
+/* Of a sorted shard. */
 static dbt_status read_shard(dbt__shard *s, uint64_t number, dbt__df_bounds limit,
                              dbt__counts *counts, dbt_error *err)
 {
     size_t n = 0;
-    dbt__shard_sort(s);
     for (size_t i = 0; i < s->n; i++) {
         uint32_t df = s->entry[i].document_frequency;
         n += df >= limit.low && df <= limit.high;
@@ -346,6 +354,7 @@ static dbt_status read_counts(count_pass *count, dbt_error *err)
 {
     dbt_status status = DBT_OK;
     if (count->runs.n == 0) {
+        status = dbt_pool_for(count->rounds->pool, N_SHARDS, sort_shard, count, err);
         for (uint32_t i = 0; status == DBT_OK && i < N_SHARDS; i++)
             status =
                 read_shard(&count->shard[i], i, find_bounds(count->rounds), count->counts, err);

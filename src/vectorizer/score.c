@@ -13,6 +13,8 @@
 #include "vectorizer_internal.h"
 
 #define PREFETCH 8
+/* Terms whose scores one task computes. */
+#define TASK_TERMS 4096
 
 typedef struct label_class {
     int64_t label_id;
@@ -145,6 +147,25 @@ static dbt_status check_classes(const score_pass *score, dbt_error *err)
     return dbt__fail(err, DBT_EDATA, "the documents have only one label: at least two are needed");
 }
 
+static double *sum_of(const score_pass *score, uint32_t i)
+{
+    return score->sum + (size_t)i * (score->n_classes + 1);
+}
+
+/* Puts the score of each term where its first sum was. */
+static dbt_status compute_scores(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    (void)worker, (void)err;
+    const score_pass *score = context;
+    uint32_t begin = (uint32_t)task * TASK_TERMS;
+    uint32_t end = score->span - begin < TASK_TERMS ? score->span : begin + TASK_TERMS;
+    for (uint32_t i = begin; i < end; i++) {
+        double *sum = sum_of(score, i);
+        sum[0] = dbt__anova_f(sum, score->n_class, score->n_classes, sum[score->n_classes]);
+    }
+    return DBT_OK;
+}
+
 /* Term `low` + i is the i-th taken place from score->place on. */
 static dbt_status add_candidates(score_pass *score, dbt_error *err)
 {
@@ -154,10 +175,9 @@ static dbt_status add_candidates(score_pass *score, dbt_error *err)
         while (table->entry[score->place].hash == UINT64_MAX)
             score->place++;
         const dbt__entry *entry = &table->entry[score->place];
-        const double *sum = score->sum + (size_t)i * (score->n_classes + 1);
         const dbt__candidate candidate = {
             .hash = entry->hash,
-            .score = dbt__anova_f(sum, score->n_class, score->n_classes, sum[score->n_classes]),
+            .score = sum_of(score, i)[0],
             .document_frequency = table->document_frequency[entry->idf],
             .first_document = score->first_document[i],
         };
@@ -175,6 +195,9 @@ static dbt_status run_pass(score_pass *score, dbt_error *err)
     memset(score->first_document, 0xFF, score->span * sizeof *score->first_document);
     dbt_status status = dbt__rounds_run(score->rounds, &score->pass, err);
     if (status == DBT_OK) status = check_classes(score, err);
+    if (status == DBT_OK)
+        status = dbt_pool_for(score->rounds->pool, (score->span - 1) / TASK_TERMS + 1,
+                              compute_scores, score, err);
     if (status == DBT_OK) status = add_candidates(score, err);
     return status;
 }

@@ -768,7 +768,7 @@ static void obtain(world *w, bool found)
     const dbt_vectorizer_options options = world_options();
     dbt_vectorizer_stats stats;
     bool was_found = !found;
-    assert_ok(dbt__survey_split(w->store, "train", N_DOCUMENTS, &w->survey, &err), err);
+    assert_ok(dbt__survey_split(w->store, "train", N_DOCUMENTS, NULL, &w->survey, &err), err);
     assert_ok(dbt__vocabulary_obtain(w->store, "train", &options, &w->survey, NULL, &nobody,
                                      &w->vectorizer, &w->vectorizer_id, &was_found, &stats, &err),
               err);
@@ -817,7 +817,7 @@ static void test_survey__counts_and_fingerprints_the_documents(void **state)
         dbt_error err = {0};
         dbt__survey before, after;
         add_corpus(store, "train", 1, N_DOCUMENTS, N_LABELS);
-        assert_ok(dbt__survey_split(store, "train", N_DOCUMENTS, &before, &err), err);
+        assert_ok(dbt__survey_split(store, "train", N_DOCUMENTS, NULL, &before, &err), err);
         assert_int_equal(before.documents, N_DOCUMENTS);
         assert_int_equal(before.unlabelled, 0);
         assert_int_equal(before.labels.n, N_LABELS);
@@ -825,13 +825,49 @@ static void test_survey__counts_and_fingerprints_the_documents(void **state)
         assert_int_equal(before.text_bytes,
                          ask(store, "SELECT sum(length(CAST(text AS BLOB))) FROM document"));
         run_sql(store, cases[i].change);
-        assert_ok(dbt__survey_split(store, "train", N_DOCUMENTS, &after, &err), err);
+        assert_ok(dbt__survey_split(store, "train", N_DOCUMENTS, NULL, &after, &err), err);
         assert_int_equal(before.fingerprint != after.fingerprint, cases[i].differs);
         assert_int_equal(after.unlabelled, i == 4);
         dbt__label_map_release(&before.labels);
         dbt__label_map_release(&after.labels);
         close_store(store);
     }
+}
+
+static void test_survey__does_not_depend_on_the_threads(void **state)
+{
+    (void)state;
+    enum { DOCUMENTS = 3000 };
+    dbt_store *store = create_store("survey.db");
+    dbt_error err = {0};
+    add_corpus(store, "train", 1, DOCUMENTS, N_LABELS);
+    dbt__survey alone, together;
+    assert_ok(dbt__survey_split(store, "train", DOCUMENTS, NULL, &alone, &err), err);
+    for (size_t threads = 1; threads <= 5; threads += 2) {
+        dbt_pool *pool;
+        assert_ok(dbt_pool_new(threads, &pool, &err), err);
+        assert_ok(dbt__survey_split(store, "train", DOCUMENTS, pool, &together, &err), err);
+        assert_true(together.fingerprint == alone.fingerprint);
+        assert_true(together.row_fingerprint == alone.row_fingerprint);
+        assert_int_equal(together.documents, DOCUMENTS);
+        assert_int_equal(together.labels.n, N_LABELS);
+        dbt__label_map_release(&together.labels);
+        dbt_pool_free(pool);
+    }
+    dbt__label_map_release(&alone.labels);
+
+    run_sql(store, "DELETE FROM split_document WHERE position IN (1023, 1700, 2999)");
+    for (size_t threads = 1; threads <= 5; threads += 2) {
+        dbt_pool *pool;
+        dbt_error gap = {0};
+        assert_ok(dbt_pool_new(threads, &pool, &err), err);
+        assert_int_equal(dbt__survey_split(store, "train", DOCUMENTS, pool, &together, &gap),
+                         DBT_EFORMAT);
+        assert_non_null(strstr(gap.message, "1023"));
+        dbt__label_map_release(&together.labels);
+        dbt_pool_free(pool);
+    }
+    close_store(store);
 }
 
 static void test_vocabulary__is_found_again_as_it_was(void **state)
@@ -866,7 +902,7 @@ static void test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone(void **state
     bool found;
     options.hash_bits = 12;
     add_corpus(w.store, "train", 1, N_DOCUMENTS, N_LABELS);
-    assert_ok(dbt__survey_split(w.store, "train", N_DOCUMENTS, &w.survey, &err), err);
+    assert_ok(dbt__survey_split(w.store, "train", N_DOCUMENTS, NULL, &w.survey, &err), err);
     for (int i = 0; i < 2; i++) {
         assert_ok(dbt__vocabulary_obtain(w.store, "train", &options, &w.survey, NULL, &nobody,
                                          &w.vectorizer, &w.vectorizer_id, &found, &stats, &err),
@@ -1374,6 +1410,7 @@ int main(void)
         cmocka_unit_test(test_weights__what_is_not_a_weight_is_refused),
         cmocka_unit_test(test_weights__that_are_not_finite_are_not_written),
         cmocka_unit_test(test_survey__counts_and_fingerprints_the_documents),
+        cmocka_unit_test(test_survey__does_not_depend_on_the_threads),
         cmocka_unit_test(test_vocabulary__is_found_again_as_it_was),
         cmocka_unit_test(test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone),
         cmocka_unit_test(test_vocabulary__damage_is_told),
