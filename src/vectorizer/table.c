@@ -80,7 +80,7 @@ static size_t count_places(const dbt__table *table, const dbt__kept *kept)
     return (next / DBT__BUCKET + 1) * DBT__BUCKET;
 }
 
-/* n_places empty places. */
+/* n_places places, to be filled. */
 static dbt_status make_places(dbt__table *table, dbt_error *err)
 {
     size_t bytes;
@@ -89,8 +89,28 @@ static dbt_status make_places(dbt__table *table, dbt_error *err)
     table->memory = dbt__grow_array(NULL, bytes + 64, 1);
     if (table->memory == NULL) return dbt__out_of_memory(err, "a vocabulary");
     table->entry = (dbt__entry *)(((uintptr_t)table->memory + 63) / 64 * 64);
-    memset(table->entry, 0xFF, bytes);
     return DBT_OK;
+}
+
+/* Places first .. end - 1, if any; the next place. */
+static size_t fill_empty(dbt__table *table, size_t first, size_t end)
+{
+    for (; first < end; first++)
+        memset(&table->entry[first], 0xFF, sizeof *table->entry);
+    return first;
+}
+
+/* Each term at its home or right behind the one before: one walk over memory that is touched for
+ * the first time. */
+static void fill_places(dbt__table *table, const dbt__kept *kept)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < table->n_terms; i++) {
+        next = fill_empty(table, next, dbt__table_home(table, kept[i].hash));
+        table->entry[next++] = (dbt__entry){
+            kept[i].hash, find_frequency(table, kept[i].document_frequency), (uint32_t)i};
+    }
+    (void)fill_empty(table, next, table->n_places);
 }
 
 /* Buckets for n terms that leave three fifths of the places empty, or a fifth. */
@@ -147,13 +167,7 @@ dbt_status dbt__table_init(dbt__table *table, const dbt__kept *kept, size_t n_te
         table->idf[i] = dbt__idf(options, n_documents, table->document_frequency[i]);
         table->share[i] = dbt__norm_share(options, table->idf[i]);
     }
-    size_t next = 0;
-    for (size_t i = 0; i < n_terms; i++) {
-        size_t home = dbt__table_home(table, kept[i].hash);
-        if (home > next) next = home;
-        table->entry[next++] = (dbt__entry){
-            kept[i].hash, find_frequency(table, kept[i].document_frequency), (uint32_t)i};
-    }
+    fill_places(table, kept);
 out:
     if (status < 0) dbt__table_release(table);
     return status;
