@@ -23,18 +23,12 @@
 /* Rows whose sums one task adds up. */
 #define TASK_ROWS 16
 
-static const uint32_t *part_bounds(size_t n_inputs, uint32_t bound[DBT__PARTS + 1])
-{
-    for (size_t p = 0; p <= DBT__PARTS; p++)
-        bound[p] = (uint32_t)(n_inputs * p / DBT__PARTS);
-    return bound;
-}
-
 dbt_status dbt__spans_init(dbt_network *network, dbt_error *err)
 {
     size_t n = dbt__smaller(dbt_pool_threads(network->pool), DBT__PARTS);
     uint32_t bound[DBT__PARTS + 1];
-    (void)part_bounds(network->options.n_inputs, bound);
+    for (size_t p = 0; p <= DBT__PARTS; p++)
+        bound[p] = (uint32_t)(network->options.n_inputs * p / DBT__PARTS);
     network->span = dbt__alloc_array(n, sizeof *network->span);
     if (network->span == NULL) return dbt__out_of_memory(err, "a network");
     for (size_t i = 0; i < n; i++) {
@@ -179,7 +173,7 @@ static void catch_up_rows(dbt_network *network, bool all)
     (void)!run_spans(network, find_longest_gap, &pass, NULL);
     int64_t longest = 0;
     for (size_t i = 0; i < network->n_spans; i++)
-        longest = dbt__larger_step(longest, network->span[i].longest_gap);
+        if (network->span[i].longest_gap > longest) longest = network->span[i].longest_gap;
     if (longest == 0) return;
     dbt__optimizer_prepare(network->optimizer, longest);
     (void)!run_spans(network, catch_up_span, &pass, NULL);

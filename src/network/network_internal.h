@@ -56,11 +56,6 @@ static inline size_t dbt__smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static inline int64_t dbt__larger_step(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* --- optimizer.c --- */
 
 /* What steps without a gradient do to a row. */
