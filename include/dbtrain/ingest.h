@@ -89,15 +89,15 @@ DBT_EXPORT const char *dbt_format_name(dbt_format format);
  * rows refused; err->line is the line of the record), DBT_EINTERRUPTED, and the store's.
  *
  * On failure the rows of this command, those of sources that were complete too, are out again; the
- * sources stay in `source` with status 'refused', and in `reject` what was refused.
+ * sources that had a row stay in `source` with status 'refused', and in `reject` what was refused.
  * DBT_EINTERRUPTED, DBT_EIO, DBT_ENOMEM and DBT_ELOCKED keep what was committed: complete sources
  * are 'loaded' and will be recognised; the one that was being read stays 'loading', as it does when
  * the process is killed. When the first source that the next dbt_ingest has to read is this one, by
  * name, format and split, it is read from its beginning, but as long as its rows are those that are
  * stored they are left alone: the ingest goes on after the last committed row. From the first row
  * on that is another one (the file has changed, or an option) what is stored is taken out and
- * written anew, and that is said. When another source comes first, all of it is taken out. So only
- * one process may ingest into a file at a time.
+ * written anew, and that is said. When another source, that has a row, comes first, all of it is
+ * taken out. So only one process may ingest into a file at a time.
  *
  * A file is recognised by name, split, size and XXH3 of its content (of a compressed file: as it is
  * stored; of a part of an archive: unpacked); what comes through a pipe only when it is an archive

@@ -275,19 +275,23 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
                               dbt__stream *stream, dbt_error *err)
 {
     const dbt__record *record;
-    int64_t bytes, records = 0;
+    int64_t bytes;
     uint64_t digest;
     bool changed;
     say(in, "%s: %s, split '%s'", part->name, dbt__reader_said(in->reader), split);
-    dbt_status status =
-        begin_source(in, part->name, dbt__format_name(dbt__reader_format(in->reader)), split, err);
-    while (status == DBT_OK && (status = dbt__reader_next(in->reader, &record, err)) == DBT_OK) {
-        records++;
+    /* A source is begun once it has a row: then what an earlier ingest has left makes way for it.
+     */
+    dbt_status status = dbt__reader_next(in->reader, &record, err);
+    if (status == DBT_DONE) return dbt__fail(err, DBT_EDATA, "%s: no rows", part->name);
+    if (status == DBT_OK)
+        status = begin_source(in, part->name, dbt__format_name(dbt__reader_format(in->reader)),
+                              split, err);
+    while (status == DBT_OK) {
         status = take_record(in, part->name, record, err);
+        if (status == DBT_OK) status = dbt__reader_next(in->reader, &record, err);
     }
     if (status == DBT_DONE) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
-    if (records == 0) return dbt__fail(err, DBT_EDATA, "%s: no rows", part->name);
     if (changed) say(in, "%s: changed while it was read", part->name);
     return end_source(in, part->name, bytes, digest, err);
 }

@@ -772,6 +772,37 @@ static void test_interrupted__is_taken_out_when_another_comes_first(void **state
     check_invariants();
 }
 
+static void test_interrupted__is_left_by_what_cannot_begin(void **state)
+{
+    (void)state;
+    const struct {
+        const char *name, *text, *label_column;
+        dbt_status status;
+    } cases[] = {
+        {"missing.csv", NULL, NULL, DBT_EDATA},
+        {"empty.csv", "", NULL, DBT_EDATA},
+        {"head.csv", "label,text\n", NULL, DBT_EDATA},
+        {"wide.csv", "\xff\xfe,", NULL, DBT_EDATA},
+        {"other.csv", "label,text\na,b\n", "lable", DBT_EUSAGE},
+    };
+    options.stop = stop_when_due;
+    records_left = 2;
+    assert_int_equal(ingest(write_text("a.csv", "a,1\na,2\na,3\n")), DBT_EINTERRUPTED);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (cases[i].text != NULL) (void)write_text(cases[i].name, cases[i].text);
+        options.label_column = cases[i].label_column;
+        assert_int_equal(ingest(at(cases[i].name)), cases[i].status);
+        assert_string_equal(rows("SELECT name LIKE '%a.csv', status, documents FROM source"),
+                            "1|loading|2");
+        check_invariants();
+    }
+    options.label_column = NULL;
+    assert_ok(ingest(at("a.csv")), err);
+    assert_non_null(strstr(said, "goes on after 2 documents"));
+    assert_string_equal(rows(CORPUS), "train|a|1 train|a|2 train|a|3");
+    check_invariants();
+}
+
 /* All that an ingest leaves, but ids and times. */
 #define OUTCOME                                                                                    \
     "SELECT * FROM (SELECT 1, s.name, p.position, coalesce(l.name, '-'), d.text, o.name,"          \
@@ -1117,6 +1148,7 @@ int main(void)
         TEST(test_ingest__what_others_change_between_two_commits_is_seen),
         TEST(test_ingest__a_file_that_changes_while_it_is_read_is_told),
         TEST(test_interrupted__is_taken_out_when_another_comes_first),
+        TEST(test_interrupted__is_left_by_what_cannot_begin),
         TEST(test_resume__goes_on_after_the_last_committed_row),
         TEST(test_resume__what_reads_otherwise_now_is_read_anew),
         TEST(test_resume__other_splits_lose_what_is_taken_out),
