@@ -10,6 +10,9 @@
  * hashes of the kept texts; if the parts in the file were made of the same, it ends there. The
  * second writes. It reads a few thousand rows, resets, and writes them: SQLite would otherwise have
  * to find its place in the table anew after every insert.
+ *
+ * What the parts were before waits in temporary tables, until whoever had them cut has use for the
+ * new ones, or has not.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -287,10 +290,80 @@ static dbt_status finish_part(cut *c, const part *made, dbt_error *err)
     return status;
 }
 
+static dbt_status run_for_parts(cut *c, const char *text, dbt_error *err)
+{
+    dbt__statement *statement;
+    dbt_status status = dbt__prepare(c->sql, text, &statement, err);
+    if (status < 0) return status;
+    for (int i = 0; i < N_PARTS; i++)
+        dbt__bind_string(statement, i + 1, c->parts[i].name);
+    status = dbt__run(statement, err);
+    dbt__finalize(statement);
+    return status;
+}
+
+/* --- what the parts were --- */
+
+#define FORGET_PARTS                                                                               \
+    "DROP TABLE IF EXISTS temp.part_before; DROP TABLE IF EXISTS temp.place_before;"
+
+static dbt_status remember_parts(cut *c, dbt_error *err)
+{
+    dbt_status status = dbt__sql_exec(c->sql, FORGET_PARTS, err);
+    if (status == DBT_OK)
+        status = run_for_parts(c,
+                               "CREATE TABLE temp.part_before AS SELECT id, documents, origin"
+                               " FROM split WHERE name IN (?, ?)",
+                               err);
+    if (status < 0) return status;
+    return dbt__sql_exec(c->sql,
+                         "CREATE TABLE temp.place_before AS SELECT * FROM split_document"
+                         " WHERE split_id IN (SELECT id FROM temp.part_before)",
+                         err);
+}
+
+/* Those that were not there, too: without an origin, which every part has. */
+static dbt_status remember_new_parts(cut *c, dbt_error *err)
+{
+    return run_for_parts(c,
+                         "INSERT INTO temp.part_before (id) SELECT id FROM split"
+                         " WHERE name IN (?, ?) AND id NOT IN (SELECT id FROM temp.part_before)",
+                         err);
+}
+
+dbt_status dbt__hold_out_keep(dbt_store *store, dbt_error *err)
+{
+    return dbt__sql_exec(dbt__store_sql(store), FORGET_PARTS, err);
+}
+
+dbt_status dbt__hold_out_undo(dbt_store *store, dbt_error *err)
+{
+    dbt__sql *sql = dbt__store_sql(store);
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    status = dbt__sql_exec(
+        sql,
+        "DELETE FROM split_document WHERE split_id IN (SELECT id FROM temp.part_before);"
+        "INSERT INTO split_document SELECT * FROM temp.place_before;"
+        "UPDATE split SET documents = before.documents, origin = before.origin"
+        " FROM temp.part_before AS before"
+        " WHERE before.id = split.id AND before.origin IS NOT NULL;"
+        "DELETE FROM split WHERE id IN"
+        " (SELECT id FROM temp.part_before WHERE origin IS NULL);" FORGET_PARTS,
+        err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
+}
+
+/* --- the whole --- */
+
 static dbt_status make_parts(cut *c, dbt_error *err)
 {
-    dbt_status status = remake_part(c, &c->parts[TRAIN], err);
+    dbt_status status = remember_parts(c, err);
+    if (status == DBT_OK) status = remake_part(c, &c->parts[TRAIN], err);
     if (status == DBT_OK) status = remake_part(c, &c->parts[VALIDATION], err);
+    if (status == DBT_OK) status = remember_new_parts(c, err);
     if (status == DBT_OK) status = write_parts(c, err);
     if (status == DBT_OK) status = finish_part(c, &c->parts[TRAIN], err);
     if (status == DBT_OK) status = finish_part(c, &c->parts[VALIDATION], err);

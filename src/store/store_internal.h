@@ -16,6 +16,10 @@ dbt_status dbt__store_reader(dbt_store *store, dbt__sql **sql, dbt_error *err) D
 /* How many documents of split `a` are in split `b` too. */
 dbt_status dbt__split_shared(dbt__sql *sql, int64_t a, int64_t b, int64_t *documents,
                              dbt_error *err) DBT_MUST_USE;
+/* After a dbt_store_hold_out that did not reuse the parts, one of these: the parts stay as they are
+ * now; or they become what they were before it, and those that were not there are gone. */
+dbt_status dbt__hold_out_keep(dbt_store *store, dbt_error *err) DBT_MUST_USE;
+dbt_status dbt__hold_out_undo(dbt_store *store, dbt_error *err) DBT_MUST_USE;
 /* Records that the document at `position` of a split is not there, and what to do; returns
  * DBT_EFORMAT. */
 dbt_status dbt__split_lacks(const char *split, int64_t position, dbt_error *err);

@@ -4,8 +4,9 @@
  * In order: splits and a survey of their documents (fit_data.c), each part's share of the memory
  * (budget.c), the vocabulary (found or fitted), vectorized rows where they are kept, the network,
  * cursors, the run's row; then the loop of epochs.c; then the last checkpoint and the run's status.
- * What is checked is checked before the run's row is made, so a mistake leaves no run. A run that
- * goes on takes the same way; what it finds rather than makes is in resume.c.
+ * What is checked is checked before the run's row is made, so a mistake leaves no run, and no
+ * splits that were cut off for it. A run that goes on takes the same way; what it finds rather than
+ * makes is in resume.c.
  */
 #include "fit_internal.h"
 
@@ -392,6 +393,7 @@ dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options, const dbt_o
         status = dbt__resume_begin(&fit, &finished, &cause);
     if (status == DBT_OK && !finished) {
         status = prepare(&fit, &cause);
+        dbt__fit_data_settle(&fit, status);
         if (status == DBT_OK) status = train_run(&fit, &cause);
     }
     release(&fit);

@@ -31,7 +31,9 @@ static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
     status =
         dbt_store_hold_out(fit->store, options->train, options->validation_split, options->seed,
                            &fit->train_split, &fit->validation_split, &reused, err);
-    if (status == DBT_OK && existed && !reused)
+    fit->has_cut = status == DBT_OK && !reused;
+    fit->has_replaced = fit->has_cut && existed;
+    if (fit->has_replaced)
         dbt__fit_note(
             fit,
             "'%s' and '%s' were cut from other documents, with another share or another seed: they "
@@ -138,4 +140,15 @@ dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = check_validation_labels(fit, err);
     if (status == DBT_OK) status = weigh_classes(fit, err);
     return status;
+}
+
+void dbt__fit_data_settle(dbt__fit *fit, dbt_status status)
+{
+    bool refused = status == DBT_EDATA || status == DBT_EUSAGE;
+    if (!fit->has_cut) return;
+    /* Where that fails, what the splits were goes with the connection, and they stay. */
+    if (!refused)
+        (void)!dbt__hold_out_keep(fit->store, NULL);
+    else if (dbt__hold_out_undo(fit->store, NULL) == DBT_OK && fit->has_replaced)
+        dbt__fit_note(fit, "'%s' and '%s' are again what they were", fit->train, fit->validation);
 }

@@ -32,6 +32,8 @@ typedef struct dbt__fit {
     char *validation;
     dbt_split train_split;
     dbt_split validation_split;
+    bool has_cut;      /* these two, for this run */
+    bool has_replaced; /* others of these names by them */
 
     dbt_pool *pool;
     dbt__survey survey; /* of the training split; its labels are the outputs */
@@ -76,6 +78,9 @@ static inline bool dbt__patience_is_over(int64_t epochs, int64_t best_epoch, int
 /* Splits, what a survey of their documents tells, and class weights; of a run that goes on, those
  * it was trained on. DBT_EUSAGE, DBT_EDATA. */
 dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Once it is known whether there is a run: splits that were cut off for one that was refused become
+ * what they were. */
+void dbt__fit_data_settle(dbt__fit *fit, dbt_status status);
 
 /* --- epochs.c --- */
 

@@ -700,18 +700,32 @@ static void test_fit__class_weights_and_document_weights_enter_the_loss(void **s
 
 /* --- refusals --- */
 
-/* Fits, expecting a refusal that leaves no run. */
+/* All splits, and what is in them. */
+static char *read_splits(dbt_store *store)
+{
+    return ask_text(store, "SELECT (SELECT group_concat(id || name || documents || ifnull(origin,"
+                           " ''), ';') FROM split) || (SELECT group_concat(split_id || ' ' ||"
+                           " position || ' ' || document_id) FROM split_document)");
+}
+
+/* Fits, expecting a refusal that leaves no run, and the splits as they were. */
 static void assert_refused(dbt_store *store, const dbt_fit_options *options, dbt_status expected,
                            const char *part)
 {
     dbt_error err = {0};
     dbt_fit_result result;
     int64_t runs = ask(store, "SELECT count(*) FROM run");
+    char *splits = read_splits(store);
     dbt_status status = dbt_fit(store, options, NULL, &result, &err);
     if (status != expected || strstr(err.message, part) == NULL)
         fail_msg("%d: %s (expected %d: %s)", status, err.message, expected, part);
     assert_int_equal(result.run_id, 0);
     assert_int_equal(ask(store, "SELECT count(*) FROM run"), runs);
+    assert_answer(store, "SELECT count(*) FROM temp.sqlite_schema", "0");
+    char *left = read_splits(store);
+    assert_string_equal(left, splits);
+    free(splits);
+    free(left);
 }
 
 static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
@@ -732,7 +746,9 @@ static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
         {"one", NULL, 2, DBT_EDATA, "has only 'travel'"},
         {"train", "strange", 2, DBT_EDATA,
          "split 'strange' has label 'chess', which training split 'train' lacks"},
-        {"bare", "test", 2, DBT_EDATA, "split 'bare' has 1 documents without a label"},
+        {"train", NULL, 10000, DBT_EDATA, "vocabulary"},
+        {"bare", NULL, 2, DBT_EDATA, "without a label"},
+        {"bare", "test", 2, DBT_EDATA, "split 'bare' has 18 documents without a label"},
         {"train", "bare", 2, DBT_EDATA, "split 'bare' has documents without a label"},
         {"empty", "test", 2, DBT_EDATA, "split 'empty' has no documents"},
         {"train", "empty", 2, DBT_EDATA, "split 'empty' has no documents"},
@@ -743,12 +759,10 @@ static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
         char text[64];
         (void)snprintf(text, sizeof text, "train %d to the sea, by the river", i);
         add_document(store, "one", "travel", text);
+        add_document(store, "bare", i == 0 ? "travel" : i == 1 ? "cooking" : NULL, text);
     }
     add_document(store, "strange", "travel", "a train to the sea");
     add_document(store, "strange", "chess", "a queen for a rook");
-    add_document(store, "bare", "travel", "a train to the sea");
-    add_document(store, "bare", "cooking", "a soup of peas");
-    add_document(store, "bare", NULL, "neither this nor that");
     run_sql(store, "INSERT INTO split (name) VALUES ('empty')");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dbt_fit_options options = quick_options(1);
@@ -756,6 +770,28 @@ static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
         options.validation = cases[i].validation;
         options.vectorizer.min_df = cases[i].min_df;
         assert_refused(store, &options, cases[i].status, cases[i].part);
+    }
+    close_store(store);
+}
+
+static void test_fit__refused_leaves_the_parts_of_earlier_runs(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("parts.db");
+    dbt_fit_options options = quick_options(1);
+    options.validation = NULL;
+    (void)fit(store, &options);
+    assert_answer(store, "SELECT count(*) FROM temp.sqlite_schema", "0");
+    for (int i = 0; i < 3; i++) {
+        dbt_fit_options other = options;
+        if (i == 0) other.seed = 9;
+        if (i == 1) other.validation_split = 0.5;
+        if (i == 2) add_document(store, "train", "travel", "a train to the sea");
+        other.vectorizer.min_df = 10000;
+        assert_refused(store, &other, DBT_EDATA, "empty vocabulary");
+        other.vectorizer.min_df = 2;
+        other.class_weight = "chess=2";
+        assert_refused(store, &other, DBT_EUSAGE, "no label 'chess'");
     }
     close_store(store);
 }
@@ -903,6 +939,7 @@ int main(void)
         cmocka_unit_test(test_fit__validation_steps_take_the_first_pages),
         cmocka_unit_test(test_fit__class_weights_and_document_weights_enter_the_loss),
         cmocka_unit_test(test_fit__refuses_splits_that_cannot_be_learnt_from),
+        cmocka_unit_test(test_fit__refused_leaves_the_parts_of_earlier_runs),
         cmocka_unit_test(test_fit__refuses_options_out_of_range),
         cmocka_unit_test(test_fit__refuses_a_name_before_it_counts),
         cmocka_unit_test(test_fit__refuses_a_store_that_is_read_only),
