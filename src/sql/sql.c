@@ -55,6 +55,7 @@ struct dbt__sql {
     int64_t looks;   /* at the step under way */
     bool is_endless; /* it took too much */
     bool is_unwatched;
+    bool waited_in_vain;    /* to begin a transaction, the last time */
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
     char *path;             /* as the caller gave it, for messages */
 };
@@ -119,6 +120,9 @@ static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
     dbt_status status = map_code(code);
     int cause = status == DBT_EIO ? sqlite3_system_errno(sql->handle) : 0;
     if (cause == ENOMEM) status = DBT_ENOMEM; /* mapping the log's index, say */
+    if ((code & 0xff) == SQLITE_BUSY)
+        return dbt__fail(err, status, "'%s': %s: another program has a transaction open in it",
+                         sql->path, text);
     char reason[128];
     if (cause != 0 && strerror_r(cause, reason, sizeof reason) == 0)
         return dbt__fail(err, status, "'%s': %s (%s)", sql->path, text, reason);
@@ -444,7 +448,9 @@ dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err)
     dbt_status status = check_name(sql, err);
     if (status < 0) return status;
     /* A deferred transaction that turns into a writing one fails at once instead of waiting. */
-    return dbt__sql_exec(sql, "BEGIN IMMEDIATE", err);
+    status = dbt__sql_exec(sql, "BEGIN IMMEDIATE", err);
+    sql->waited_in_vain = status == DBT_ELOCKED;
+    return status;
 }
 
 dbt_status dbt__sql_begin_read(dbt__sql *sql, dbt_error *err)
@@ -474,6 +480,7 @@ bool dbt__sql_idle(dbt__sql *sql)
 
 dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err)
 {
+    if (sql->waited_in_vain) (void)sqlite3_busy_timeout(sql->handle, 0);
     if (sqlite3_wal_checkpoint_v2(sql->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
         SQLITE_OK)
         return fail_sql(sql, SQLITE_OK, err);

@@ -70,8 +70,8 @@ void dbt__sql_rollback(dbt__sql *sql);
 bool dbt__sql_idle(dbt__sql *sql);
 /* Bytes of the write-ahead log; 0 when there is none, -1 when that cannot be told. */
 int64_t dbt__sql_log_bytes(const dbt__sql *sql);
-/* Moves the write-ahead log into the file and empties it. DBT_ELOCKED when a reader is in the way.
- */
+/* Moves the write-ahead log into the file and empties it. DBT_ELOCKED when a reader is in the way,
+ * or a writer; one that has just kept a transaction from beginning is not waited for again. */
 dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 
 dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statement,

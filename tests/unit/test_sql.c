@@ -270,7 +270,11 @@ static void test_sql__transactions_begin_immediately(void **state)
     assert_false(dbt__sql_idle(one));
     assert_ok(dbt__sql_exec(two, "PRAGMA busy_timeout = 10", &err), err);
     assert_int_equal(dbt__sql_begin(two, &err), DBT_ELOCKED);
-    assert_non_null(strstr(err.message, "begin.db': database is locked"));
+    assert_non_null(strstr(err.message, "begin.db': database is locked: another program has a"));
+    /* It has waited: it does not again, to close. */
+    assert_int_equal(ask(two, "PRAGMA busy_timeout"), 10);
+    assert_int_equal(dbt__sql_checkpoint(two, NULL), DBT_ELOCKED);
+    assert_int_equal(ask(two, "PRAGMA busy_timeout"), 0);
     err = (dbt_error){0};
     assert_ok(dbt__sql_exec(one, "INSERT INTO t VALUES (2, 'two')", &err), err);
     assert_int_equal(dbt__sql_last_id(one), 2);
