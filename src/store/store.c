@@ -88,9 +88,9 @@ static dbt_status check_facts(const char *path, dbt_store_mode mode, const file_
     if (facts->version < LATEST_VERSION && mode == DBT_STORE_READ)
         return dbt__fail(
             err, DBT_EFORMAT,
-            "'%s' has schema version %lld: a command that writes must first bring it to "
-            "version %lld",
-            path, (long long)facts->version, (long long)LATEST_VERSION);
+            "'%s' has schema version %lld, of an older dbtrain: a command that writes brings it to "
+            "version %lld; 'dbtrain rm %s --cache' does that and deletes no document and no run",
+            path, (long long)facts->version, (long long)LATEST_VERSION, path);
     return DBT_OK;
 }
 

@@ -138,8 +138,8 @@ static void test_store__a_file_of_version_1_is_brought_to_version_2_by_a_writer(
         const char *path = path_of(i == 0 ? "old-write.db" : "old-create.db");
         make_version_1(path);
         assert_int_equal(dbt_store_open(path, DBT_STORE_READ, &store, &err), DBT_EFORMAT);
-        assert_non_null(strstr(err.message, "has schema version 1: a command that writes must "
-                                            "first bring it to version 2"));
+        assert_non_null(strstr(err.message, "has schema version 1, of an older dbtrain: a command "
+                                            "that writes brings it to version 2; 'dbtrain rm "));
         err = (dbt_error){0};
         assert_ok(dbt_store_open(path, modes[i], &store, &err), err);
         assert_int_equal(ask(store, "PRAGMA user_version"), 2);
