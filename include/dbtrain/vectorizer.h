@@ -114,7 +114,7 @@ DBT_EXPORT const char *dbt_vectorizer_unicode_version(void);
  * hash_bits, which reads no row. A row whose label is not among the classes is DBT_EDATA when
  * scores are wanted. The result does not depend on the pool's threads or on options->memory.
  * `stats` may be NULL. DBT_EUSAGE (an option out of range), DBT_EDATA (empty vocabulary; fewer than
- * two classes), DBT_ENOMEM, and whatever corpus->read returns.
+ * two classes), DBT_ENOMEM, and what the corpus returns.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_fit(const dbt_vectorizer_options *options,
                                                       const dbt_corpus *corpus,
@@ -221,7 +221,7 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_unpack(const dbt_vectorizer *vectorizer,
 /*
  * The norms of all documents of a corpus under a vectorizer that is not whole, in a temporary file:
  * the corpus is read as often as the terms make parts that fit into `memory`. DBT_EUSAGE (it is
- * whole), DBT_EIO, DBT_ENOMEM, and whatever corpus->read returns.
+ * whole), DBT_EIO, DBT_ENOMEM, and what the corpus returns.
  */
 typedef struct dbt_norms dbt_norms;
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_norms_new(const dbt_vectorizer *vectorizer,

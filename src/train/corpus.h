@@ -17,7 +17,7 @@ typedef struct dbt__corpus {
     dbt_corpus pages; /* its context is this object, which must not be moved */
 } dbt__corpus;
 
-/* The first n_rows rows of a split, in its order. Reading asks the observer whether to stop:
+/* The first n_rows rows of a split, in its order. The observer is asked whether to stop:
  * DBT_EINTERRUPTED. Close it in any case. What dbt_cursor_open returns. */
 dbt_status dbt__corpus_open(dbt__corpus *corpus, dbt_store *store, const char *split,
                             int64_t n_rows, const dbt_observer *observer,

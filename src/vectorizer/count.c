@@ -323,6 +323,13 @@ static dbt_status take_merged(count_pass *count, const dbt__merged *merged, dbt_
     return DBT_OK;
 }
 
+/* Merging reads no page, at which the corpus could say that the work is to end. */
+static dbt_status ask_corpus(const count_pass *count, dbt_error *err)
+{
+    const dbt_corpus *corpus = count->rounds->corpus;
+    return corpus->go_on == NULL ? DBT_OK : corpus->go_on(corpus->context, err);
+}
+
 /* One shard a thread at a time: their terms wait in memory for those before. */
 static dbt_status merge_runs(count_pass *count, dbt_error *err)
 {
@@ -333,7 +340,9 @@ static dbt_status merge_runs(count_pass *count, dbt_error *err)
     dbt_status status = DBT_OK;
     for (uint32_t n; status == DBT_OK && round.first < N_SHARDS; round.first += n) {
         n = N_SHARDS - round.first < n_workers ? N_SHARDS - round.first : (uint32_t)n_workers;
-        status = dbt_pool_for(count->rounds->pool, n, merge_shard, &round, err);
+        status = ask_corpus(count, err);
+        if (status == DBT_OK)
+            status = dbt_pool_for(count->rounds->pool, n, merge_shard, &round, err);
         for (uint32_t i = 0; i < n; i++) {
             if (status == DBT_OK) status = take_merged(count, &round.merged[i], err);
             dbt__merged_release(&round.merged[i]);

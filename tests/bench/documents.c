@@ -133,7 +133,10 @@ static dbt_status read_page(void *context, int64_t index, dbt_page *page, dbt_er
 
 dbt_corpus bench_corpus(const bench_documents *documents)
 {
-    return (dbt_corpus){(void *)documents, (int64_t)documents->n, BENCH_PAGE_ROWS, read_page};
+    return (dbt_corpus){.context = (void *)documents,
+                        .n_documents = (int64_t)documents->n,
+                        .page_rows = BENCH_PAGE_ROWS,
+                        .read = read_page};
 }
 
 void bench_fill_page(const bench_documents *documents, size_t index, dbt_page *page)

@@ -33,7 +33,10 @@ static inline dbt_status read_array_page(void *context, int64_t index, dbt_page 
 
 static inline dbt_corpus make_array_corpus(array_corpus *corpus)
 {
-    return (dbt_corpus){corpus, corpus->n_documents, corpus->page_rows, read_array_page};
+    return (dbt_corpus){.context = corpus,
+                        .n_documents = corpus->n_documents,
+                        .page_rows = corpus->page_rows,
+                        .read = read_array_page};
 }
 
 #endif

@@ -215,6 +215,44 @@ static void test_fit__memory_does_not_change_a_bit(void **state)
     free_corpus(&corpus);
 }
 
+static int times_left; /* that it goes on */
+
+static dbt_status go_on(void *context, dbt_error *err)
+{
+    (void)context;
+    if (times_left-- > 0) return DBT_OK;
+    *err = (dbt_error){DBT_EINTERRUPTED, 0, "enough"};
+    return DBT_EINTERRUPTED;
+}
+
+/* The pages are all read by then: 256 shards are merged, two at a time. */
+static void test_fit__ends_within_a_merge_when_it_is_told_to(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(1500, 100, 4000);
+    dbt_corpus source = make_array_corpus(&corpus.array);
+    dbt_vectorizer_options options = make_options(500);
+    dbt_pool *pool;
+    dbt_vectorizer *vectorizer;
+    dbt_error err = {0};
+    options.memory = (size_t)1 << 20;
+    options.spill_folder = folder;
+    source.go_on = go_on;
+    assert_ok(dbt_pool_new(2, &pool, &err), err);
+    for (int times = 0; times < 128; times += 127) {
+        times_left = times;
+        err = (dbt_error){0};
+        assert_int_equal(
+            dbt_vectorizer_fit(&options, &source, &three_classes, pool, &vectorizer, NULL, &err),
+            DBT_EINTERRUPTED);
+        assert_string_equal(err.message, "enough");
+        assert_int_equal(times_left, -1);
+        assert_null(vectorizer);
+    }
+    dbt_pool_free(pool);
+    free_corpus(&corpus);
+}
+
 static void test_lexicon__takes_no_more_than_its_limit(void **state)
 {
     (void)state;
@@ -1269,6 +1307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fit__threads_and_pages_do_not_change_a_bit),
         cmocka_unit_test(test_fit__memory_does_not_change_a_bit),
+        cmocka_unit_test(test_fit__ends_within_a_merge_when_it_is_told_to),
         cmocka_unit_test(test_lexicon__takes_no_more_than_its_limit),
         cmocka_unit_test(test_fit__runs_drop_what_min_df_and_max_df_drop),
         cmocka_unit_test(test_runs__count_a_cut_document_once),
