@@ -426,7 +426,13 @@ static dbt_status read_resumed_options(const cli_input *input, dbt_store *store,
     dbt_status status = dbt_resume_find(store, v->resume, resume, err);
     if (status < 0) return status;
     take_options(v, &resume->options);
-    return cli_input_read_again(input, err);
+    status = cli_input_read_again(input, err);
+    if (status == DBT_OK && cli_given(input, "validation-split") &&
+        resume->options.validation != NULL)
+        return cli_fail(err, DBT_EUSAGE,
+                        "run %lld validates on split '%s': --validation-split says nothing of it",
+                        (long long)resume->run_id, resume->options.validation);
+    return status;
 }
 
 static dbt_status train(const fit_values *v, dbt_store *store, dbt_fit_result *result,

@@ -68,8 +68,8 @@ dbt_status dbt__run_verify(dbt__sql *sql, int64_t run_id, dbt_error *err)
                      (long long)run_id);
 }
 
-/* The stored settings are the options, how many documents the run has of each split, and what a
- * resume compares. */
+/* The stored settings are the options, but for the share to hold out where there is a split to
+ * validate on, how many documents the run has of each split, and what a resume compares. */
 static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
                              const char *settings, int64_t *run_id, dbt_error *err)
 {
@@ -77,7 +77,8 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
     dbt_status status = dbt__prepare(
         sql,
         "INSERT INTO run (name, vectorizer_id, status, seed, train_split_id, validation_split_id,"
-        " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_patch(json_set(?6,"
+        " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_patch(json_set("
+        " iif(?6 ->> 'validation' IS NULL, ?6, json_remove(?6, '$.validation_split')),"
         " '$.train_documents', ?7, '$.validation_documents', ?8, '$.validation_fingerprint', ?9,"
         " '$.order_version', ?11), ?10))",
         &insert, err);

@@ -578,6 +578,40 @@ static void test_resume__other_settings_are_refused_with_a_list(void **state)
     close_store(store);
 }
 
+/* Beside a split to validate on, the share to hold out is no setting; once it was stored. */
+static void test_resume__a_share_to_hold_out_counts_without_a_validation_split(void **state)
+{
+    (void)state;
+    static const char share[] =
+        "SELECT coalesce(json_type(settings, '$.validation_split'), 'none') FROM run";
+    dbt_store *store = make_quickstart("share.db");
+    dbt_fit_options options = small_options(2);
+    dbt_fit_result result;
+    (void)stop_after(store, &options, 5);
+    assert_answer(store, share, "none");
+    (void)go_on(store, 1, 1, 5, &result);
+    run_sql(store, "UPDATE run SET settings = json_remove(json_set(settings, '$.validation_split',"
+                   " 0.2), '$.digest')");
+    (void)go_on(store, 1, 1, 5, &result);
+    assert_answer(store, share, "real");
+    options.validation_split = 0.7;
+    options.resume = 1;
+    assert_refused(store, &options,
+                   "run 1 was begun with other settings: validation_split is 0.2, not 0.7");
+    close_store(store);
+
+    store = make_quickstart("share.db");
+    options = small_options(2);
+    options.validation = NULL;
+    (void)stop_after(store, &options, 5);
+    assert_answer(store, share, "real");
+    options.validation_split = 0.7;
+    options.resume = 1;
+    assert_refused(store, &options,
+                   "run 1 was begun with other settings: validation_split is 0.2, not 0.7");
+    close_store(store);
+}
+
 static void test_resume__other_data_is_refused_with_a_list(void **state)
 {
     (void)state;
@@ -788,6 +822,7 @@ int main(void)
         cmocka_unit_test(test_resume__of_a_finished_run_changes_nothing),
         cmocka_unit_test(test_resume__of_a_diverged_run_is_refused),
         cmocka_unit_test(test_resume__other_settings_are_refused_with_a_list),
+        cmocka_unit_test(test_resume__a_share_to_hold_out_counts_without_a_validation_split),
         cmocka_unit_test(test_resume__other_data_is_refused_with_a_list),
         cmocka_unit_test(test_resume__documents_that_were_added_are_not_its),
         cmocka_unit_test(test_resume__on_another_processor_is_told_and_takes_back_what_was_ahead),
