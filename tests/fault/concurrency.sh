@@ -93,6 +93,27 @@ fit 1 || fail 'fit after a large log'
 grep -q 'the log' messages && fail 'a log that is not large any more is told'
 [ ! -e work.db-wal ] || fail 'the log is still there'
 
+# A wide network's checkpoints fill the log themselves: alone they are not told of, and beside a reader from four states
+# more than 256 MiB.
+wide='9 --units 1024 --top-k 2000 --steps-per-epoch 3 --checkpoint-every 0.000001'
+fresh
+# shellcheck disable=SC2086 # a list of words, here and below
+fit $wide || fail 'fit of a wide network'
+grep -q 'the log' messages && fail 'the log of a wide network is told though nobody reads'
+usual=$(sqlite3 work.db 'select 256 + (4 * length(state) >> 20) from checkpoint')
+[ "$usual" -ge 300 ] || fail "the network is not wide: $usual"
+fresh
+{ printf '.timeout 5000\nbegin;\nselect count(*) from document;\n.shell touch reads\n'
+    while [ ! -e read ]; do sleep 0.1; done; } | sqlite3 work.db >/dev/null &
+await_file reads
+fit $wide || fail 'fit of a wide network beside a reader'
+told=$(sed -n "s/.*the log 'work.db-wal' has \([0-9]*\) MiB and grows.*/\1/p" messages)
+[ "$(echo "$told" | wc -w)" = 1 ] && [ "$told" -ge "$usual" ] ||
+    fail "a wide network's log is not told, or more than once, or below $usual MiB: $told"
+touch read
+wait
+rm read
+
 # Checkpoints and commits at every step, readers that come and go, and another program that empties the log all the
 # time: where the log begins anew a commit could be lost (B9).
 [ $nightly = yes ] && rounds=100 || rounds=1
