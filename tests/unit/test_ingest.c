@@ -951,6 +951,63 @@ static void test_resume__other_splits_lose_what_is_taken_out(void **state)
     check_invariants();
 }
 
+/* Documents that are long enough for a commit, if wanted, and then short ones. */
+static const char *write_long_and_short(bool with_long)
+{
+    enum { LONG = 33, LONG_BYTES = 1 << 20, SHORT = 100 };
+    char *data = malloc((size_t)LONG * (LONG_BYTES + 16) + SHORT * 16);
+    size_t used = 0;
+    assert_non_null(data);
+    for (int i = 0; with_long && i < LONG; i++) {
+        used += (size_t)sprintf(data + used, "a,long%d", i);
+        memset(data + used, 'x', LONG_BYTES);
+        used += LONG_BYTES;
+        data[used++] = '\n';
+    }
+    for (int i = 0; i < SHORT; i++)
+        used += (size_t)sprintf(data + used, "b,short%d\n", i % 60);
+    write_bytes(at("train.csv"), data, used);
+    free(data);
+    return at("train.csv");
+}
+
+/* One that adds many documents, or their places, fails at one of them, and SQLite neither takes
+ * back the others nor ends the transaction. */
+static void test_ingest__a_statement_that_fails_half_way_leaves_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *after;
+    } cases[] = {
+        {"CREATE UNIQUE INDEX mine ON document (text)", "DROP INDEX mine"},
+        {"PRAGMA foreign_keys = OFF; CREATE UNIQUE INDEX mine ON split_document (document_id);"
+         "INSERT INTO split (id, name, documents) VALUES (9, 'other', 1);"
+         "INSERT INTO split_document VALUES (9, 0, 61)",
+         "DROP INDEX mine; DELETE FROM split_document WHERE split_id = 9;"
+         "DELETE FROM split WHERE id = 9"},
+    };
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        bool with_long = i % 2 != 0; /* some were committed before it fails */
+        dbt_error problem = {0};
+        renew_store();
+        assert_ok(dbt__sql_exec(dbt__store_sql(store), cases[i / 2].before, &problem), problem);
+        assert_int_equal(ingest(write_long_and_short(with_long)), DBT_EINTERNAL);
+        assert_non_null(strstr(err.message, "UNIQUE constraint failed"));
+        assert_true(dbt__sql_idle(dbt__store_sql(store)));
+        assert_ok(dbt__sql_exec(dbt__store_sql(store), cases[i / 2].after, &problem), problem);
+        assert_int_equal(count("SELECT count(*) FROM document"), 0);
+        assert_int_equal(count("SELECT (SELECT count(*) FROM split) + (SELECT count(*) FROM label)"
+                               " + (SELECT count(*) FROM split_document)"),
+                         0);
+        assert_string_equal(rows("SELECT status, documents FROM source"),
+                            with_long ? "refused|0" : "");
+        check_invariants();
+        assert_ok(ingest(at("train.csv")), err);
+        assert_int_equal(result.documents, with_long ? 133 : 100);
+        check_invariants();
+    }
+}
+
 static void test_clean_up__that_was_killed_is_finished_by_the_next(void **state)
 {
     (void)state;
@@ -1152,6 +1209,7 @@ int main(void)
         TEST(test_resume__goes_on_after_the_last_committed_row),
         TEST(test_resume__what_reads_otherwise_now_is_read_anew),
         TEST(test_resume__other_splits_lose_what_is_taken_out),
+        TEST(test_ingest__a_statement_that_fails_half_way_leaves_nothing),
         TEST(test_clean_up__that_was_killed_is_finished_by_the_next),
         TEST(test_labels__are_kept_byte_for_byte),
         TEST(test_labels__may_be_more_than_fit_in_memory),
