@@ -203,12 +203,10 @@ out:
 /* Of the file and its log. */
 static int64_t count_bytes(const dbt__sql *sql)
 {
-    char log[4096 + 8];
     struct stat facts;
     int64_t bytes = stat(sql->path, &facts) == 0 ? (int64_t)facts.st_size : 0;
-    int length = snprintf(log, sizeof log, "%s-wal", sql->path);
-    if (length < (int)sizeof log && stat(log, &facts) == 0) bytes += (int64_t)facts.st_size;
-    return bytes;
+    int64_t log = dbt__sql_log_bytes(sql);
+    return log > 0 ? bytes + log : bytes;
 }
 
 static int watch_step(void *context)
@@ -279,19 +277,12 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
 
 int64_t dbt__sql_log_bytes(const dbt__sql *sql)
 {
-    dbt__buffer name;
+    /* SQLite's name of it: beside the file, whatever symbolic link leads to that. */
+    const char *file = sqlite3_db_filename(sql->handle, "main");
     struct stat facts;
-    int64_t bytes = -1;
-    dbt__buffer_init(&name, 0);
-    if (append_string(&name, sql->path, NULL) == DBT_OK &&
-        dbt__buffer_append(&name, "-wal", 5, NULL) == DBT_OK) {
-        if (stat(name.data, &facts) == 0)
-            bytes = (int64_t)facts.st_size;
-        else if (errno == ENOENT)
-            bytes = 0;
-    }
-    dbt__buffer_release(&name);
-    return bytes;
+    if (file == NULL || file[0] == '\0') return -1;
+    if (stat(sqlite3_filename_wal(file), &facts) == 0) return (int64_t)facts.st_size;
+    return errno == ENOENT ? 0 : -1;
 }
 
 /*

@@ -181,7 +181,9 @@ static void test_sql__does_not_read_past_a_log_it_cannot_use(void **state)
 {
     (void)state;
     assert_int_equal(mkdir(path_of("logged"), 0755), 0);
-    const char *path = path_of("logged/a.db");
+    char path[160], linked[160];
+    (void)snprintf(path, sizeof path, "%s", path_of("logged/a.db"));
+    (void)snprintf(linked, sizeof linked, "%s", path_of("linked.db"));
     make_database(path);
     /* A commit that only the log holds: closed without a checkpoint. */
     dbt_error err = {0};
@@ -196,7 +198,15 @@ static void test_sql__does_not_read_past_a_log_it_cannot_use(void **state)
     assert_int_equal(chmod(path_of("logged"), 0555), 0);
     as_nobody(read_rows, path);
     assert_int_equal(opened_status, DBT_EIO);
+    assert_int_equal(symlink(path, linked), 0); /* the log is not beside this name */
+    as_nobody(read_rows, linked);
+    assert_int_equal(opened_status, DBT_EIO);
     assert_int_equal(chmod(path_of("logged"), 0755), 0);
+    read_rows(linked);
+    assert_int_equal(opened_rows, 2);
+    assert_ok(dbt__sql_open(linked, DBT__SQL_READ, &sql, &err), err);
+    assert_true(dbt__sql_log_bytes(sql) > 0);
+    dbt__sql_close(sql);
 }
 
 static void test_sql__checkpoint_empties_the_log(void **state)
