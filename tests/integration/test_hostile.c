@@ -4,7 +4,11 @@
  */
 #include "quickstart.h"
 
+#include <errno.h>
 #include <sqlite3.h>
+#ifdef __linux__
+#include <sys/inotify.h>
+#endif
 #include <sys/stat.h>
 
 static const char *path_of(const char *name)
@@ -495,6 +499,75 @@ static void test_claims__are_checked_before_memory_is_taken(void **state)
     free(data);
 }
 
+#ifdef __linux__
+/* Everything that a file names as a path, of source to cache, names `trap`. */
+static void name_everywhere(dbt_store *store, const char *trap)
+{
+    char script[1200];
+    (void)snprintf(script, sizeof script,
+                   "UPDATE source SET name = '%s'; UPDATE split SET name = '%s', origin ="
+                   " json_object('parent', '%s', 'path', '%s') WHERE id = 2;"
+                   "UPDATE run SET status = 'interrupted', name = '%s', settings = json_remove("
+                   "json_set(settings, '$.validation', '%s', '$.spill_folder', '%s', '$.folder',"
+                   " '%s', '$.cache', '%s', '$.blas', '%s'), '$.digest')",
+                   trap, trap, trap, trap, trap, trap, trap, trap, trap, trap);
+    run_sql(store, script);
+}
+
+static void use_all(dbt_store *store)
+{
+    dbt_error err = {0};
+    dbt_resume resume;
+    dbt_fit_result result;
+    dbt_report report;
+    dbt_info info;
+    char *validation = ask_text(store, "SELECT name FROM split WHERE id = 2");
+    assert_ok(dbt_resume_find(store, NULL, &resume, &err), err);
+    resume.options.epochs = 1;
+    assert_ok(dbt_fit(store, &resume.options, NULL, &result, &err), err);
+    assert_int_equal(result.run_id, 1);
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    assert_ok(dbt_evaluate(store, model, validation, 1, NULL, &report, &err), err);
+    assert_ok(dbt_info_read(store, &info, &err), err);
+    ingest_files(store, (const char *const[]){DBT_TEST_DATA "/quickstart-test.csv"}, 1);
+    dbt_info_release(&info);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    dbt_resume_release(&resume);
+    free(validation);
+}
+
+static bool was_opened(int watch)
+{
+    char event[4096];
+    ssize_t bytes = read(watch, event, sizeof event);
+    assert_true(bytes > 0 || errno == EAGAIN);
+    return bytes > 0;
+}
+
+static void test_claims__no_path_of_a_file_is_opened(void **state)
+{
+    (void)state;
+    size_t bytes;
+    free(make_fitted(&bytes));
+    assert_int_equal(mkdir(path_of("trap"), 0700), 0);
+    write_file(path_of("trap/secret"), "a,b\n", 4);
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(watch >= 0);
+    assert_true(inotify_add_watch(watch, path_of("trap"), IN_ALL_EVENTS) >= 0);
+    dbt_error err = {0};
+    dbt_store *store;
+    assert_ok(dbt_store_open(path_of("fitted.db"), DBT_STORE_WRITE, &store, &err), err);
+    name_everywhere(store, path_of("trap/secret"));
+    use_all(store);
+    close_store(store);
+    assert_false(was_opened(watch));
+    free(read_file(path_of("trap/secret"), &bytes));
+    assert_true(was_opened(watch));
+    assert_int_equal(close(watch), 0);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,6 +581,9 @@ int main(void)
         cmocka_unit_test(test_damage__a_file_cut_short_is_refused),
         cmocka_unit_test(test_file__what_is_no_database_is_refused),
         cmocka_unit_test(test_claims__are_checked_before_memory_is_taken),
+#ifdef __linux__
+        cmocka_unit_test(test_claims__no_path_of_a_file_is_opened),
+#endif
     };
     return cmocka_run_group_tests_name("hostile", tests, make_folder, remove_folder);
 }

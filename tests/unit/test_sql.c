@@ -86,7 +86,9 @@ static void test_sql__names_are_names_of_files(void **state)
 static void test_sql__every_connection_has_the_settings(void **state)
 {
     (void)state;
-    const char *path = path_of("settings.db");
+    const char *path = path_of("settings.db"), *other = path_of("other.db");
+    char attach[200];
+    (void)snprintf(attach, sizeof attach, "ATTACH '%s' AS other", other);
     make_database(path);
     for (dbt__sql_mode mode = DBT__SQL_READ; mode <= DBT__SQL_CREATE; mode++) {
         dbt_error err = {0};
@@ -100,6 +102,10 @@ static void test_sql__every_connection_has_the_settings(void **state)
         assert_int_equal(ask(sql, "PRAGMA mmap_size"), 0);
         /* What defensive and the switched-off extensions refuse. */
         assert_int_not_equal(dbt__sql_exec(sql, "SELECT load_extension('x')", &err), DBT_OK);
+        err = (dbt_error){0};
+        assert_int_not_equal(dbt__sql_exec(sql, attach, &err), DBT_OK);
+        assert_non_null(strstr(err.message, "too many attached databases"));
+        assert_false(exists(other));
         err = (dbt_error){0};
         assert_int_not_equal(dbt__sql_exec(sql,
                                            "PRAGMA writable_schema = ON;"
@@ -427,6 +433,7 @@ static void test_sql__a_query_is_one_reading_statement(void **state)
         {"DELETE FROM t RETURNING a", "not a SELECT", 0},
         {"BEGIN", "not a SELECT", 0},
         {"ATTACH 'x' AS y", "not a SELECT", 0},
+        {"VACUUM INTO 'x'", "not a SELECT", 0},
         {"EXPLAIN SELECT 1", "not a SELECT", 0},
         {"SELECT stars", "no such column: stars", 0},
         {"SELEC 1", "syntax error", 0},
