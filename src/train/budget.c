@@ -43,11 +43,18 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, size_t n_labels, dbt
     size_t memory = options->memory;
     size_t training = training_bytes(options, expect_features(vectorizer), n_labels);
     size_t least = FIXED_BYTES + COUNTING_BYTES;
-    if (least < training) least = training;
+    const char *hint = "";
+    if (least < training) {
+        least = training;
+        /* The features there will be are not known before counting: those that are asked for are.
+         */
+        hint = vectorizer->hash_bits != 0 ? "; fewer hash-bits or units take less"
+                                          : "; a lower top-k or fewer units take less";
+    }
     if (memory < least)
         return dbt__fail(err, DBT_EUSAGE,
-                         "a memory limit of %zu MiB is too low: this network needs %zu MiB",
-                         memory / MIB, (least + MIB - 1) / MIB);
+                         "a memory limit of %zu MiB is too low: this network needs %zu MiB%s",
+                         memory / MIB, (least + MIB - 1) / MIB, hint);
     vectorizer->memory = memory - FIXED_BYTES;
     vectorizer->table_memory = dbt__budget_left(memory, training + WINDOW_BYTES) + MIB;
     return DBT_OK;

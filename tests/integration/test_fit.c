@@ -240,6 +240,7 @@ static void test_fit__the_smallest_memory_gives_the_same_bits(void **state)
                             &needed),
                      1);
     assert_true(needed >= 64);
+    assert_non_null(strstr(err.message, "; a lower top-k or fewer units take less"));
     options.memory = (needed - 1) << 20;
     assert_int_equal(dbt_fit(store, &options, NULL, &result, &err), DBT_EUSAGE);
     options.memory = needed << 20;
