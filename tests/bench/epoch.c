@@ -144,21 +144,28 @@ static void train(const contest *c, dbt_network *network, size_t i)
                &err);
 }
 
+static void repeat_first_layer(const dbt_network *network, const dbt__span *span)
+{
+    dbt__layer *layer = &network->layer[0];
+    for (size_t i = 0; i < span->sparse.n_active; i++) {
+        size_t at = span->sparse.active[i] * layer->outputs;
+        dbt__optimizer_update(network->optimizer, true, layer->outputs,
+                              span->gradient + i * layer->outputs, layer->weight + at,
+                              layer->weight_state[0] + at, layer->weight_state[1] + at);
+    }
+}
+
 /* The update of the step that was just taken, once more: it costs what it cost then. */
 static void repeat_update(dbt_network *network)
 {
     dbt__optimizer *optimizer = network->optimizer;
     const dbt__gradient *gradient = &network->gradient;
     dbt__optimizer_begin(optimizer);
+    for (size_t i = 0; i < network->n_spans; i++)
+        repeat_first_layer(network, &network->span[i]);
     for (size_t i = 0; i < network->options.layers; i++) {
         dbt__layer *layer = &network->layer[i];
         size_t n = layer->inputs * layer->outputs;
-        for (size_t r = 0; i == 0 && r < gradient->n_rows; r++) {
-            size_t at = gradient->row[r] * layer->outputs;
-            dbt__optimizer_update(optimizer, true, layer->outputs,
-                                  gradient->row_value + r * layer->outputs, layer->weight + at,
-                                  layer->weight_state[0] + at, layer->weight_state[1] + at);
-        }
         if (i > 0)
             dbt__optimizer_update(optimizer, true, n, gradient->weight[i], layer->weight,
                                   layer->weight_state[0], layer->weight_state[1]);
@@ -175,23 +182,33 @@ static void lap(double *begin, double *seconds)
     *begin = now;
 }
 
+static void forward(dbt_network *network, const dbt_batch *batch, const dbt__mask *mask)
+{
+    dbt_error err = {0};
+    dbt__activations *activations = &network->activations;
+    bench_must(dbt__first_layer_forward(network, mask, batch->n_rows, activations->output[0], &err),
+               &err);
+    bench_must(dbt__forward_dense(network, NULL, batch->n_rows, mask, activations, &err), &err);
+}
+
 static void time_parts(contest *c)
 {
     dbt_error err = {0};
     double seconds[N_PARTS] = {0};
     dbt_network *network = make_network(c, NULL);
     for (size_t i = 0; i < c->n_batches; i++) {
+        const dbt_batch *batch = c->batch[i];
         dbt__mask mask = dbt__mask_make(&network->options, (dbt_position){1, (int64_t)i + 1});
-        dbt__sparse *sparse = &network->sparse;
-        /* Once before: train finds the batch in the cache, so the parts must, too. */
-        bench_must(dbt__sparse_fill(sparse, c->batch[i], &mask, &err), &err);
-        double begin = bench_now();
-        bench_must(dbt__sparse_fill(sparse, c->batch[i], &mask, &err), &err);
-        lap(&begin, &seconds[TRANSPOSE]);
-        dbt__network_catch_up(network, sparse->active, sparse->n_active);
-        lap(&begin, &seconds[CATCH_UP]);
-        bench_must(dbt__forward(network, NULL, &sparse->rows, &mask, &network->activations, &err),
+        bench_must(dbt__activations_reserve(network, batch->n_rows, &network->activations, &err),
                    &err);
+        /* Once before: train finds the batch in the cache, so the parts must, too. */
+        bench_must(dbt__first_layer_read(network, batch, &mask, &err), &err);
+        double begin = bench_now();
+        bench_must(dbt__first_layer_read(network, batch, &mask, &err), &err);
+        lap(&begin, &seconds[TRANSPOSE]);
+        dbt__first_layer_catch_up(network);
+        lap(&begin, &seconds[CATCH_UP]);
+        forward(network, batch, &mask);
         lap(&begin, &seconds[FORWARD]);
         train(c, network, i); /* finds its rows caught up */
         lap(&begin, &seconds[BACKWARD]);
