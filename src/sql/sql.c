@@ -275,13 +275,18 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
     return status;
 }
 
+const char *dbt__sql_log_path(const dbt__sql *sql)
+{
+    const char *file = sqlite3_db_filename(sql->handle, "main");
+    return file == NULL || file[0] == '\0' ? NULL : sqlite3_filename_wal(file);
+}
+
 int64_t dbt__sql_log_bytes(const dbt__sql *sql)
 {
-    /* SQLite's name of it: beside the file, whatever symbolic link leads to that. */
-    const char *file = sqlite3_db_filename(sql->handle, "main");
+    const char *path = dbt__sql_log_path(sql);
     struct stat facts;
-    if (file == NULL || file[0] == '\0') return -1;
-    if (stat(sqlite3_filename_wal(file), &facts) == 0) return (int64_t)facts.st_size;
+    if (path == NULL) return -1;
+    if (stat(path, &facts) == 0) return (int64_t)facts.st_size;
     return errno == ENOENT ? 0 : -1;
 }
 

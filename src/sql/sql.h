@@ -68,6 +68,9 @@ dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 void dbt__sql_rollback(dbt__sql *sql);
 /* True outside of any transaction, read or write. */
 bool dbt__sql_idle(dbt__sql *sql);
+/* The write-ahead log: beside the file, whatever symbolic link leads to that. SQLite's own; NULL
+ * for a database in memory. */
+const char *dbt__sql_log_path(const dbt__sql *sql);
 /* Bytes of the write-ahead log; 0 when there is none, -1 when that cannot be told. */
 int64_t dbt__sql_log_bytes(const dbt__sql *sql);
 /* Moves the write-ahead log into the file and empties it. DBT_ELOCKED when a reader is in the way,

@@ -194,11 +194,11 @@ static void look_at_log(dbt__fit *fit)
     double usual = LARGE_LOG + LARGE_LOG_STATES * (double)dbt__checkpoint_bytes(fit->network);
     if (fit->told_of_log || (double)bytes < usual) return;
     fit->told_of_log = true;
-    const char *path = dbt_store_path(fit->store);
     dbt__fit_note(fit,
-                  "the log '%s-wal' has %lld MiB and grows: a program that reads '%s' holds a "
+                  "the log '%s' has %lld MiB and grows: a program that reads '%s' holds a "
                   "transaction open, and the log is emptied when that ends",
-                  path, (long long)(bytes >> 20), path);
+                  dbt__sql_log_path(fit->sql), (long long)(bytes >> 20),
+                  dbt_store_path(fit->store));
 }
 
 static void keep_result(dbt_fit_result *result, const dbt_epoch *epoch)
