@@ -17,6 +17,7 @@
 
 /* Documents of more words than this count as having so many in the median. */
 #define MOST_WORDS 65536
+#define PAGE_ROWS 1024
 
 struct dbt__info_memory {
     dbt_split_info *split;
@@ -87,39 +88,57 @@ static double histogram_median(const int64_t *histogram, int64_t n)
     return 0;
 }
 
-/* Not through a cursor, which refuses a split that lacks a document: this tells of the others. */
-static dbt_status count_split_words(dbt__sql *sql, int64_t split_id, dbt_split_info *split,
-                                    dbt_error *err)
+typedef struct word_counts {
+    int64_t *histogram; /* [MOST_WORDS + 1] */
+    int64_t documents;
+    double words;
+} word_counts;
+
+/* Documents at positions from *next on, some of them; *next: where the others are. */
+static dbt_status count_page(dbt__statement *select, const dbt_split_info *split, int64_t *next,
+                             word_counts *counts, dbt_error *err)
 {
-    int64_t *histogram = dbt__alloc_array(MOST_WORDS + 1, sizeof *histogram);
-    if (histogram == NULL) return dbt__out_of_memory(err, "an overview");
-    int64_t n = 0;
-    double sum = 0;
+    dbt_status status;
+    dbt__bind_string(select, 1, split->name);
+    dbt__bind_int(select, 2, *next);
+    dbt__bind_int(select, 3, split->documents); /* others may be added meanwhile */
+    dbt__bind_int(select, 4, PAGE_ROWS);
+    while ((status = dbt__step(select, err)) == DBT_OK) {
+        int64_t words = count_words(dbt__column_text(select, 1));
+        counts->words += (double)words;
+        counts->histogram[words > MOST_WORDS ? MOST_WORDS : words]++;
+        counts->documents++;
+        *next = dbt__column_int(select, 0) + 1;
+    }
+    dbt__reset(select);
+    return status < 0 ? status : DBT_OK;
+}
+
+/* Not through a cursor, which refuses a split that lacks a document: this tells of the others. But
+ * as there, no transaction is held from page to page. */
+static dbt_status count_split_words(dbt__sql *sql, dbt_split_info *split, dbt_error *err)
+{
+    word_counts counts = {.histogram = dbt__alloc_array(MOST_WORDS + 1, sizeof(int64_t))};
+    if (counts.histogram == NULL) return dbt__out_of_memory(err, "an overview");
     dbt__statement *select = NULL;
-    dbt_status status =
-        dbt__prepare(sql,
-                     "SELECT d.text FROM split_document s"
-                     " JOIN document d ON d.id = s.document_id WHERE s.split_id = ? LIMIT ?",
-                     &select, err);
-    if (status == DBT_OK) {
-        dbt__bind_int(select, 1, split_id);
-        dbt__bind_int(select, 2, split->documents);
+    dbt_status status = dbt__prepare(
+        sql,
+        "SELECT s.position, d.text FROM split_document s CROSS JOIN document d"
+        " ON d.id = s.document_id WHERE s.split_id = (SELECT id FROM split WHERE name = ?1)"
+        " AND s.position >= ?2 AND s.position < ?3 ORDER BY s.position LIMIT ?4",
+        &select, err);
+    for (int64_t next = 0, before = -1; status == DBT_OK && next > before;) {
+        before = next;
+        status = count_page(select, split, &next, &counts, err);
     }
-    while (status == DBT_OK && (status = dbt__step(select, err)) == DBT_OK) {
-        int64_t words = count_words(dbt__column_text(select, 0));
-        sum += (double)words;
-        histogram[words > MOST_WORDS ? MOST_WORDS : words]++;
-        n++;
+    if (status == DBT_OK && counts.documents > 0) {
+        split->median_words = histogram_median(counts.histogram, counts.documents);
+        split->mean_words = counts.words / (double)counts.documents;
     }
-    if (status == DBT_DONE) {
-        split->missing = split->documents - n;
-        split->documents = n;
-        split->median_words = n > 0 ? histogram_median(histogram, n) : 0;
-        split->mean_words = n > 0 ? sum / (double)n : 0;
-        status = DBT_OK;
-    }
+    split->missing = split->documents - counts.documents;
+    split->documents = counts.documents;
     dbt__finalize(select);
-    dbt__free(histogram);
+    dbt__free(counts.histogram);
     return status;
 }
 
@@ -174,8 +193,6 @@ static dbt_status read_splits(dbt__sql *sql, dbt_info *info, dbt_error *err)
         if (status == DBT_OK)
             status = read_labels(sql, dbt__column_int(select, 0), memory, split,
                                  &memory->labels[info->n_splits - 1], err);
-        if (status == DBT_OK)
-            status = count_split_words(sql, dbt__column_int(select, 0), split, err);
     }
     dbt__finalize(select);
     return status < 0 ? status : DBT_OK;
@@ -278,6 +295,8 @@ dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err)
         status = dbt__sql_int(sql, "SELECT count(id) FROM reject", 0, &info->rejected, err);
     if (status == DBT_OK) status = dbt__block_table_bytes(sql, &info->cache_bytes, err);
     if (status == DBT_OK) status = read_splits(sql, info, err);
+    for (size_t i = 0; status == DBT_OK && i < info->n_splits; i++)
+        status = count_split_words(sql, &info->memory->split[i], err);
     if (status == DBT_OK) status = read_runs(sql, dbt__store_has_writer(store), info, err);
     return status;
 }
