@@ -6,10 +6,11 @@
  * repeats the arithmetic of dbt_transform on the same numbers: the same bits. A packed row,
  * little-endian:
  *
- *     binary64       the norm
- *     uint32         n, the number of entries; in the highest bit whether units have 32 bits, not
- * 16 unit[n]        column - column before - 1, the first column counted from -1 unit[m][2]     the
- * entries whose count is not 1, ascending: number (0 .. n - 1) and count
+ *     binary64     the norm
+ *     uint32       n, the number of entries; the highest bit: units have 32 bits instead of 16
+ *     unit[n]      column - column before - 1, the first column counted from -1
+ *     unit         m
+ *     unit[m][2]   the entries whose count is not 1, ascending: number (0 .. n - 1) and count
  *
  * So columns are a running sum of what is read in order, all values are computed as if counts were
  * 1, and few are computed again.
