@@ -125,7 +125,7 @@ if [ "$(uname -m)" = x86_64 ]; then
     wait $pid 2>/dev/null
     OPENBLAS_CORETYPE=Prescott timeout -s TERM 5 "$program" fit work.db --resume >messages 2>&1
     check $? 124 'a resume with another core type' # timeout's, of a command that it has ended
-    grep -q 'was begun on another processor .*: blas is .*, not .* Prescott' messages || fail 'another core type is not told'
+    grep -q 'was begun on another processor.*: blas is .*, not .* Prescott' messages || fail 'another core type is not told'
 else
     echo 'skipped, this is not x86_64: another core type of OpenBLAS'
 fi
