@@ -91,6 +91,7 @@ dbt_status dbt__activations_reserve(const dbt_network *network, size_t n_rows,
 dbt_status dbt__forward_dense(const dbt_network *network, dbt_pool *pool, size_t n_rows,
                               const dbt__mask *mask, dbt__activations *activations, dbt_error *err)
 {
+    if (n_rows == 0) return DBT_OK; /* there may be no outputs to point to */
     dbt_status status = DBT_OK;
     forward_pass pass = {.network = network, .n_rows = n_rows, .mask = mask};
     for (size_t i = 1; i < network->options.layers && status == DBT_OK; i++) {

@@ -223,7 +223,9 @@ static void transpose(dbt__sparse *sparse)
 dbt_status dbt__sparse_fill(dbt__sparse *sparse, const dbt_batch *batch, const dbt__mask *mask,
                             dbt_error *err)
 {
-    dbt_status status = reserve_arrays(sparse, batch->n_rows, count_entries(sparse, batch), err);
+    /* Room for one even where there is none: arrays are there then. */
+    dbt_status status =
+        reserve_arrays(sparse, batch->n_rows, count_entries(sparse, batch) + 1, err);
     if (status < 0) return status;
     keep_entries(sparse, batch, mask);
     transpose(sparse);
