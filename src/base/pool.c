@@ -40,8 +40,8 @@ typedef struct worker {
 #define GATE_OPEN (UINT64_C(1) << 31)
 #define GATE_INSIDE (GATE_OPEN - 1)
 
-/* Looks at what is waited for before a thread sleeps, some 200 to 400 microseconds; between the
- * later ones other threads are let through. */
+/* Looks at what is waited for before a thread sleeps: 40 microseconds of pauses, then, between
+ * looks that let other threads through, up to 400 more. */
 #define LOOKS 2304
 #define LOOKS_ALONE 2048
 

@@ -578,6 +578,15 @@ static void test_resume__other_settings_are_refused_with_a_list(void **state)
     close_store(store);
 }
 
+static void refuse_other_share(dbt_store *store, dbt_fit_options *options)
+{
+    options->validation_split = 0.7;
+    options->resume = 1;
+    assert_refused(store, options,
+                   "run 1 was begun with other settings: validation_split is 0.2, not 0.7");
+    close_store(store);
+}
+
 /* Beside a split to validate on, the share to hold out is no setting; once it was stored. */
 static void test_resume__a_share_to_hold_out_counts_without_a_validation_split(void **state)
 {
@@ -594,22 +603,14 @@ static void test_resume__a_share_to_hold_out_counts_without_a_validation_split(v
                    " 0.2), '$.digest')");
     (void)go_on(store, 1, 1, 5, &result);
     assert_answer(store, share, "real");
-    options.validation_split = 0.7;
-    options.resume = 1;
-    assert_refused(store, &options,
-                   "run 1 was begun with other settings: validation_split is 0.2, not 0.7");
-    close_store(store);
+    refuse_other_share(store, &options);
 
     store = make_quickstart("share.db");
     options = small_options(2);
     options.validation = NULL;
     (void)stop_after(store, &options, 5);
     assert_answer(store, share, "real");
-    options.validation_split = 0.7;
-    options.resume = 1;
-    assert_refused(store, &options,
-                   "run 1 was begun with other settings: validation_split is 0.2, not 0.7");
-    close_store(store);
+    refuse_other_share(store, &options);
 }
 
 static void test_resume__other_data_is_refused_with_a_list(void **state)
