@@ -4,6 +4,7 @@
 #define DBT_TEST_AMOUNT_H
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,26 @@ static inline uint64_t chosen_seed(void)
 {
     const char *seed = getenv("DBT_SEED");
     return seed == NULL ? 123 : strtoull(seed, NULL, 10);
+}
+
+/* Of the points of a sweep every n-th, from the k-th of 0 ... n - 1 on. */
+typedef struct {
+    long k, n;
+} sweep_part;
+
+/* DBT_PART: K/N, counted from 1, or all points. A night's sweep is shared out among processors so.
+ */
+static inline sweep_part chosen_part(void)
+{
+    sweep_part part = {1, 1};
+    const char *text = getenv("DBT_PART");
+    if (text != NULL &&
+        (sscanf(text, "%ld/%ld", &part.k, &part.n) != 2 || part.k < 1 || part.k > part.n)) {
+        (void)fprintf(stderr, "DBT_PART is %s: K/N, K from 1 to N\n", text);
+        exit(2);
+    }
+    part.k--;
+    return part;
 }
 
 #endif

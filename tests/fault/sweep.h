@@ -9,6 +9,8 @@
 
 #include "testing.h"
 
+#include <stdlib.h>
+
 #include "../scratch.h"
 #include "scenario.h"
 
@@ -29,12 +31,14 @@ static int prepare_sweeps(void **state)
     }
 #define SWEEP_ENTRY(program, name, kind) cmocka_unit_test(program##__##name),
 
-/* A test program##__##name for each scenario of a LIST. */
+/* A test program##__##name for each scenario of a LIST; those that DBT_SCENARIO matches, as in
+ * '*__fit', where it is set. */
 #define SWEEP_MAIN(program, LIST)                                                                  \
     LIST(SWEEP_TEST, program)                                                                      \
     int main(void)                                                                                 \
     {                                                                                              \
         const struct CMUnitTest tests[] = {LIST(SWEEP_ENTRY, program)};                            \
+        cmocka_set_test_filter(getenv("DBT_SCENARIO"));                                            \
         return cmocka_run_group_tests(tests, prepare_sweeps, remove_folder);                       \
     }
 

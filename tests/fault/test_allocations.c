@@ -6,7 +6,7 @@
  * scenario_check says; under AddressSanitizer nothing may have leaked either, at any point.
  *
  * The commit amount takes every 17th point of an ingest and a fit and every 85th of SQLite's in the
- * others, from another first one for each sweep.
+ * others, from another first one for each sweep. DBT_PART shares a night's points out (amount.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,15 +44,17 @@ static bool run_with_fault(scenario_kind scenario, allocation_door door, bool fr
 
 static void sweep(scenario_kind scenario)
 {
+    const sweep_part part = chosen_part();
     bool is_main = scenario == SCENARIO_INGEST || scenario == SCENARIO_FIT;
     for (int door = 0; door < DOORS; door++) {
         long points = 0, failed = 0;
         long every = is_main || door == DOOR_OWN ? 17 : 85;
         long step = choose_amount(11 * every, every, 1);
         for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
-            long n = 1 + (2 * (long)scenario + 5 * door + 9 * from_then_on) % step;
+            long first = 1 + (2 * (long)scenario + 5 * door + 9 * from_then_on) % step;
+            long n = first + part.k * step;
             for (; run_with_fault(scenario, (allocation_door)door, from_then_on != 0, n, &failed);
-                 n += step)
+                 n += part.n * step)
                 points++;
         }
         print_message("%s, %s: %ld points, %ld with an error, %ld absorbed\n",
