@@ -33,7 +33,7 @@ extern "C" {
 
 /* Of the shuffled order: for a seed, an epoch and a number of rows it is the same in all programs
  * of this version. */
-#define DBT_ORDER_VERSION 2
+#define DBT_ORDER_VERSION 3
 
 typedef struct dbt_cursor dbt_cursor;
 

@@ -19,7 +19,7 @@
 
 enum {
     DBT__WINDOW_ROWS = 16384,
-    DBT__BLOCK_ROWS = 256,
+    DBT__BLOCK_ROWS = 512,
     DBT__SMALL_BLOCK_ROWS = 8, /* of splits of at most DBT__SMALL_SPLIT_ROWS rows */
     DBT__SMALL_SPLIT_ROWS = 8 * DBT__WINDOW_ROWS,
     DBT__WINDOW_BLOCKS = DBT__WINDOW_ROWS / DBT__SMALL_BLOCK_ROWS /* the most there can be */

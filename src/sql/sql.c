@@ -27,9 +27,9 @@
 #include "sql.h"
 
 #define BUSY_MILLISECONDS 5000
-/* Pages of the log from which a commit moves it into the file; what the log is cut to when it
- * begins anew: 4 MiB and 8. */
-#define LOG_PAGES 256
+/* Pages of the log from which a commit moves it into the file, 4 MiB of those that stores have;
+ * what the log is cut to when it begins anew, 8 MiB. */
+#define LOG_PAGES 64
 #define LOG_BYTES "8388608"
 /* The longest statement: a user's query, or an object's in a file's schema. */
 #define LONGEST_STATEMENT 1000000

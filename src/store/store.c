@@ -21,6 +21,12 @@
 
 #define APPLICATION_ID 0x64627472 /* "dbtr" */
 #define LATEST_VERSION ((int64_t)(sizeof dbt__migrations / sizeof dbt__migrations[0]))
+/* Of a new file. The largest pages there are: a call of the system costs as much as to copy some
+ * tens of kilobytes, and texts are read and written in bulk. Beside pages of 16 KiB an ingest takes
+ * 0.75 of the time, a scan 0.88, a split of scattered rows 0.57; a file without documents has 2.6
+ * MB instead of 0.6. The memory for pages is SQLite's default, said again because SQLite has
+ * reckoned it in pages of the size it begins with. */
+#define LAYOUT "PRAGMA page_size = 65536; PRAGMA cache_size = -2000;"
 
 struct dbt_store {
     dbt__sql *sql;
@@ -218,8 +224,7 @@ static dbt_status check_file(dbt_store *store, dbt_store_mode mode, dbt_error *e
     if (status == DBT_OK && !is_blank(&facts)) status = check_schema(store, facts.version, err);
     /* The mode stays with the file. It cannot be changed inside a transaction. */
     if (status == DBT_OK && is_blank(&facts))
-        status =
-            dbt__sql_exec(store->sql, "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL", err);
+        status = dbt__sql_exec(store->sql, LAYOUT "PRAGMA journal_mode = WAL", err);
     /* One that was copied (VACUUM INTO) may have lost it. */
     else if (status == DBT_OK && mode != DBT_STORE_READ)
         status = dbt__sql_exec(store->sql, "PRAGMA journal_mode = WAL", err);

@@ -9,6 +9,8 @@
  */
 #include <sys/stat.h>
 
+#include <sqlite3.h>
+
 #include <dbtrain/ingest.h>
 #include <dbtrain/train.h>
 
@@ -34,6 +36,16 @@ static void predict(dbt_model *model, float probability[TEXTS][2])
     memcpy(probability, row, sizeof expected);
 }
 
+/* A file whose pages are smaller than the store's: the base has more of them, in fewer bytes. */
+static void make_blank(const char *path)
+{
+    sqlite3 *file;
+    fuzz_check(sqlite3_open(path, &file) == SQLITE_OK);
+    fuzz_check(sqlite3_exec(file, "PRAGMA page_size = 16384; VACUUM", NULL, NULL, NULL) ==
+               SQLITE_OK);
+    fuzz_check(sqlite3_close(file) == SQLITE_OK);
+}
+
 static void fit_base(const char *path)
 {
     dbt_error err = {0};
@@ -44,6 +56,7 @@ static void fit_base(const char *path)
     dbt_fit_result fitted;
     const char *csv = scratch_path("train.csv");
     scratch_write(csv, corpus, sizeof corpus - 1);
+    make_blank(path);
     fuzz_ok(dbt_store_open(path, DBT_STORE_CREATE, &store, &err), err);
     dbt_ingest_options_init(&ingest);
     ingest.header = DBT_HEADER_NO;

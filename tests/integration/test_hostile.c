@@ -318,7 +318,7 @@ static void test_damage__a_flipped_byte_is_told_or_changes_no_number(void **stat
     free(data);
 }
 
-#define PAGE_BYTES ((size_t)16384)
+#define PAGE_BYTES ((size_t)65536)
 
 static void put_number(unsigned char *at, uint64_t value, int bytes)
 {
