@@ -48,7 +48,7 @@ void dbt__sql_close(dbt__sql *sql);
 /* "3.40.1"; static. */
 const char *dbt__sql_version(void);
 
-/* Foreign keys are checked, as from the beginning, or not; outside of a transaction. */
+/* Foreign keys are checked, as from the beginning, or not. No statement may be under way. */
 void dbt__sql_check_keys(dbt__sql *sql, bool checked);
 
 /* Runs a script of statements; rows are dropped. */

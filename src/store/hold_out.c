@@ -8,8 +8,8 @@
  *
  * Two passes over the split. The first takes a hash of everything the result depends on, and the
  * hashes of the kept texts; if the parts in the file were made of the same, it ends there. The
- * second writes. It reads a few thousand rows, resets, and writes them: SQLite would otherwise have
- * to find its place in the table anew after every insert.
+ * second writes. It reads a few thousand rows, resets, and writes them, many in a statement: SQLite
+ * would otherwise have to find its place in the table anew after every insert.
  *
  * What the parts were before waits in temporary tables, until whoever had them cut has use for the
  * new ones, or has not.
@@ -95,7 +95,7 @@ typedef struct cut {
     char *origin;    /* what the parts are made of, as stored */
     part parts[N_PARTS];
     dbt__statement *rows; /* of the parent: position, id, label, text between two positions */
-    dbt__statement *insert;
+    dbt__statement *add_some, *add_one; /* ROWS_A_STATEMENT rows, one row */
 } cut;
 
 static dbt_status read_row(cut *c, int64_t position, dbt_error *err)
@@ -226,18 +226,22 @@ static dbt_status remake_part(cut *c, part *made, dbt_error *err)
     return status;
 }
 
-/* Rows that are read before they are written. */
-enum { CHUNK = 4096 };
+enum { CHUNK = 4096 /* rows that are read before they are written */, ROWS_A_STATEMENT = 64 };
 
-static dbt_status read_chunk(cut *c, int64_t start, size_t n, int64_t *document,
-                             unsigned char *side, dbt_error *err)
+/* Documents of one part, in the order of the split. */
+typedef struct chunk {
+    size_t n;
+    int64_t document[CHUNK];
+} chunk;
+
+static dbt_status read_chunk(cut *c, int64_t start, int64_t n, chunk *chunks, dbt_error *err)
 {
     dbt_status status = DBT_OK;
     dbt__bind_int(c->rows, 1, c->parent.id);
     dbt__bind_int(c->rows, 2, start);
-    dbt__bind_int(c->rows, 3, start + (int64_t)n);
-    for (size_t i = 0; i < n; i++) {
-        status = read_row(c, start + (int64_t)i, err);
+    dbt__bind_int(c->rows, 3, start + n);
+    for (int64_t position = start; position < start + n; position++) {
+        status = read_row(c, position, err);
         if (status < 0) break;
         dbt_text text = dbt__column_text(c->rows, 3);
         if (text.data == NULL) {
@@ -245,30 +249,45 @@ static dbt_status read_chunk(cut *c, int64_t start, size_t n, int64_t *document,
             break;
         }
         uint64_t hash = dbt__hash(text.data, text.bytes, c->seed);
-        document[i] = dbt__column_int(c->rows, 1);
-        side[i] = hash < c->limit && !set_has(&c->kept, hash) ? VALIDATION : TRAIN;
+        chunk *side = &chunks[hash < c->limit && !set_has(&c->kept, hash) ? VALIDATION : TRAIN];
+        side->document[side->n++] = dbt__column_int(c->rows, 1);
     }
     dbt__reset(c->rows);
     return status;
 }
 
+static dbt_status write_chunk(cut *c, dbt_split *split, const chunk *side, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    for (size_t at = 0, rows; status == DBT_OK && at < side->n; at += rows) {
+        rows = side->n - at >= ROWS_A_STATEMENT ? ROWS_A_STATEMENT : 1;
+        dbt__statement *add = rows == 1 ? c->add_one : c->add_some;
+        dbt__bind_int(add, 1, split->id);
+        dbt__bind_int(add, 2, split->documents);
+        for (size_t i = 0; i < rows; i++)
+            dbt__bind_int(add, (int)i + 3, side->document[at + i]);
+        status = dbt__run(add, err);
+        split->documents += (int64_t)rows;
+    }
+    return status;
+}
+
 static dbt_status write_parts(cut *c, dbt_error *err)
 {
-    int64_t document[CHUNK];
-    unsigned char side[CHUNK];
     dbt_status status = DBT_OK;
+    chunk *chunks = dbt__alloc_array(N_PARTS, sizeof *chunks);
+    if (chunks == NULL) return dbt__out_of_memory(err, "a split");
+    /* What is written was just read: the split, and the documents by their ids. */
+    dbt__sql_check_keys(c->sql, false);
     for (int64_t start = 0; status == DBT_OK && start < c->parent.documents; start += CHUNK) {
         int64_t left = c->parent.documents - start;
-        size_t n = left < CHUNK ? (size_t)left : CHUNK;
-        status = read_chunk(c, start, n, document, side, err);
-        for (size_t i = 0; status == DBT_OK && i < n; i++) {
-            dbt_split *split = &c->parts[side[i]].split;
-            dbt__bind_int(c->insert, 1, split->id);
-            dbt__bind_int(c->insert, 2, split->documents++);
-            dbt__bind_int(c->insert, 3, document[i]);
-            status = dbt__run(c->insert, err);
-        }
+        chunks[TRAIN].n = chunks[VALIDATION].n = 0;
+        status = read_chunk(c, start, left < CHUNK ? left : CHUNK, chunks, err);
+        for (int i = 0; status == DBT_OK && i < N_PARTS; i++)
+            status = write_chunk(c, &c->parts[i].split, &chunks[i], err);
     }
+    dbt__sql_check_keys(c->sql, true);
+    dbt__free(chunks);
     return status;
 }
 
@@ -370,6 +389,27 @@ static dbt_status make_parts(cut *c, dbt_error *err)
     return status;
 }
 
+/* INSERT of so many rows: of split ?1, from position ?2 on, the documents ?3, ?4, ... OR FAIL: as
+ * in ingest_pending.c. */
+static dbt_status prepare_add(dbt__sql *sql, size_t rows, dbt__statement **statement,
+                              dbt_error *err)
+{
+    dbt__buffer text;
+    dbt__buffer_init(&text, 0);
+    static const char head[] = "INSERT OR FAIL INTO split_document VALUES";
+    dbt_status status = dbt__buffer_append(&text, head, sizeof head - 1, err);
+    for (size_t i = 0; i < rows && status == DBT_OK; i++) {
+        char row[64];
+        int length =
+            snprintf(row, sizeof row, "%s (?1, ?2 + %zu, ?%zu)", i == 0 ? "" : ",", i, i + 3);
+        status = dbt__buffer_append(&text, row, (size_t)length, err);
+    }
+    if (status == DBT_OK) status = dbt__buffer_append(&text, "", 1, err);
+    if (status == DBT_OK) status = dbt__prepare(sql, text.data, statement, err);
+    dbt__buffer_release(&text);
+    return status;
+}
+
 static dbt_status prepare_cut(cut *c, dbt_error *err)
 {
     dbt_status status = dbt__prepare(
@@ -386,13 +426,15 @@ static dbt_status prepare_cut(cut *c, dbt_error *err)
         if (c->parts[i].name == NULL) return dbt__out_of_memory(err, "a split");
         (void)snprintf(c->parts[i].name, bytes, "%s%s", c->name, part_suffix[i]);
     }
-    return dbt__prepare(c->sql, "INSERT INTO split_document VALUES (?, ?, ?)", &c->insert, err);
+    status = prepare_add(c->sql, ROWS_A_STATEMENT, &c->add_some, err);
+    return status < 0 ? status : prepare_add(c->sql, 1, &c->add_one, err);
 }
 
 static void release_cut(cut *c)
 {
     dbt__finalize(c->rows);
-    dbt__finalize(c->insert);
+    dbt__finalize(c->add_some);
+    dbt__finalize(c->add_one);
     for (int i = 0; i < N_PARTS; i++)
         dbt__free(c->parts[i].name);
     dbt__free(c->kept.slot);
