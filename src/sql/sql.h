@@ -105,6 +105,25 @@ dbt_status dbt__run(dbt__statement *statement, dbt_error *err) DBT_MUST_USE;
 /* Ends the reading of rows and releases the transaction; bindings are cleared. */
 void dbt__reset(dbt__statement *statement);
 
+/* An INSERT of rows, many by a statement. */
+typedef struct dbt__bulk {
+    dbt__statement *many, *one;
+} dbt__bulk;
+
+/*
+ * Prepares HEAD ROW, ROW, ...: `head` is "INSERT OR FAIL INTO t (...) VALUES", `row` as in "(?1, ?,
+ * ?)". A `?` is the parameter after the largest before it, so each row has its own; all share ?1.
+ * OR FAIL: to be able to take back half of a statement, SQLite would copy each page that the
+ * statement changes into a journal, which costs more than is won. Whoever sees one fail takes back
+ * the transaction.
+ */
+dbt_status dbt__bulk_prepare(dbt__sql *sql, const char *head, const char *row, dbt__bulk *bulk,
+                             dbt_error *err) DBT_MUST_USE;
+/* The statement for the next of the rows that are left, and how many it takes: their parameters are
+ * to be bound, and it is to be run. */
+size_t dbt__bulk_next(const dbt__bulk *bulk, size_t left, dbt__statement **statement);
+void dbt__bulk_finalize(dbt__bulk *bulk);
+
 /* Columns from 0, of the row that the last step gave; text and blobs are valid until the next step
  * or reset. */
 int dbt__columns(dbt__statement *statement);

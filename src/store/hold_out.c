@@ -95,7 +95,7 @@ typedef struct cut {
     char *origin;    /* what the parts are made of, as stored */
     part parts[N_PARTS];
     dbt__statement *rows; /* of the parent: position, id, label, text between two positions */
-    dbt__statement *add_some, *add_one; /* ROWS_A_STATEMENT rows, one row */
+    dbt__bulk add;
 } cut;
 
 static dbt_status read_row(cut *c, int64_t position, dbt_error *err)
@@ -226,7 +226,8 @@ static dbt_status remake_part(cut *c, part *made, dbt_error *err)
     return status;
 }
 
-enum { CHUNK = 4096 /* rows that are read before they are written */, ROWS_A_STATEMENT = 64 };
+/* Rows that are read before they are written. */
+enum { CHUNK = 4096 };
 
 /* Documents of one part, in the order of the split. */
 typedef struct chunk {
@@ -260,14 +261,15 @@ static dbt_status write_chunk(cut *c, dbt_split *split, const chunk *side, dbt_e
 {
     dbt_status status = DBT_OK;
     for (size_t at = 0, rows; status == DBT_OK && at < side->n; at += rows) {
-        rows = side->n - at >= ROWS_A_STATEMENT ? ROWS_A_STATEMENT : 1;
-        dbt__statement *add = rows == 1 ? c->add_one : c->add_some;
+        dbt__statement *add;
+        rows = dbt__bulk_next(&c->add, side->n - at, &add);
         dbt__bind_int(add, 1, split->id);
-        dbt__bind_int(add, 2, split->documents);
-        for (size_t i = 0; i < rows; i++)
-            dbt__bind_int(add, (int)i + 3, side->document[at + i]);
+        for (size_t i = 0; i < rows; i++) {
+            int index = (int)(2 * i + 2);
+            dbt__bind_int(add, index, split->documents++);
+            dbt__bind_int(add, index + 1, side->document[at + i]);
+        }
         status = dbt__run(add, err);
-        split->documents += (int64_t)rows;
     }
     return status;
 }
@@ -389,27 +391,6 @@ static dbt_status make_parts(cut *c, dbt_error *err)
     return status;
 }
 
-/* INSERT of so many rows: of split ?1, from position ?2 on, the documents ?3, ?4, ... OR FAIL: as
- * in ingest_pending.c. */
-static dbt_status prepare_add(dbt__sql *sql, size_t rows, dbt__statement **statement,
-                              dbt_error *err)
-{
-    dbt__buffer text;
-    dbt__buffer_init(&text, 0);
-    static const char head[] = "INSERT OR FAIL INTO split_document VALUES";
-    dbt_status status = dbt__buffer_append(&text, head, sizeof head - 1, err);
-    for (size_t i = 0; i < rows && status == DBT_OK; i++) {
-        char row[64];
-        int length =
-            snprintf(row, sizeof row, "%s (?1, ?2 + %zu, ?%zu)", i == 0 ? "" : ",", i, i + 3);
-        status = dbt__buffer_append(&text, row, (size_t)length, err);
-    }
-    if (status == DBT_OK) status = dbt__buffer_append(&text, "", 1, err);
-    if (status == DBT_OK) status = dbt__prepare(sql, text.data, statement, err);
-    dbt__buffer_release(&text);
-    return status;
-}
-
 static dbt_status prepare_cut(cut *c, dbt_error *err)
 {
     dbt_status status = dbt__prepare(
@@ -426,15 +407,15 @@ static dbt_status prepare_cut(cut *c, dbt_error *err)
         if (c->parts[i].name == NULL) return dbt__out_of_memory(err, "a split");
         (void)snprintf(c->parts[i].name, bytes, "%s%s", c->name, part_suffix[i]);
     }
-    status = prepare_add(c->sql, ROWS_A_STATEMENT, &c->add_some, err);
-    return status < 0 ? status : prepare_add(c->sql, 1, &c->add_one, err);
+    return dbt__bulk_prepare(
+        c->sql, "INSERT OR FAIL INTO split_document (split_id, position, document_id) VALUES",
+        "(?1, ?, ?)", &c->add, err);
 }
 
 static void release_cut(cut *c)
 {
     dbt__finalize(c->rows);
-    dbt__finalize(c->add_some);
-    dbt__finalize(c->add_one);
+    dbt__bulk_finalize(&c->add);
     for (int i = 0; i < N_PARTS; i++)
         dbt__free(c->parts[i].name);
     dbt__free(c->kept.slot);

@@ -1,22 +1,15 @@
 /*
  * ingest_pending.c: documents that wait in memory, to be stored many at a time.
  *
- * When a short document is stored by an INSERT of its own, most of the time goes to what each
- * statement does once: it looks up the last id in sqlite_sequence and writes it back, and goes down
- * from the root of each tree. A statement for many rows does that once and goes on from leaf to
- * leaf. So documents go in sixteen at a time; then one INSERT ... SELECT over their ids, which
- * follow one another, gives them their places in the split.
- *
- * OR FAIL: to be able to take back half of a statement, SQLite would copy each page that the
- * statement changes into a journal, which costs more than is won. Whoever sees one fail takes back
- * the transaction.
+ * They go in many by a statement (sql/bulk.c); then one INSERT ... SELECT over their ids, which
+ * follow one another, gives them their places in the split. OR FAIL there, too: whoever sees one
+ * fail takes back the transaction.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "ingest_internal.h"
 
-enum { MAX_ROWS = 256, TEXT_BYTES = 256 * 1024, ROWS_A_STATEMENT = 16 };
+enum { MAX_ROWS = 256, TEXT_BYTES = 256 * 1024 };
 
 typedef struct pending_row {
     int64_t label_id; /* 0: unlabelled */
@@ -26,36 +19,13 @@ typedef struct pending_row {
 
 struct dbt__pending {
     dbt__sql *sql;
-    dbt__statement *add_some, *add_one; /* ROWS_A_STATEMENT rows, one row */
+    dbt__bulk add;
     dbt__statement *place;
     pending_row *row; /* [MAX_ROWS] */
     size_t n;
     char *texts; /* [TEXT_BYTES] */
     size_t bytes;
 };
-
-/* INSERT of so many rows: parameter 1 is the source, three more are each row's own. */
-static dbt_status prepare_add(dbt__sql *sql, size_t rows, dbt__statement **statement,
-                              dbt_error *err)
-{
-    dbt__buffer text;
-    dbt__buffer_init(&text, 0);
-    char part[96];
-    int length =
-        snprintf(part, sizeof part,
-                 "INSERT OR FAIL INTO document (label_id, source_id, source_line, text) VALUES");
-    dbt_status status = dbt__buffer_append(&text, part, (size_t)length, err);
-    for (size_t i = 0; i < rows && status == DBT_OK; i++) {
-        size_t first = 3 * i + 2;
-        length = snprintf(part, sizeof part, "%s (?%zu, ?1, ?%zu, ?%zu)", i == 0 ? "" : ",", first,
-                          first + 1, first + 2);
-        status = dbt__buffer_append(&text, part, (size_t)length, err);
-    }
-    if (status == DBT_OK) status = dbt__buffer_append(&text, "", 1, err);
-    if (status == DBT_OK) status = dbt__prepare(sql, text.data, statement, err);
-    dbt__buffer_release(&text);
-    return status;
-}
 
 dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *err)
 {
@@ -67,8 +37,10 @@ dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *er
     made->row = dbt__alloc_array(MAX_ROWS, sizeof *made->row);
     made->texts = dbt__alloc_array(TEXT_BYTES, 1);
     if (made->row == NULL || made->texts == NULL) status = dbt__out_of_memory(err, "documents");
-    if (status == DBT_OK) status = prepare_add(sql, ROWS_A_STATEMENT, &made->add_some, err);
-    if (status == DBT_OK) status = prepare_add(sql, 1, &made->add_one, err);
+    if (status == DBT_OK)
+        status = dbt__bulk_prepare(
+            sql, "INSERT OR FAIL INTO document (source_id, label_id, source_line, text) VALUES",
+            "(?1, ?, ?, ?)", &made->add, err);
     if (status == DBT_OK)
         status = dbt__prepare(sql,
                               "INSERT OR FAIL INTO split_document (split_id, position, document_id)"
@@ -85,8 +57,7 @@ dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *er
 void dbt__pending_free(dbt__pending *pending)
 {
     if (pending == NULL) return;
-    dbt__finalize(pending->add_some);
-    dbt__finalize(pending->add_one);
+    dbt__bulk_finalize(&pending->add);
     dbt__finalize(pending->place);
     dbt__free(pending->row);
     dbt__free(pending->texts);
@@ -134,9 +105,9 @@ dbt_status dbt__pending_store(dbt__pending *p, int64_t source_id, int64_t split_
     size_t n = p->n;
     *first_id = 0;
     for (size_t at = 0, rows; at < n && status == DBT_OK; at += rows) {
-        rows = n - at >= ROWS_A_STATEMENT ? ROWS_A_STATEMENT : 1;
-        status =
-            store_rows(rows == 1 ? p->add_one : p->add_some, &p->row[at], rows, source_id, err);
+        dbt__statement *add;
+        rows = dbt__bulk_next(&p->add, n - at, &add);
+        status = store_rows(add, &p->row[at], rows, source_id, err);
     }
     p->n = p->bytes = 0;
     if (status < 0) return status;

@@ -32,7 +32,8 @@ typedef struct evaluation {
     dbt_report *report;
     dbt__sql *sql;
     int64_t split_id;
-    dbt__statement *insert; /* NULL: nothing is stored */
+    bool storing;
+    dbt__bulk insert;
     /* Of documents with a label that the model does not know: (label, predicted) pairs, counted in
      * a map whose key is their combination. */
     dbt__label_map pairs;
@@ -40,17 +41,22 @@ typedef struct evaluation {
 
 static dbt_status store_page(evaluation *e, const dbt__scanned *scanned, dbt_error *err)
 {
-    for (size_t i = 0; i < scanned->page->n_rows; i++) {
-        dbt__bind_int(e->insert, 1, e->model->run_id);
-        dbt__bind_int(e->insert, 2, e->split_id);
-        dbt__bind_string(e->insert, 3, dbt__weights_name(e->model->weights));
-        dbt__bind_int(e->insert, 4, scanned->page->document_id[i]);
-        dbt__bind_int(e->insert, 5, e->model->labels.label[scanned->predicted[i]].id);
-        dbt__bind_double(e->insert, 6, (double)scanned->probability[i]);
-        dbt_status status = dbt__run(e->insert, err);
-        if (status < 0) return status;
+    dbt_status status = DBT_OK;
+    for (size_t at = 0, rows; status == DBT_OK && at < scanned->page->n_rows; at += rows) {
+        dbt__statement *insert;
+        rows = dbt__bulk_next(&e->insert, scanned->page->n_rows - at, &insert);
+        dbt__bind_int(insert, 1, e->model->run_id);
+        dbt__bind_int(insert, 2, e->split_id);
+        dbt__bind_string(insert, 3, dbt__weights_name(e->model->weights));
+        for (size_t i = at; i < at + rows; i++) {
+            int index = (int)(3 * (i - at) + 4);
+            dbt__bind_int(insert, index, scanned->page->document_id[i]);
+            dbt__bind_int(insert, index + 1, e->model->labels.label[scanned->predicted[i]].id);
+            dbt__bind_double(insert, index + 2, (double)scanned->probability[i]);
+        }
+        status = dbt__run(insert, err);
     }
-    return DBT_OK;
+    return status;
 }
 
 static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_error *err)
@@ -71,7 +77,7 @@ static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_err
                 ->confusion[(size_t)actual * n_outputs + (size_t)scanned->predicted[i]]++;
         }
     }
-    return e->insert == NULL ? DBT_OK : store_page(e, scanned, err);
+    return e->storing ? store_page(e, scanned, err) : DBT_OK;
 }
 
 /* Counts and names the labels of `pairs`, which the model does not know. */
@@ -232,10 +238,10 @@ static dbt_status begin_storing(evaluation *e, dbt_error *err)
         status =
             forget(e, "DELETE FROM prediction WHERE run_id = ? AND split_id = ? AND kind = ?", err);
     if (status == DBT_OK)
-        status = dbt__prepare(e->sql,
-                              "INSERT INTO prediction (run_id, split_id, kind, document_id,"
-                              " label_id, probability) VALUES (?, ?, ?, ?, ?, ?)",
-                              &e->insert, err);
+        status = dbt__bulk_prepare(e->sql,
+                                   "INSERT OR FAIL INTO prediction (run_id, split_id, kind,"
+                                   " document_id, label_id, probability) VALUES",
+                                   "(?1, ?2, ?3, ?, ?, ?)", &e->insert, err);
     return status;
 }
 
@@ -310,19 +316,21 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
                         const dbt_observer *observer, dbt_report *report, dbt_error *err)
 {
     *report = (dbt_report){0};
-    evaluation e = {.model = model, .report = report, .sql = dbt__store_sql(store)};
-    bool storing = dbt_store_writable(store);
+    evaluation e = {.model = model,
+                    .report = report,
+                    .sql = dbt__store_sql(store),
+                    .storing = dbt_store_writable(store)};
     dbt_split found;
     dbt_status status = dbt_store_find_split(store, split, &found, err);
     if (status == DBT_OK) status = allocate_report(report, model->labels.n, err);
     if (status < 0) return status;
     e.split_id = found.id;
-    if (storing) status = begin_storing(&e, err);
+    if (e.storing) status = begin_storing(&e, err);
     if (status == DBT_OK) status = scan_split(&e, store, split, threads, observer, err);
-    dbt__finalize(e.insert);
-    if (status == DBT_OK && storing) status = end_storing(&e, err);
-    if (status < 0 && storing) dbt__sql_rollback(e.sql);
-    report->stored = status == DBT_OK && storing;
+    dbt__bulk_finalize(&e.insert);
+    if (status == DBT_OK && e.storing) status = end_storing(&e, err);
+    if (status < 0 && e.storing) dbt__sql_rollback(e.sql);
+    report->stored = status == DBT_OK && e.storing;
     dbt__label_map_release(&e.pairs);
     return status;
 }

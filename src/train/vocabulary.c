@@ -78,28 +78,38 @@ static void hash_feature(dbt__hasher *hasher, const dbt_feature *feature)
     dbt__hasher_update(hasher, &score, sizeof(double));
 }
 
+/* Binds number, term, document frequency, idf and score, from parameter `index` on. */
+static void bind_feature(dbt__statement *insert, int index, const dbt_vectorizer *vectorizer,
+                         size_t number)
+{
+    dbt_feature feature = dbt_vectorizer_feature(vectorizer, number);
+    dbt__bind_int(insert, index, (int64_t)number);
+    dbt__bind_text(insert, index + 1, feature.term, feature.term_bytes);
+    dbt__bind_int(insert, index + 2, feature.document_frequency);
+    dbt__bind_double(insert, index + 3, feature.idf);
+    if (isnan(feature.score))
+        dbt__bind_null(insert, index + 4);
+    else
+        dbt__bind_double(insert, index + 4, feature.score);
+}
+
 static dbt_status write_features(dbt__sql *sql, int64_t id, const dbt_vectorizer *vectorizer,
                                  dbt_error *err)
 {
-    dbt__statement *insert = NULL;
-    dbt_status status = dbt__prepare(sql,
-                                     "INSERT INTO feature (vectorizer_id, id, term,"
-                                     " document_frequency, idf, score) VALUES (?, ?, ?, ?, ?, ?)",
-                                     &insert, err);
-    for (size_t i = 0; status == DBT_OK && i < count_terms(vectorizer); i++) {
-        dbt_feature feature = dbt_vectorizer_feature(vectorizer, i);
+    dbt__bulk bulk;
+    dbt_status status = dbt__bulk_prepare(sql,
+                                          "INSERT OR FAIL INTO feature (vectorizer_id, id, term,"
+                                          " document_frequency, idf, score) VALUES",
+                                          "(?1, ?, ?, ?, ?, ?)", &bulk, err);
+    for (size_t at = 0, rows; status == DBT_OK && at < count_terms(vectorizer); at += rows) {
+        dbt__statement *insert;
+        rows = dbt__bulk_next(&bulk, count_terms(vectorizer) - at, &insert);
         dbt__bind_int(insert, 1, id);
-        dbt__bind_int(insert, 2, (int64_t)i);
-        dbt__bind_text(insert, 3, feature.term, feature.term_bytes);
-        dbt__bind_int(insert, 4, feature.document_frequency);
-        dbt__bind_double(insert, 5, feature.idf);
-        if (isnan(feature.score))
-            dbt__bind_null(insert, 6);
-        else
-            dbt__bind_double(insert, 6, feature.score);
+        for (size_t i = 0; i < rows; i++)
+            bind_feature(insert, (int)(5 * i + 2), vectorizer, at + i);
         status = dbt__run(insert, err);
     }
-    dbt__finalize(insert);
+    dbt__bulk_finalize(&bulk);
     return status;
 }
 

@@ -412,6 +412,53 @@ static void test_sql__a_failed_bind_is_reported_by_the_step(void **state)
     dbt__sql_close(sql);
 }
 
+/* Rows 0 .. n - 1 of group `group`; the last one's number is left NULL. */
+static void insert_rows(dbt__sql *sql, const dbt__bulk *bulk, int64_t group, size_t n)
+{
+    dbt_error err = {0};
+    for (size_t at = 0, rows; at < n; at += rows) {
+        dbt__statement *statement;
+        rows = dbt__bulk_next(bulk, n - at, &statement);
+        assert_in_range(rows, 1, n - at);
+        dbt__bind_int(statement, 1, group);
+        for (size_t i = 0; i < rows; i++)
+            if (at + i + 1 < n) dbt__bind_int(statement, (int)i + 2, (int64_t)(at + i));
+        assert_ok(dbt__run(statement, &err), err);
+    }
+    assert_true(dbt__sql_idle(sql));
+}
+
+static void test_sql__bulk_inserts_any_number_of_rows(void **state)
+{
+    (void)state;
+    static const int64_t numbers[] = {0, 1, 2, 15, 16, 17, 32, 100};
+    dbt_error err = {0};
+    dbt__sql *sql;
+    dbt__bulk bulk;
+    make_database(path_of("bulk.db"));
+    assert_ok(dbt__sql_open(path_of("bulk.db"), DBT__SQL_WRITE, &sql, &err), err);
+    assert_ok(dbt__sql_exec(sql, "DELETE FROM t", &err), err);
+    assert_ok(dbt__bulk_prepare(sql, "INSERT OR FAIL INTO t (a, b) VALUES", "(?1, ?)", &bulk, &err),
+              err);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        char query[160];
+        int64_t n = numbers[i];
+        insert_rows(sql, &bulk, n, (size_t)n);
+        (void)snprintf(query, sizeof query,
+                       "SELECT count(*) * 100000 + count(b) * 1000 + coalesce(sum(b), 0)"
+                       " FROM t WHERE a = %lld",
+                       (long long)n);
+        int64_t numbered = n > 0 ? n - 1 : 0;
+        assert_int_equal(ask(sql, query),
+                         n * 100000 + numbered * 1000 + numbered * (numbered - 1) / 2);
+    }
+    dbt__bulk_finalize(&bulk);
+    assert_int_equal(dbt__bulk_prepare(sql, "INSERT INTO nowhere VALUES", "(?)", &bulk, &err),
+                     DBT_EINTERNAL);
+    dbt__bulk_finalize(&bulk);
+    dbt__sql_close(sql);
+}
+
 static void test_sql__a_query_is_one_reading_statement(void **state)
 {
     (void)state;
@@ -518,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_sql__int_tells_missing_from_zero),
         cmocka_unit_test(test_sql__statements_carry_values_both_ways),
         cmocka_unit_test(test_sql__a_failed_bind_is_reported_by_the_step),
+        cmocka_unit_test(test_sql__bulk_inserts_any_number_of_rows),
         cmocka_unit_test(test_sql__a_query_is_one_reading_statement),
         cmocka_unit_test(test_sql__damage_is_a_format_error),
         cmocka_unit_test(test_sql__a_file_that_was_replaced_is_not_written_into),
