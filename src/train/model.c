@@ -91,6 +91,9 @@ static dbt_status read_network(dbt_model *model, dbt__sql *sql, const dbt_fit_op
                          (long long)model->run_id, model->labels.n, network.n_classes);
     dbt_status status = dbt__weights_check_size(sql, model->run_id, model->weights, &network, err);
     if (status < 0) return status;
+    /* The best weights have no steps before them: memory for the moments of their optimizer would
+     * be touched for nothing. */
+    if (model->weights == DBT_WEIGHTS_BEST) network.optimizer = DBT_SGD;
     dbt_error cause = {0};
     status = dbt_network_new(&network, NULL, &model->network, &cause);
     /* Options out of range are here the file's fault. */

@@ -26,11 +26,13 @@ static int compare_uint32(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Distinct frequencies, ascending. Nearly all are small: those are found by marking, not by
- * sorting. */
+/* Frequencies below it, nearly all, are found by marking and by index, not by sorting and search.
+ */
+enum { SMALL = 4096 };
+
+/* Distinct frequencies, ascending. */
 static dbt_status list_frequencies(dbt__table *table, const dbt__kept *kept, dbt_error *err)
 {
-    enum { SMALL = 4096 };
     bool seen[SMALL] = {false};
     size_t capacity = 0, n = 0;
     dbt_status status = DBT_OK;
@@ -50,13 +52,10 @@ static dbt_status list_frequencies(dbt__table *table, const dbt__kept *kept, dbt
     return DBT_OK;
 }
 
+/* The number of a frequency that is one of the table's. */
 static uint32_t find_frequency(const dbt__table *table, uint32_t df)
 {
     size_t low = 0, high = table->n_idf - 1;
-    /* From the low end: half of all terms have the least frequency. */
-    for (size_t step = 1; low + step < high && table->document_frequency[low + step] < df;
-         step *= 2)
-        low += step;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (table->document_frequency[middle] < df)
@@ -104,11 +103,15 @@ static size_t fill_empty(dbt__table *table, size_t first, size_t end)
  * the first time. */
 static void fill_places(dbt__table *table, const dbt__kept *kept)
 {
+    uint32_t number_of[SMALL];
+    for (uint32_t i = 0; i < table->n_idf && table->document_frequency[i] < SMALL; i++)
+        number_of[table->document_frequency[i]] = i;
     size_t next = 0;
     for (size_t i = 0; i < table->n_terms; i++) {
+        uint32_t df = kept[i].document_frequency;
+        uint32_t number = df < SMALL ? number_of[df] : find_frequency(table, df);
         next = fill_empty(table, next, dbt__table_home(table, kept[i].hash));
-        table->entry[next++] = (dbt__entry){
-            kept[i].hash, find_frequency(table, kept[i].document_frequency), (uint32_t)i};
+        table->entry[next++] = (dbt__entry){kept[i].hash, number, (uint32_t)i};
     }
     (void)fill_empty(table, next, table->n_places);
 }
