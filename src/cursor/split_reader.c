@@ -25,9 +25,10 @@ dbt_status dbt__split_reader_init(dbt__split_reader *reader, dbt_store *store, c
     reader->name = dbt__strdup(name);
     if (reader->name == NULL) return dbt__out_of_memory(err, "a cursor");
     status = dbt__store_reader(store, &reader->sql, err);
-    /* Pages are read once, so what matters is that their memory is in the processor's cache: with
-     * SQLite's 2 MB a split of 50,000 scattered rows takes a fifth longer. */
-    if (status == DBT_OK) status = dbt__sql_exec(reader->sql, "PRAGMA cache_size = -512", err);
+    /* Pages are read once, so what matters is that their memory is in the processor's cache: 1 MB
+     * has room for a block of the shuffled order and the inner pages above it. With half of that,
+     * of ten million rows a ninth fewer are read a second. */
+    if (status == DBT_OK) status = dbt__sql_exec(reader->sql, "PRAGMA cache_size = -1024", err);
     if (status == DBT_OK)
         status = dbt__prepare(
             reader->sql,
