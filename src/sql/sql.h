@@ -111,11 +111,11 @@ typedef struct dbt__bulk {
 } dbt__bulk;
 
 /*
- * Prepares HEAD ROW, ROW, ...: `head` is "INSERT OR FAIL INTO t (...) VALUES", `row` as in "(?1, ?,
- * ?)". A `?` is the parameter after the largest before it, so each row has its own; all share ?1.
- * OR FAIL: to be able to take back half of a statement, SQLite would copy each page that the
- * statement changes into a journal, which costs more than is won. Whoever sees one fail takes back
- * the transaction.
+ * Prepares HEAD ROW, ROW, ...: `head` is "INSERT OR FAIL INTO t (...) VALUES", `row` for example
+ * "(?1, ?)": a `?` is the parameter after the largest before it, so each row has its own, and all
+ * share ?1. To be finalized after a failure, too. OR FAIL: to be able to take back half of a
+ * statement, SQLite would copy each page that the statement changes into a journal, which costs
+ * more than is won. Whoever sees one fail takes back the transaction.
  */
 dbt_status dbt__bulk_prepare(dbt__sql *sql, const char *head, const char *row, dbt__bulk *bulk,
                              dbt_error *err) DBT_MUST_USE;

@@ -23,8 +23,8 @@
 #define LATEST_VERSION ((int64_t)(sizeof dbt__migrations / sizeof dbt__migrations[0]))
 /* Of a new file. The largest pages there are: a call of the system costs as much as to copy some
  * tens of kilobytes, and texts are read and written in bulk. Beside pages of 16 KiB an ingest takes
- * 0.75 of the time, a scan 0.88, a split of scattered rows 0.57; a file without documents has 2.6
- * MB instead of 0.6. The memory for pages is SQLite's default, said again because SQLite has
+ * 0.75 of the time, a scan 0.88, a split of scattered rows 0.57; the smallest file has 2.2
+ * MB instead of 0.5. The memory for pages is SQLite's default, said again because SQLite has
  * reckoned it in pages of the size it begins with. */
 #define LAYOUT "PRAGMA page_size = 65536; PRAGMA cache_size = -2000;"
 

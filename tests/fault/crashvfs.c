@@ -21,11 +21,11 @@ typedef struct change {
 } change;
 
 typedef struct image {
-    char name[256]; /* "": a free place */
-    bool in_folder; /* its name will be there after a crash */
-    bool deleted;   /* but may come back: the folder was not synced */
-    unsigned char *synced;
-    int64_t size;
+    char name[256];        /* "": a free place */
+    bool in_folder;        /* its name will be there after a crash */
+    bool deleted;          /* but may come back: the folder was not synced */
+    unsigned char *synced; /* [room], `size` of it used */
+    int64_t size, room;
     change *pending; /* since the sync, in their order */
     size_t n_pending, capacity;
 } image;
@@ -54,7 +54,7 @@ static void read_synced(image *file)
     file->in_folder = stream != NULL;
     if (stream == NULL) return;
     (void)fseek(stream, 0, SEEK_END);
-    file->size = ftell(stream);
+    file->size = file->room = ftell(stream);
     rewind(stream);
     file->synced = resize(NULL, (size_t)file->size);
     if (fread(file->synced, 1, (size_t)file->size, stream) != (size_t)file->size) abort();
@@ -80,19 +80,23 @@ static void open_image(const char *name)
     read_synced(file);
 }
 
-/* Applies a change to contents that grow as needed. */
-static void apply(const change *c, int bytes, unsigned char **data, int64_t *size)
+/* So much of a change as `bytes` says. What is synced grows by halves: sanitizers copy it each
+ * time. */
+static void apply(image *file, const change *c, int bytes)
 {
     int64_t end = c->is_truncation ? c->offset : c->offset + bytes;
-    if (end > *size) {
-        *data = resize(*data, (size_t)end);
-        memset(*data + *size, 0, (size_t)(end - *size));
-        *size = end;
+    if (end > file->room) {
+        file->room = end + end / 2;
+        file->synced = resize(file->synced, (size_t)file->room);
+    }
+    if (end > file->size) {
+        memset(file->synced + file->size, 0, (size_t)(end - file->size));
+        file->size = end;
     }
     if (c->is_truncation)
-        *size = end;
+        file->size = end;
     else
-        memcpy(*data + c->offset, c->data, (size_t)bytes);
+        memcpy(file->synced + c->offset, c->data, (size_t)bytes);
 }
 
 static void add_pending(image *file, const change *c)
@@ -127,7 +131,7 @@ static void sync_folder(void)
 static void apply_pending(image *file)
 {
     for (size_t i = 0; i < file->n_pending; i++)
-        apply(&file->pending[i], file->pending[i].bytes, &file->synced, &file->size);
+        apply(file, &file->pending[i], file->pending[i].bytes);
     file->n_pending = 0;
 }
 
@@ -228,7 +232,7 @@ static void damage(image *file, dice *d)
         if (one_in(d, 8))
             bytes = (int)dbt__random_below(d->seed, d->thrown++, SECTOR) % (bytes + 1);
         if (one_in(d, 16)) memset(c->data, 0, sizeof c->data);
-        apply(c, bytes, &file->synced, &file->size);
+        apply(file, c, bytes);
     }
 }
 
