@@ -48,7 +48,8 @@ void dbt__sql_close(dbt__sql *sql);
 /* "3.40.1"; static. */
 const char *dbt__sql_version(void);
 
-/* Foreign keys are checked, as from the beginning, or not. No statement may be under way. */
+/* Foreign keys are checked, as from the beginning, or not; inside of a transaction, too. No
+ * statement may be under way. */
 void dbt__sql_check_keys(dbt__sql *sql, bool checked);
 
 /* Runs a script of statements; rows are dropped. */
@@ -112,10 +113,10 @@ typedef struct dbt__bulk {
 
 /*
  * Prepares HEAD ROW, ROW, ...: `head` is "INSERT OR FAIL INTO t (...) VALUES", `row` for example
- * "(?1, ?)": a `?` is the parameter after the largest before it, so each row has its own, and all
- * share ?1. To be finalized after a failure, too. OR FAIL: to be able to take back half of a
- * statement, SQLite would copy each page that the statement changes into a journal, which costs
- * more than is won. Whoever sees one fail takes back the transaction.
+ * "(?1, ?)": a `?` is the parameter after the largest before it, so each row has its own; what has
+ * a number is shared by all. To be finalized after a failure, too. OR FAIL: to be able to take back
+ * half of a statement, SQLite would copy each page that the statement changes into a journal, which
+ * costs more than is won. Whoever sees one fail takes back the transaction.
  */
 dbt_status dbt__bulk_prepare(dbt__sql *sql, const char *head, const char *row, dbt__bulk *bulk,
                              dbt_error *err) DBT_MUST_USE;

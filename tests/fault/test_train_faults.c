@@ -24,7 +24,7 @@
 /* A file that is not there leaves none. By stdio, whose calls do not fail here. */
 static void copy_file(const char *from, const char *to)
 {
-    static char data[8 << 20];
+    static char data[4 << 20];
     (void)remove(to);
     FILE *in = fopen(from, "rb");
     if (in == NULL) return;

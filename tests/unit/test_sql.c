@@ -459,6 +459,35 @@ static void test_sql__bulk_inserts_any_number_of_rows(void **state)
     dbt__sql_close(sql);
 }
 
+/* The PRAGMA would do nothing inside of a transaction. */
+static void test_sql__keys_are_checked_or_not_within_a_transaction(void **state)
+{
+    (void)state;
+    static const char orphan[] = "INSERT INTO child VALUES (7)";
+    dbt_error err = {0};
+    dbt__sql *sql;
+    dbt__statement *insert;
+    assert_ok(dbt__sql_open(path_of("keys.db"), DBT__SQL_CREATE, &sql, &err), err);
+    assert_ok(dbt__sql_exec(sql,
+                            "CREATE TABLE parent (id INTEGER PRIMARY KEY);"
+                            "CREATE TABLE child (parent_id INTEGER REFERENCES parent (id))",
+                            &err),
+              err);
+    assert_ok(dbt__sql_begin(sql, &err), err);
+    assert_ok(dbt__prepare(sql, orphan, &insert, &err), err);
+    assert_int_equal(dbt__run(insert, NULL), DBT_EINTERNAL);
+    dbt__sql_check_keys(sql, false);
+    assert_ok(dbt__run(insert, &err), err);
+    assert_ok(dbt__sql_exec(sql, orphan, &err), err);
+    dbt__sql_check_keys(sql, true);
+    assert_int_equal(dbt__run(insert, NULL), DBT_EINTERNAL);
+    assert_int_equal(dbt__sql_exec(sql, orphan, NULL), DBT_EINTERNAL);
+    dbt__finalize(insert);
+    assert_ok(dbt__sql_commit(sql, &err), err);
+    assert_int_equal(ask(sql, "SELECT count(*) FROM child"), 2);
+    dbt__sql_close(sql);
+}
+
 static void test_sql__a_query_is_one_reading_statement(void **state)
 {
     (void)state;
@@ -566,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_sql__statements_carry_values_both_ways),
         cmocka_unit_test(test_sql__a_failed_bind_is_reported_by_the_step),
         cmocka_unit_test(test_sql__bulk_inserts_any_number_of_rows),
+        cmocka_unit_test(test_sql__keys_are_checked_or_not_within_a_transaction),
         cmocka_unit_test(test_sql__a_query_is_one_reading_statement),
         cmocka_unit_test(test_sql__damage_is_a_format_error),
         cmocka_unit_test(test_sql__a_file_that_was_replaced_is_not_written_into),

@@ -91,6 +91,7 @@ static void test_store__create_makes_a_file_that_says_what_it_is(void **state)
         assert_int_equal(ask(store, "PRAGMA application_id"), 0x64627472);
         assert_int_equal(ask(store, "PRAGMA user_version"), 2);
         assert_int_equal(ask(store, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
+        assert_int_equal(ask(store, "PRAGMA page_size"), 65536);
         assert_int_equal(ask(store,
                              "SELECT count(*) FROM pragma_table_list WHERE schema = 'main'"
                              " AND type = 'table' AND NOT strict AND name NOT LIKE 'sqlite%'"),
