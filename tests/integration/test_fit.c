@@ -292,7 +292,7 @@ static void test_fit__counts_that_do_not_fit_give_the_same_bits(void **state)
     options.network.units = 4;
     options.vectorizer.top_k = 200;
     char *expected = bits_of_run(store, fit(store, &options).run_id);
-    options.memory = (size_t)56 << 20;
+    options.memory = (size_t)59 << 20;
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         char notes[2048] = "";
         const dbt_observer observer = {.note = keep_note, .context = notes};
@@ -526,7 +526,7 @@ static void test_fit__epochs_are_visible_to_others_as_they_end(void **state)
 {
     (void)state;
     /* With the rows kept, and with pages read from the file all the time. */
-    static const size_t memory[] = {0, (size_t)84 << 20};
+    static const size_t memory[] = {0, (size_t)87 << 20};
     for (size_t i = 0; i < 2; i++) {
         dbt_store *store = make_quickstart("visible.db");
         dbt_fit_options options = quick_options(5);
