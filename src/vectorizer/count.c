@@ -18,7 +18,9 @@
 #define N_SHARDS DBT__GROUPS
 #define FIRST_CAPACITY 1024
 #define LEAST_CAPACITY 16
-#define PREFETCH 24
+/* Items whose places are fetched ahead, the first ones of a group before it begins: documents may
+ * be so short that few are in it. */
+#define PREFETCH 48
 /* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
 #define HEAPS_EXPONENT 0.8
 #define MOST_GROWTH 8.0
@@ -85,6 +87,14 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
     return DBT_OK;
 }
 
+/* A search may go on in the next line. */
+static DBT__ALWAYS_INLINE void prefetch_places(const dbt__shard *s, const dbt__item *item)
+{
+    const dbt__count_entry *home = s->entry + dbt__shard_home(s, dbt__count_key(&item->ngram));
+    __builtin_prefetch(home, 1);
+    __builtin_prefetch(home + 1, 1);
+}
+
 static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *slot,
                               const dbt__item *item, size_t n_items, dbt_error *err)
 {
@@ -92,10 +102,10 @@ static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *sl
     count_pass *count = (count_pass *)pass;
     dbt__shard *s = &count->shard[group];
     bool collided = false;
+    for (size_t i = 0; i < n_items && i < PREFETCH; i++)
+        prefetch_places(s, &item[i]);
     for (size_t i = 0; i < n_items; i++) {
-        if (i + PREFETCH < n_items)
-            __builtin_prefetch(
-                s->entry + dbt__shard_home(s, dbt__count_key(&item[i + PREFETCH].ngram)), 1);
+        if (i + PREFETCH < n_items) prefetch_places(s, &item[i + PREFETCH]);
         uint64_t key = dbt__count_key(&item[i].ngram);
         uint32_t document = item[i].ngram.tag;
         size_t at = dbt__shard_find(s, key);

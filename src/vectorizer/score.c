@@ -12,7 +12,8 @@
 
 #include "vectorizer_internal.h"
 
-#define PREFETCH 8
+/* Items whose sums are fetched ahead, the first ones of a group before it begins. */
+#define PREFETCH 16
 /* Terms whose scores one task computes. */
 #define TASK_TERMS 4096
 
@@ -31,10 +32,11 @@ typedef struct score_pass {
     int64_t *n_class;   /* [n_classes]: documents */
     uint32_t low;       /* terms low .. low + span - 1 are summed */
     uint32_t span;
-    unsigned shift;           /* (rank - low) >> shift is the group */
-    double *sum;              /* [span][n_classes + 1]: the last is that of the squares */
-    uint32_t *first_document; /* [span] */
-    size_t place;             /* of the table, where term `low` is or that is before it */
+    unsigned shift; /* (rank - low) >> shift is the group */
+    /* [span][n_classes + 2], on a cache line: the sums, that of the squares, and, as a uint32, the
+     * number (from 1) of the first document. */
+    double *sum;
+    size_t place; /* of the table, where term `low` is or that is before it */
 } score_pass;
 
 double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes, double squares)
@@ -107,24 +109,36 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
     return DBT_OK;
 }
 
+static double *sums_of(const score_pass *score, uint32_t term)
+{
+    return score->sum + (size_t)term * (score->n_classes + 2);
+}
+
+static uint32_t *first_of(const score_pass *score, double *sums)
+{
+    return (uint32_t *)(sums + score->n_classes + 1);
+}
+
+static DBT__ALWAYS_INLINE void prefetch_sums(const score_pass *score, const dbt__item *item)
+{
+    __builtin_prefetch(sums_of(score, item->cell.term), 1);
+}
+
 static dbt_status apply_items(dbt__pass *pass, size_t group, const dbt__slot *slot,
                               const dbt__item *item, size_t n_items, dbt_error *err)
 {
     (void)group;
     (void)err;
     const score_pass *score = (const score_pass *)pass;
-    size_t n_classes = score->n_classes;
-    uint32_t *first = score->first_document;
+    for (size_t i = 0; i < n_items && i < PREFETCH; i++)
+        prefetch_sums(score, &item[i]);
     for (size_t i = 0; i < n_items; i++) {
-        if (i + PREFETCH < n_items)
-            __builtin_prefetch(score->sum + (size_t)item[i + PREFETCH].cell.term * (n_classes + 1),
-                               1);
-        double *sum = score->sum + (size_t)item[i].cell.term * (n_classes + 1);
-        double value = item[i].cell.value;
-        sum[slot->class_of[item[i].cell.document - slot->first_document]] += value;
-        sum[n_classes] += value * value;
-        if (first[item[i].cell.term] == UINT32_MAX)
-            first[item[i].cell.term] = item[i].cell.document;
+        if (i + PREFETCH < n_items) prefetch_sums(score, &item[i + PREFETCH]);
+        double *sums = sums_of(score, item[i].cell.term), value = item[i].cell.value;
+        uint32_t *first = first_of(score, sums), document = item[i].cell.document;
+        sums[slot->class_of[document - slot->first_document]] += value;
+        sums[score->n_classes] += value * value;
+        if (*first == 0) *first = document + 1;
     }
     return DBT_OK;
 }
@@ -147,11 +161,6 @@ static dbt_status check_classes(const score_pass *score, dbt_error *err)
     return dbt__fail(err, DBT_EDATA, "the documents have only one label: at least two are needed");
 }
 
-static double *sum_of(const score_pass *score, uint32_t i)
-{
-    return score->sum + (size_t)i * (score->n_classes + 1);
-}
-
 /* Puts the score of each term where its first sum was. */
 static dbt_status compute_scores(void *context, size_t task, size_t worker, dbt_error *err)
 {
@@ -160,8 +169,8 @@ static dbt_status compute_scores(void *context, size_t task, size_t worker, dbt_
     uint32_t begin = (uint32_t)task * TASK_TERMS;
     uint32_t end = score->span - begin < TASK_TERMS ? score->span : begin + TASK_TERMS;
     for (uint32_t i = begin; i < end; i++) {
-        double *sum = sum_of(score, i);
-        sum[0] = dbt__anova_f(sum, score->n_class, score->n_classes, sum[score->n_classes]);
+        double *sums = sums_of(score, i);
+        sums[0] = dbt__anova_f(sums, score->n_class, score->n_classes, sums[score->n_classes]);
     }
     return DBT_OK;
 }
@@ -175,11 +184,12 @@ static dbt_status add_candidates(score_pass *score, dbt_error *err)
         while (table->entry[score->place].hash == UINT64_MAX)
             score->place++;
         const dbt__entry *entry = &table->entry[score->place];
+        double *sums = sums_of(score, i);
         const dbt__candidate candidate = {
             .hash = entry->hash,
-            .score = sum_of(score, i)[0],
+            .score = sums[0],
             .document_frequency = table->document_frequency[entry->idf],
-            .first_document = score->first_document[i],
+            .first_document = *first_of(score, sums) - 1, /* 0: that is UINT32_MAX */
         };
         status = dbt__candidates_add(score->candidates, &candidate, err);
     }
@@ -191,8 +201,7 @@ static dbt_status run_pass(score_pass *score, dbt_error *err)
     score->shift = 0;
     while ((score->span - 1) >> score->shift >= DBT__GROUPS)
         score->shift++;
-    memset(score->sum, 0, score->span * (score->n_classes + 1) * sizeof *score->sum);
-    memset(score->first_document, 0xFF, score->span * sizeof *score->first_document);
+    memset(score->sum, 0, score->span * (score->n_classes + 2) * sizeof *score->sum);
     dbt_status status = dbt__rounds_run(score->rounds, &score->pass, err);
     if (status == DBT_OK) status = check_classes(score, err);
     if (status == DBT_OK)
@@ -209,14 +218,12 @@ static dbt_status init_pass(score_pass *score, const dbt_classes *classes, dbt_e
     score->label = dbt__alloc_array(n, sizeof *score->label);
     score->n_class = dbt__alloc_array(n, sizeof *score->n_class);
     size_t term_bytes, span = score->table->n_terms;
-    if (!dbt__multiply(n + 1, sizeof *score->sum, &term_bytes))
+    if (!dbt__multiply(n + 2, sizeof *score->sum, &term_bytes))
         return dbt__out_of_memory(err, "scoring terms");
     if (span > score->rounds->memory / term_bytes) span = score->rounds->memory / term_bytes;
     score->span = span == 0 ? 1 : (uint32_t)span;
-    score->sum = dbt__alloc_array(score->span, term_bytes);
-    score->first_document = dbt__alloc_array(score->span, sizeof *score->first_document);
-    if (score->label == NULL || score->n_class == NULL || score->first_document == NULL ||
-        score->sum == NULL)
+    score->sum = dbt__alloc_aligned(score->span, term_bytes);
+    if (score->label == NULL || score->n_class == NULL || score->sum == NULL)
         return dbt__out_of_memory(err, "scoring terms");
     for (size_t k = 0; k < n; k++)
         score->label[k] = (label_class){classes->label_id[k], (uint32_t)k};
@@ -242,6 +249,5 @@ dbt_status dbt__score(dbt__rounds *rounds, const dbt__table *table, const dbt_cl
     dbt__free(score.label);
     dbt__free(score.n_class);
     dbt__free(score.sum);
-    dbt__free(score.first_document);
     return status;
 }
