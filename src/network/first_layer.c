@@ -56,6 +56,15 @@ void dbt__spans_release(dbt_network *network)
     dbt__free(network->sums);
 }
 
+/* The span that has all of the parts first .. first + n - 1, or NULL. */
+static const dbt__span *span_with(const dbt_network *network, size_t first, size_t n)
+{
+    const dbt__span *span = network->span;
+    while (first >= span->first_part + span->n_parts)
+        span++;
+    return first + n <= span->first_part + span->n_parts ? span : NULL;
+}
+
 /* One phase of a step: a task for each span. */
 typedef struct span_pass {
     dbt_network *network;
@@ -71,38 +80,6 @@ static dbt_status run_spans(dbt_network *network, dbt_task task, void *context, 
 {
     return dbt_pool_for(network->share_step ? network->pool : NULL, network->n_spans, task, context,
                         err);
-}
-
-/* --- the batch --- */
-
-static dbt_status read_span(void *context, size_t task, size_t worker, dbt_error *err)
-{
-    (void)worker;
-    const span_pass *pass = context;
-    dbt_network *network = pass->network;
-    dbt__span *span = &network->span[task];
-    dbt_status status = dbt__sparse_fill(&span->sparse, pass->batch, pass->mask, err);
-    size_t n_values;
-    if (status < 0) return status;
-    if (!dbt__multiply(span->sparse.n_active, network->layer[0].outputs, &n_values))
-        return dbt__out_of_memory(err, "a gradient");
-    return dbt__reserve((void **)&span->gradient, &span->gradient_capacity, n_values, sizeof(float),
-                        "a gradient", err);
-}
-
-dbt_status dbt__first_layer_read(dbt_network *network, const dbt_batch *batch,
-                                 const dbt__mask *mask, dbt_error *err)
-{
-    size_t outputs = network->layer[0].outputs, n_sums;
-    network->share_step =
-        (double)batch->row_start[batch->n_rows] * (double)outputs >= WORTH_SHARING;
-    if (!dbt__multiply(DBT__PARTS * dbt__smaller(batch->n_rows, SUM_ROWS), outputs, &n_sums))
-        return dbt__out_of_memory(err, "sums");
-    dbt_status status = dbt__reserve((void **)&network->sums, &network->sums_capacity, n_sums,
-                                     sizeof(float), "sums", err);
-    if (status < 0) return status;
-    span_pass pass = {.network = network, .batch = batch, .mask = mask};
-    return run_spans(network, read_span, &pass, err);
 }
 
 /* --- rows that lag --- */
@@ -125,33 +102,30 @@ static size_t row_of(const row_list *list, size_t i)
     return list->row == NULL ? list->first + i : list->row[i];
 }
 
-typedef struct catch_up {
-    dbt_network *network;
-    bool all;
-} catch_up;
-
-static dbt_status find_longest_gap(void *context, size_t task, size_t worker, dbt_error *err)
+static void find_longest_gap(const dbt_network *network, dbt__span *span, bool all)
 {
-    (void)worker, (void)err;
-    const catch_up *pass = context;
-    dbt_network *network = pass->network;
-    row_list list = list_rows(&network->span[task], pass->all);
+    row_list list = list_rows(span, all);
     int64_t oldest = network->optimizer->step;
     for (size_t i = 0; i < list.n; i++) {
         int64_t last = network->last_step[row_of(&list, i)];
         oldest = last < oldest ? last : oldest;
     }
-    network->span[task].longest_gap = network->optimizer->step - oldest;
-    return DBT_OK;
+    span->longest_gap = network->optimizer->step - oldest;
 }
 
-static dbt_status catch_up_span(void *context, size_t task, size_t worker, dbt_error *err)
+/* The coefficients of all gaps that were found. */
+static void prepare_gaps(dbt_network *network)
 {
-    (void)worker, (void)err;
-    const catch_up *pass = context;
-    dbt_network *network = pass->network;
+    int64_t longest = 0;
+    for (size_t i = 0; i < network->n_spans; i++)
+        if (network->span[i].longest_gap > longest) longest = network->span[i].longest_gap;
+    if (longest > 0) dbt__optimizer_prepare(network->optimizer, longest);
+}
+
+static void catch_up_rows(dbt_network *network, const dbt__span *span, bool all)
+{
     dbt__layer *layer = &network->layer[0];
-    row_list list = list_rows(&network->span[task], pass->all);
+    row_list list = list_rows(span, all);
     for (size_t i = 0; i < list.n; i++) {
         size_t row = row_of(&list, i), at = row * layer->outputs;
         if (i + DBT__ROWS_AHEAD < list.n)
@@ -163,34 +137,61 @@ static dbt_status catch_up_span(void *context, size_t task, size_t worker, dbt_e
                                 layer->weight_state[0] + at, state1);
         network->last_step[row] = network->optimizer->step;
     }
+}
+
+static dbt_status settle_span(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    (void)worker, (void)err;
+    dbt_network *network = context;
+    catch_up_rows(network, &network->span[task], true);
     return DBT_OK;
-}
-
-/* Its tasks cannot fail. */
-static void catch_up_rows(dbt_network *network, bool all)
-{
-    if (network->last_step == NULL) return;
-    catch_up pass = {network, all};
-    (void)!run_spans(network, find_longest_gap, &pass, NULL);
-    int64_t longest = 0;
-    for (size_t i = 0; i < network->n_spans; i++)
-        if (network->span[i].longest_gap > longest) longest = network->span[i].longest_gap;
-    if (longest == 0) return;
-    dbt__optimizer_prepare(network->optimizer, longest);
-    (void)!run_spans(network, catch_up_span, &pass, NULL);
-}
-
-void dbt__first_layer_catch_up(dbt_network *network)
-{
-    catch_up_rows(network, false);
 }
 
 void dbt_network_settle(dbt_network *network)
 {
     const dbt__layer *layer = &network->layer[0];
+    if (network->last_step == NULL) return;
     network->share_step =
         DBT__UPDATE_COST * (double)layer->inputs * (double)layer->outputs >= WORTH_SHARING;
-    catch_up_rows(network, true);
+    for (size_t i = 0; i < network->n_spans; i++)
+        find_longest_gap(network, &network->span[i], true);
+    prepare_gaps(network);
+    (void)!run_spans(network, settle_span, network, NULL); /* its tasks cannot fail */
+}
+
+/* --- the batch --- */
+
+static dbt_status read_span(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    (void)worker;
+    const span_pass *pass = context;
+    dbt_network *network = pass->network;
+    dbt__span *span = &network->span[task];
+    dbt_status status = dbt__sparse_fill(&span->sparse, pass->batch, pass->mask, err);
+    size_t n_values;
+    if (status < 0) return status;
+    if (!dbt__multiply(span->sparse.n_active, network->layer[0].outputs, &n_values))
+        return dbt__out_of_memory(err, "a gradient");
+    if (network->last_step != NULL) find_longest_gap(network, span, false);
+    return dbt__reserve((void **)&span->gradient, &span->gradient_capacity, n_values, sizeof(float),
+                        "a gradient", err);
+}
+
+dbt_status dbt__first_layer_read(dbt_network *network, const dbt_batch *batch,
+                                 const dbt__mask *mask, dbt_error *err)
+{
+    size_t outputs = network->layer[0].outputs, n_sums;
+    network->share_step =
+        (double)batch->row_start[batch->n_rows] * (double)outputs >= WORTH_SHARING;
+    if (!dbt__multiply(DBT__PARTS * dbt__smaller(batch->n_rows, SUM_ROWS), outputs, &n_sums))
+        return dbt__out_of_memory(err, "sums");
+    dbt_status status = dbt__reserve((void **)&network->sums, &network->sums_capacity, n_sums,
+                                     sizeof(float), "sums", err);
+    if (status < 0) return status;
+    span_pass pass = {.network = network, .batch = batch, .mask = mask};
+    status = run_spans(network, read_span, &pass, err);
+    if (status == DBT_OK && network->last_step != NULL) prepare_gaps(network);
+    return status;
 }
 
 /* --- forward --- */
@@ -215,19 +216,38 @@ static void sum_part(const span_pass *pass, const dbt__span *span, size_t part, 
     }
 }
 
+/* Adds sums in pairs, then those of pairs, ..., into the first part's of each: of the pairs that
+ * are within the span, or for NULL of those that are in no span; rows begin .. end - 1. */
+static void add_pairs(const span_pass *pass, const dbt__span *span, size_t begin, size_t end)
+{
+    const dbt_network *network = pass->network;
+    size_t outputs = network->layer[0].outputs, at = (begin - pass->first) * outputs;
+    for (size_t width = 1; width < DBT__PARTS; width *= 2) {
+        for (size_t p = 0; p < DBT__PARTS; p += 2 * width) {
+            const dbt__span *of = span_with(network, p, 2 * width);
+            if (of == span)
+                network->kernels->add((end - begin) * outputs, sums_of(pass, p + width) + at,
+                                      sums_of(pass, p) + at);
+        }
+    }
+}
+
 static dbt_status sum_span(void *context, size_t task, size_t worker, dbt_error *err)
 {
     (void)worker, (void)err;
     const span_pass *pass = context;
-    const dbt__span *span = &pass->network->span[task];
-    size_t outputs = pass->network->layer[0].outputs;
+    dbt_network *network = pass->network;
+    const dbt__span *span = &network->span[task];
+    size_t outputs = network->layer[0].outputs;
+    if (pass->first == 0 && network->last_step != NULL) catch_up_rows(network, span, false);
     for (size_t part = 0; part < span->n_parts; part++)
         for (size_t column = 0; column < outputs; column += SUM_COLUMNS)
             sum_part(pass, span, part, column, dbt__smaller(SUM_COLUMNS, outputs - column));
+    add_pairs(pass, span, pass->first, pass->end);
     return DBT_OK;
 }
 
-/* Bias and parts, in their order; then relu and dropout. */
+/* What spans have summed, and the bias; then relu and dropout. */
 static dbt_status add_sums(void *context, size_t task, size_t worker, dbt_error *err)
 {
     (void)worker, (void)err;
@@ -235,12 +255,12 @@ static dbt_status add_sums(void *context, size_t task, size_t worker, dbt_error 
     const dbt_network *network = pass->network;
     const dbt__layer *layer = &network->layer[0];
     size_t begin = pass->first + task * TASK_ROWS, end = dbt__smaller(begin + TASK_ROWS, pass->end);
+    add_pairs(pass, NULL, begin, end);
     for (size_t r = begin; r < end; r++) {
         float *y = pass->output + r * layer->outputs;
         memcpy(y, layer->bias, layer->outputs * sizeof *y);
-        for (size_t p = 0; p < DBT__PARTS; p++)
-            network->kernels->add(layer->outputs,
-                                  sums_of(pass, p) + (r - pass->first) * layer->outputs, y);
+        network->kernels->add(layer->outputs, sums_of(pass, 0) + (r - pass->first) * layer->outputs,
+                              y);
         dbt__activate(network, pass->mask, 0, r, 0, layer->outputs, y);
     }
     return DBT_OK;

@@ -199,6 +199,6 @@ void dbt_network_set_learning_rate(dbt_network *network, double learning_rate)
 {
     if (learning_rate == network->optimizer->learning_rate) return;
     dbt_network_settle(network);
-    network->optimizer->learning_rate = learning_rate;
+    dbt__optimizer_set(network->optimizer, network->optimizer->step, learning_rate);
     network->options.learning_rate = learning_rate;
 }

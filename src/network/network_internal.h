@@ -38,6 +38,10 @@
 #define DBT__BLOCK 256
 /* Parts of the first layer's rows, each of which is summed on its own. */
 #define DBT__PARTS 8
+/* Counts the changes of what a step computes in its last bits. 1: a sum over features is one sum;
+ * 2: one of DBT__PARTS; 3: they are added in pairs, and Adam's rates are each computed on its own.
+ */
+#define DBT__ARITHMETIC 3
 /* How many times faster, for each multiply-add, a dense product is than a sum of scattered rows. */
 #define DBT__DENSE_SPEED 3.0
 /* What an update of a weight costs, in multiply-adds of such a sum. */
@@ -77,6 +81,10 @@ typedef struct dbt__optimizer {
     double l2;
     double epsilon;
     int64_t step; /* steps taken; the next one is step + 1 */
+    /* Of Adam: the corrected learning rates of the last steps, of step n at n % DBT__MAXIMUM_GAP,
+     * and what d steps shrink a weight to. */
+    double rate[DBT__MAXIMUM_GAP];
+    double shrink[DBT__MAXIMUM_GAP + 1];
 
     /* Of the step that dbt__optimizer_begin announced: for biases, and for weights (with l2). */
     dbt__adam_step adam[2];
@@ -85,12 +93,14 @@ typedef struct dbt__optimizer {
     /* gap[d]: d steps up to and including `step`, d = 1 .. n_gaps. The running sums continue it. */
     size_t n_gaps;
     double gap_sums[4];
-    double gap_powers[5];
+    double gap_power;
     dbt__gap gap[DBT__MAXIMUM_GAP + 1];
 } dbt__optimizer;
 
 void dbt__optimizer_init(dbt__optimizer *optimizer, const dbt_network_options *options,
                          const dbt__kernels *kernels);
+/* `step` steps have been taken, and the next ones are at this learning rate. */
+void dbt__optimizer_set(dbt__optimizer *optimizer, int64_t step, double learning_rate);
 /* Arrays of the size of the weights that the rule keeps: 0, 1 or 2; and what they start with. */
 size_t dbt__optimizer_states(const dbt_network_options *options);
 float dbt__optimizer_initial_state(const dbt_network_options *options);
@@ -257,9 +267,8 @@ void dbt__spans_release(dbt_network *network);
 /* Takes in a batch that has been checked. DBT_ENOMEM. */
 dbt_status dbt__first_layer_read(dbt_network *network, const dbt_batch *batch,
                                  const dbt__mask *mask, dbt_error *err) DBT_MUST_USE;
-/* Brings the rows that the batch has to the present step. */
-void dbt__first_layer_catch_up(dbt_network *network);
-/* output [n_rows x outputs], after relu and dropout unless they are logits. */
+/* Brings the rows that the batch has to the present step, and sums them: output [n_rows x outputs],
+ * after relu and dropout unless they are logits. */
 dbt_status dbt__first_layer_forward(dbt_network *network, const dbt__mask *mask, size_t n_rows,
                                     float *output, dbt_error *err) DBT_MUST_USE;
 /* The gradient of the rows, from that of the outputs before relu. DBT_EDIVERGED. */

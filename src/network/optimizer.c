@@ -42,8 +42,6 @@ static const double adagrad_start = 0.1;
 #define CORRECTED_STEPS 40000
 
 enum { BIAS, WEIGHT };
-/* Running powers of optimizer->gap_powers, of the gap tabulated last. */
-enum { POWER_SHRINK, POWER_B1, POWER_B2, POWER_B1_STEP, POWER_B2_STEP };
 
 static bool is_adam(dbt_optimizer kind)
 {
@@ -69,30 +67,70 @@ bool dbt__optimizer_lags(const dbt_network_options *options)
            (options->optimizer == DBT_SGD && options->momentum > 0);
 }
 
-void dbt__optimizer_init(dbt__optimizer *optimizer, const dbt_network_options *options,
-                         const dbt__kernels *kernels)
-{
-    *optimizer = (dbt__optimizer){
-        .kernels = kernels,
-        .kind = options->optimizer,
-        .learning_rate = options->learning_rate,
-        .momentum = options->momentum,
-        .nesterov = options->nesterov,
-        .weight_decay = options->optimizer == DBT_ADAMW ? options->weight_decay : 0,
-        .l2 = options->l2,
-        .epsilon = epsilon,
-    };
-}
-
 /* The learning rate with Adam's corrections, from b1^n and b2^n of the step n. */
 static double correct_rate(const dbt__optimizer *optimizer, double b1_power, double b2_power)
 {
     return optimizer->learning_rate * sqrt(1 - b2_power) / (1 - b1_power);
 }
 
+static double rate_of_step(const dbt__optimizer *optimizer, int64_t n)
+{
+    return correct_rate(optimizer, pow(b1, (double)n), pow(b2, (double)n));
+}
+
+static double shrink_of_a_step(const dbt__optimizer *optimizer)
+{
+    return 1 - optimizer->learning_rate * optimizer->weight_decay;
+}
+
+/* What gaps need that do not change from step to step, and the rates of the steps before. */
+static void set_adam(dbt__optimizer *optimizer)
+{
+    double shrink = shrink_of_a_step(optimizer), b1_power = 1, b2_power = 1;
+    optimizer->shrink[0] = 1;
+    for (size_t d = 1; d <= DBT__MAXIMUM_GAP; d++) {
+        dbt__adam_gap *gap = &optimizer->gap[d].adam;
+        optimizer->shrink[d] = optimizer->shrink[d - 1] * shrink;
+        b1_power *= b1;
+        b2_power *= b2;
+        gap->m_scale = (float)b1_power;
+        gap->v_scale = (float)b2_power;
+        gap->epsilon = (float)optimizer->epsilon;
+        gap->decay = (float)(1 - optimizer->shrink[d]);
+    }
+    int64_t last = optimizer->step;
+    for (int64_t n = last < DBT__MAXIMUM_GAP ? 1 : last - DBT__MAXIMUM_GAP + 1; n <= last; n++)
+        optimizer->rate[n % DBT__MAXIMUM_GAP] = rate_of_step(optimizer, n);
+}
+
+void dbt__optimizer_set(dbt__optimizer *optimizer, int64_t step, double learning_rate)
+{
+    optimizer->step = step;
+    optimizer->learning_rate = learning_rate;
+    optimizer->n_gaps = 0; /* gaps end at another step now */
+    if (is_adam(optimizer->kind)) set_adam(optimizer);
+}
+
+void dbt__optimizer_init(dbt__optimizer *optimizer, const dbt_network_options *options,
+                         const dbt__kernels *kernels)
+{
+    *optimizer = (dbt__optimizer){
+        .kernels = kernels,
+        .kind = options->optimizer,
+        .momentum = options->momentum,
+        .nesterov = options->nesterov,
+        .weight_decay = options->optimizer == DBT_ADAMW ? options->weight_decay : 0,
+        .l2 = options->l2,
+        .epsilon = epsilon,
+    };
+    dbt__optimizer_set(optimizer, 0, options->learning_rate);
+}
+
 void dbt__optimizer_begin(dbt__optimizer *optimizer)
 {
-    double n = (double)(optimizer->step + 1);
+    int64_t n = optimizer->step + 1;
+    double rate = rate_of_step(optimizer, n);
+    optimizer->rate[n % DBT__MAXIMUM_GAP] = rate;
     for (int i = BIAS; i <= WEIGHT; i++) {
         float l2 = i == WEIGHT ? (float)(2 * optimizer->l2) : 0;
         optimizer->adam[i] = (dbt__adam_step){
@@ -100,7 +138,7 @@ void dbt__optimizer_begin(dbt__optimizer *optimizer)
             .b1_rest = (float)(1 - b1),
             .b2 = (float)b2,
             .b2_rest = (float)(1 - b2),
-            .rate = (float)correct_rate(optimizer, pow(b1, n), pow(b2, n)),
+            .rate = (float)rate,
             .epsilon = (float)optimizer->epsilon,
             .decay = (float)(optimizer->learning_rate * optimizer->weight_decay),
             .l2 = l2,
@@ -134,18 +172,13 @@ void dbt__optimizer_end(dbt__optimizer *optimizer)
     optimizer->n_gaps = 0; /* gaps end at another step now */
 }
 
-/* A_k from S_p, and the decays. */
-static dbt__gap make_adam_gap(const dbt__optimizer *optimizer, const double s[4], double m_scale,
-                              double v_scale, double shrink)
+/* A_k from S_p. */
+static void set_coefficients(dbt__adam_gap *gap, const double s[4])
 {
-    return (dbt__gap){.adam = {
-                          .a = {(float)s[0], (float)(s[0] - s[1]), (float)(s[0] - 2 * s[1] + s[2]),
-                                (float)(s[0] - 3 * s[1] + 3 * s[2] - s[3])},
-                          .m_scale = (float)m_scale,
-                          .v_scale = (float)v_scale,
-                          .epsilon = (float)optimizer->epsilon,
-                          .decay = (float)(1 - shrink),
-                      }};
+    gap->a[0] = (float)s[0];
+    gap->a[1] = (float)(s[0] - s[1]);
+    gap->a[2] = (float)(s[0] - 2 * s[1] + s[2]);
+    gap->a[3] = (float)(s[0] - 3 * s[1] + 3 * s[2] - s[3]);
 }
 
 /* c_p = b1 b2^(p/2) */
@@ -155,42 +188,25 @@ static void make_factors(double factor[4])
         factor[p] = b1 * pow(b2, p / 2.0);
 }
 
-static double shrink_of_a_step(const dbt__optimizer *optimizer)
-{
-    return 1 - optimizer->learning_rate * optimizer->weight_decay;
-}
-
 /* Continues the table of Adam's gaps from n_gaps to `longest`. */
 static void tabulate_adam(dbt__optimizer *optimizer, size_t longest)
 {
-    double *s = optimizer->gap_sums, *power = optimizer->gap_powers, factor[4];
-    if (optimizer->n_gaps == 0) {
-        double n = (double)optimizer->step;
-        s[0] = s[1] = s[2] = s[3] = 0;
-        power[POWER_SHRINK] = power[POWER_B1] = power[POWER_B2] = 1;
-        power[POWER_B1_STEP] = pow(b1, n);
-        power[POWER_B2_STEP] = pow(b2, n);
-    }
+    double *s = optimizer->gap_sums, factor[4];
+    if (optimizer->n_gaps == 0) s[0] = s[1] = s[2] = s[3] = 0;
     make_factors(factor);
-    double shrink = shrink_of_a_step(optimizer);
     for (size_t d = optimizer->n_gaps + 1; d <= longest; d++) {
-        double rate = correct_rate(optimizer, power[POWER_B1_STEP], power[POWER_B2_STEP]);
+        size_t first = (size_t)optimizer->step - d + 1;
+        double moved = optimizer->rate[first % DBT__MAXIMUM_GAP] * optimizer->shrink[d - 1];
         for (int p = 0; p < 4; p++)
-            s[p] = factor[p] * (rate * power[POWER_SHRINK] + s[p]);
-        power[POWER_SHRINK] *= shrink;
-        power[POWER_B1] *= b1;
-        power[POWER_B2] *= b2;
-        power[POWER_B1_STEP] /= b1; /* from step T - D + 1 to the one before */
-        power[POWER_B2_STEP] /= b2;
-        optimizer->gap[d] =
-            make_adam_gap(optimizer, s, power[POWER_B1], power[POWER_B2], power[POWER_SHRINK]);
+            s[p] = factor[p] * (moved + s[p]);
+        set_coefficients(&optimizer->gap[d].adam, s);
     }
 }
 
 /* velocity *= mu^D; w += velocity * (mu + mu^2 + ... + mu^D), times mu with nesterov. */
 static void tabulate_sgd(dbt__optimizer *optimizer, size_t longest)
 {
-    double *sum = &optimizer->gap_sums[0], *power = &optimizer->gap_powers[0];
+    double *sum = &optimizer->gap_sums[0], *power = &optimizer->gap_power;
     double mu = optimizer->momentum;
     if (optimizer->n_gaps == 0) {
         *sum = 0;
@@ -223,9 +239,7 @@ static dbt__gap sum_adam_gap(const dbt__optimizer *optimizer, int64_t gap)
     double shrink = shrink_of_a_step(optimizer), factor[4], s[4] = {0};
     double term[4] = {1, 1, 1, 1};
     double b1_power = pow(b1, (double)begin), b2_power = pow(b2, (double)begin);
-    /* r^(D-j) for j = 0, and at the end of the sum, from where r^(D-j) is found without dividing by
-     * r. */
-    double whole_shrink = pow(shrink, (double)gap);
+    /* r^(D-j), from the end of the sum, without dividing by r. */
     double shrinks[SUMMED_STEPS + 1];
     shrinks[SUMMED_STEPS] = pow(shrink, (double)(gap - SUMMED_STEPS));
     for (int j = SUMMED_STEPS; j > 0; j--)
@@ -241,7 +255,12 @@ static dbt__gap sum_adam_gap(const dbt__optimizer *optimizer, int64_t gap)
             s[p] += rate * term[p] * shrinks[j];
         }
     }
-    return make_adam_gap(optimizer, s, pow(b1, (double)gap), pow(b2, (double)gap), whole_shrink);
+    dbt__gap effect = {.adam = {.m_scale = (float)pow(b1, (double)gap),
+                                .v_scale = (float)pow(b2, (double)gap),
+                                .epsilon = (float)optimizer->epsilon,
+                                .decay = (float)(1 - pow(shrink, (double)gap))}};
+    set_coefficients(&effect.adam, s);
+    return effect;
 }
 
 static dbt__gap sum_sgd_gap(const dbt__optimizer *optimizer, int64_t gap)

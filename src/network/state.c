@@ -57,14 +57,12 @@ dbt_status dbt__network_state_restore(dbt_network *network, int64_t step, double
         if (network->last_step[i] < 0 || network->last_step[i] > step)
             return dbt__fail(err, DBT_EFORMAT, "row %zu has moved up to step %lld, of %lld", i,
                              (long long)network->last_step[i], (long long)step);
-    network->optimizer->step = step;
-    network->optimizer->n_gaps = 0; /* gaps end at another step now */
-    network->optimizer->learning_rate = learning_rate;
+    dbt__optimizer_set(network->optimizer, step, learning_rate);
     network->options.learning_rate = learning_rate;
     return DBT_OK;
 }
 
 dbt__machine dbt__network_machine(const dbt_network *network)
 {
-    return (dbt__machine){network->kernels->name, DBT__PARTS, dbt__blas_name()};
+    return (dbt__machine){network->kernels->name, DBT__ARITHMETIC, dbt__blas_name()};
 }

@@ -40,11 +40,11 @@ dbt_status dbt__network_state_restore(dbt_network *network, int64_t step, double
                                       dbt_error *err) DBT_MUST_USE;
 
 /* What the bits of a training depend on beside its options: names of the kernels chosen for this
- * processor and of the BLAS with what it was built for and chose, static; and how many sums a sum
- * over features is made of. */
+ * processor and of the BLAS with what it was built for and chose, static; and the version of the
+ * arithmetic of a step. */
 typedef struct dbt__machine {
     const char *kernels;
-    size_t sum_parts;
+    int64_t arithmetic;
     const char *blas;
 } dbt__machine;
 

@@ -185,7 +185,6 @@ static dbt_status forward(dbt_network *network, const dbt_batch *batch, const db
     if (status == DBT_OK) status = dbt__activations_reserve(network, n_rows, activations, err);
     if (status == DBT_OK) status = reserve_delta(network, n_rows, err);
     if (status < 0) return status;
-    dbt__first_layer_catch_up(network);
     const dbt__mask *used = network->options.dropout > 0 ? mask : NULL;
     status = dbt__first_layer_forward(network, used, n_rows, activations->output[0], err);
     if (status < 0) return status;

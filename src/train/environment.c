@@ -14,7 +14,7 @@
 
 typedef struct environment {
     const char *kernels;
-    int64_t sum_parts;
+    int64_t arithmetic;
     const char *blas;
     const char *unicode;
     const char *libc; /* its exp and log are in every loss */
@@ -22,7 +22,7 @@ typedef struct environment {
 
 static const dbt__field fields[] = {
     {"kernels", DBT__FIELD_STRING, offsetof(environment, kernels), NULL},
-    {"sum_parts", DBT__FIELD_INT64, offsetof(environment, sum_parts), NULL},
+    {"arithmetic", DBT__FIELD_INT64, offsetof(environment, arithmetic), NULL},
     {"blas", DBT__FIELD_STRING, offsetof(environment, blas), NULL},
     {"unicode", DBT__FIELD_STRING, offsetof(environment, unicode), NULL},
     {"libc", DBT__FIELD_STRING, offsetof(environment, libc), NULL},
@@ -42,7 +42,7 @@ dbt_status dbt__environment_write(dbt__sql *sql, const dbt_network *network, cha
                                   dbt_error *err)
 {
     dbt__machine machine = dbt__network_machine(network);
-    const environment here = {machine.kernels, (int64_t)machine.sum_parts, machine.blas,
+    const environment here = {machine.kernels, machine.arithmetic, machine.blas,
                               dbt_vectorizer_unicode_version(), libc_version()};
     return dbt__settings_write(sql, fields, &here, json, err);
 }

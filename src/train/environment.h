@@ -8,8 +8,8 @@
 #include "sql.h"
 
 /* *json, to be freed with dbt__free: an object of the kernels chosen for this processor, the
- * parts that the first layer's sums are made of, and the libraries whose versions matter:
- * {"kernels": "avx2", "sum_parts": 8, "blas": ..., "unicode": ..., "libc": ...}. */
+ * version of the arithmetic of a step, and the libraries whose versions matter:
+ * {"kernels": "avx2", "arithmetic": 3, "blas": ..., "unicode": ..., "libc": ...}. */
 dbt_status dbt__environment_write(dbt__sql *sql, const dbt_network *network, char **json,
                                   dbt_error *err) DBT_MUST_USE;
 

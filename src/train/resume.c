@@ -282,10 +282,12 @@ static dbt_status compare_environment(dbt__fit *fit, bool *moved, dbt_error *err
     dbt__statement *select = NULL;
     dbt_status status = dbt__environment_write(fit->sql, fit->network, &here, err);
     if (status == DBT_OK)
-        /* A run that does not say how many parts its sums have is of the time when it was one. */
-        status =
-            ask_run(fit, "SELECT json_insert(settings, '$.sum_parts', 1) FROM run WHERE id = ?",
-                    &select, err);
+        /* Earlier runs say how many parts their sums have, those before them nothing. */
+        status = ask_run(
+            fit,
+            "SELECT json_insert(settings, '$.arithmetic', 1 + (settings ->> '$.sum_parts' IS"
+            " NOT NULL)) FROM run WHERE id = ?",
+            &select, err);
     if (status == DBT_OK) status = dbt__column_copy(select, 0, &stored, err);
     if (status == DBT_OK) status = dbt__settings_compare(fit->sql, stored, here, &differences, err);
     *moved = differences != NULL;

@@ -473,7 +473,7 @@ static void check_catch_up(const dbt_network_options *options, int64_t step, int
     for (size_t i = 0; i < CELLS; i++)
         w[i] = large ? 1 + (float)i / CELLS : 0;
     dbt__optimizer_init(&optimizer, options, dbt__kernels_get());
-    optimizer.step = step + gap;
+    dbt__optimizer_set(&optimizer, step + gap, options->learning_rate);
     dbt__optimizer_prepare(&optimizer, gap / 2); /* the table can be continued */
     dbt__optimizer_prepare(&optimizer, gap);
     dbt__optimizer_catch_up(&optimizer, gap, CELLS, w, a, b);
@@ -509,12 +509,11 @@ static void check_random_gaps(const dbt_network_options *options, uint64_t key)
         int64_t gap = draw_gap(key, i);
         check_catch_up(options, optimizer.step, gap, s0, s1, false);
         check_catch_up(options, optimizer.step, gap, s0, s1, true);
-        optimizer.step += gap;
-        optimizer.n_gaps = 0;
+        dbt__optimizer_set(&optimizer, optimizer.step + gap, options->learning_rate);
         dbt__optimizer_prepare(&optimizer, gap);
         dbt__optimizer_catch_up(&optimizer, gap, CELLS, w, s0, s1);
-        if (i % 20 == 19)
-            optimizer.step = (int64_t)(i / 20); /* early steps again, with old moments */
+        if (i % 20 == 19) /* early steps again, with old moments */
+            dbt__optimizer_set(&optimizer, (int64_t)(i / 20), options->learning_rate);
     }
 }
 
