@@ -695,9 +695,8 @@ static void test_resume__on_another_processor_is_told_and_takes_back_what_was_ah
     store = reopen(path);
     assert_int_equal(ask(store, "SELECT best_epoch FROM run WHERE id = 2"), 2);
     run_sql(store, "DELETE FROM checkpoint WHERE run_id = 2"); /* of a slow machine */
-    run_sql(store,
-            "UPDATE run SET settings = json_remove(json_set(settings, '$.kernels', 'abacus',"
-            " '$.sum_parts', 8), '$.digest', '$.arithmetic')");
+    run_sql(store, "UPDATE run SET settings = json_remove(json_set(settings, '$.kernels', 'abacus',"
+                   " '$.sum_parts', 8), '$.digest', '$.arithmetic')");
     options.resume = 2;
     assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EINTERRUPTED);
     assert_non_null(strstr(s.notes, "run 2 was begun on another processor"));
