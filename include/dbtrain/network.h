@@ -114,9 +114,13 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_new(const dbt_network_options *op
 DBT_EXPORT void dbt_network_free(dbt_network *network);
 DBT_EXPORT const dbt_network_options *dbt_network_get_options(const dbt_network *network);
 /* The bytes that a network of these options takes at most, its training state included but not the
- * scratch that grows with the batch (about 4 * n_rows * units * (layers + 2) and 30 an entry);
- * SIZE_MAX on overflow. */
+ * scratch that grows with the batch; SIZE_MAX on overflow. */
 DBT_EXPORT size_t dbt_network_bytes(const dbt_network_options *options);
+/* That scratch at most, of steps with so many rows and entries in a batch; and a workspace's that
+ * predicts so many rows at once. SIZE_MAX on overflow. */
+DBT_EXPORT size_t dbt_network_step_bytes(const dbt_network_options *options, size_t n_rows,
+                                         size_t n_entries);
+DBT_EXPORT size_t dbt_workspace_bytes(const dbt_network_options *options, size_t n_rows);
 
 /* 2 * layers parameters: weight and bias of layer 0, of layer 1, ... */
 DBT_EXPORT size_t dbt_network_parameters(const dbt_network *network);

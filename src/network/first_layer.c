@@ -17,8 +17,6 @@
 /* Multiply-adds from which the phases of a step are shared out. With two processors a whole fit
  * with steps of 45 thousand is a twentieth faster shared out, of 70 and of 125 thousand a tenth. */
 #define WORTH_SHARING 40e3
-/* Rows of the batch whose sums are held at once. Bits do not depend on it, nor on the others. */
-#define SUM_ROWS 256
 /* Columns of the weights that are summed one after the other, so that they fit into the cache. */
 #define SUM_COLUMNS 128
 /* Rows whose sums one task adds up. */
@@ -183,7 +181,7 @@ dbt_status dbt__first_layer_read(dbt_network *network, const dbt_batch *batch,
     size_t outputs = network->layer[0].outputs, n_sums;
     network->share_step =
         (double)batch->row_start[batch->n_rows] * (double)outputs >= WORTH_SHARING;
-    if (!dbt__multiply(DBT__PARTS * dbt__smaller(batch->n_rows, SUM_ROWS), outputs, &n_sums))
+    if (!dbt__multiply(DBT__PARTS * dbt__smaller(batch->n_rows, DBT__SUM_ROWS), outputs, &n_sums))
         return dbt__out_of_memory(err, "sums");
     dbt_status status = dbt__reserve((void **)&network->sums, &network->sums_capacity, n_sums,
                                      sizeof(float), "sums", err);
@@ -273,7 +271,7 @@ dbt_status dbt__first_layer_forward(dbt_network *network, const dbt__mask *mask,
     dbt_status status = DBT_OK;
     span_pass pass = {.network = network, .mask = mask, .output = output};
     for (; pass.first < n_rows && status == DBT_OK; pass.first = pass.end) {
-        pass.end = dbt__smaller(pass.first + SUM_ROWS, n_rows);
+        pass.end = dbt__smaller(pass.first + DBT__SUM_ROWS, n_rows);
         size_t n = pass.end - pass.first;
         status = run_spans(network, sum_span, &pass, err);
         if (status == DBT_OK)

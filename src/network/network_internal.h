@@ -38,6 +38,8 @@
 #define DBT__BLOCK 256
 /* Parts of the first layer's rows, each of which is summed on its own. */
 #define DBT__PARTS 8
+/* Rows of the batch whose sums are held at once. Bits do not depend on it. */
+#define DBT__SUM_ROWS 256
 /* Counts the changes of what a step computes in its last bits. 1: a sum over features is one sum;
  * 2: one of DBT__PARTS; 3: they are added in pairs, and Adam's rates are each computed on its own.
  */

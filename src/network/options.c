@@ -136,3 +136,37 @@ size_t dbt_network_bytes(const dbt_network_options *options)
     if (dbt__optimizer_lags(options)) add_product(&bytes, options->n_inputs, 1, sizeof(int64_t));
     return bytes;
 }
+
+/* Of all layers, as dbt__activations_reserve makes them. */
+static void add_activations(size_t *bytes, const dbt_network_options *options, size_t n_rows)
+{
+    add_product(bytes, n_rows * sizeof(float), options->units, options->layers - 1);
+    add_product(bytes, n_rows * sizeof(float), dbt__network_outputs(options), 1);
+}
+
+size_t dbt_network_step_bytes(const dbt_network_options *options, size_t n_rows, size_t n_entries)
+{
+    size_t bytes = 0, inputs, outputs, widest = dbt__network_outputs(options);
+    if (n_rows > SIZE_MAX / sizeof(size_t) / (DBT__PARTS + 1)) return SIZE_MAX;
+    dbt__layer_shape(options, 0, &inputs, &outputs);
+    if (options->layers > 1 && options->units > widest) widest = options->units;
+    add_activations(&bytes, options, n_rows);
+    /* gradients of two layers' outputs, the parts' sums, the rows of the first layer's gradient */
+    add_product(&bytes, n_rows * sizeof(float), widest, 2);
+    add_product(&bytes, dbt__smaller(n_rows, DBT__SUM_ROWS) * sizeof(float), outputs, DBT__PARTS);
+    add_product(&bytes, dbt__smaller(n_entries, inputs), outputs, sizeof(float));
+    /* the batch after dropout and its transpose, of which a column has 12 bytes more */
+    add_product(&bytes, n_rows, DBT__PARTS + 1, sizeof(size_t));
+    add_product(&bytes, n_entries, 2, sizeof(uint32_t) + sizeof(float));
+    add_product(&bytes, dbt__smaller(n_entries, inputs), 1, sizeof(uint32_t) + sizeof(size_t));
+    return bytes;
+}
+
+size_t dbt_workspace_bytes(const dbt_network_options *options, size_t n_rows)
+{
+    size_t bytes = 0;
+    if (n_rows > SIZE_MAX / sizeof(float)) return SIZE_MAX;
+    add_activations(&bytes, options, n_rows);
+    add_product(&bytes, n_rows, options->n_classes, sizeof(float));
+    return bytes;
+}

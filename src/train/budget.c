@@ -4,15 +4,23 @@
 #include <math.h>
 
 #include <dbtrain/network.h>
+#include <dbtrain/pool.h>
+
+#include "loader.h"
+#include "scan.h"
 
 #define MIB ((size_t)1 << 20)
 /* Kept back from the memory limit for what is not a table of the vectorizer: program, libraries,
- * SQLite's caches, pages under way, ends of huge pages. */
+ * SQLite's caches, ends of huge pages, and batches of BATCHES_BYTES. */
 #define FIXED_BYTES (41 * MIB)
+#define BATCHES_BYTES (4 * MIB)
 /* The least that counting is given. */
 #define COUNTING_BYTES (16 * MIB)
 /* What the cursor holds of a shuffled split whose rows are not kept. */
 #define WINDOW_BYTES (32 * MIB)
+/* Of a row in a slot of the loader, beside its text and entries. */
+#define SLOT_ROW_BYTES 80
+#define WORD_BYTES 6.0
 
 /* The most features that there will be; 0: not known before counting. */
 static size_t expect_features(const dbt_vectorizer_options *options)
@@ -20,52 +28,121 @@ static size_t expect_features(const dbt_vectorizer_options *options)
     return options->hash_bits != 0 ? (size_t)1 << options->hash_bits : (size_t)options->top_k;
 }
 
-/* What training takes at most, beside vocabulary and rows: the network, a copy of its best weights,
- * and a checkpoint on the way into the database: what the optimizer keeps of the largest matrix, up
- * to twice its size, here and in SQLite. */
-static size_t training_bytes(const dbt_fit_options *options, size_t n_features, size_t n_labels)
+/* Sums of bytes that stay at SIZE_MAX when they overflow. */
+static size_t add(size_t a, size_t b)
+{
+    size_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
+}
+
+static size_t multiply(size_t a, size_t b)
+{
+    size_t product;
+    return dbt__multiply(a, b, &product) ? product : SIZE_MAX;
+}
+
+static dbt_network_options network_of(const dbt_fit_options *options, size_t n_features,
+                                      size_t n_labels)
 {
     dbt_network_options network = options->network;
     network.n_inputs = n_features > 0 ? n_features : 1;
     network.n_classes = n_labels;
-    size_t bytes = dbt_network_bytes(&network), matrix;
-    size_t outputs = network.layers == 1 ? network.n_classes : network.units;
-    if (!dbt__multiply(network.n_inputs * sizeof(float), outputs, &matrix) ||
-        !dbt__multiply(matrix, 5, &matrix) || __builtin_add_overflow(bytes, matrix, &bytes) ||
-        __builtin_add_overflow(bytes, FIXED_BYTES, &bytes))
-        return SIZE_MAX;
-    return bytes;
+    return network;
 }
 
-dbt_status dbt__budget_vectorizer(dbt_fit_options *options, size_t n_labels, dbt_error *err)
+/* Batches of documents of the mean length: those made ahead, and what a step and the validation
+ * make of them. */
+static size_t batches_bytes(const dbt_fit_options *options, const dbt_network_options *network,
+                            const dbt__survey *survey)
+{
+    if (survey == NULL || survey->documents == 0) return 0;
+    const dbt_vectorizer_options *vectorizer = &options->vectorizer;
+    size_t n_rows = (size_t)options->batch_size, threads = options->threads;
+    if (threads == 0) threads = dbt_usable_cores();
+    if (n_rows > (size_t)survey->documents) n_rows = (size_t)survey->documents;
+    double text = (double)survey->text_bytes / (double)survey->documents;
+    double entries = text / (vectorizer->analyzer == DBT_ANALYZER_WORD ? WORD_BYTES : 1) *
+                     (vectorizer->ngram_max - vectorizer->ngram_min + 1);
+    if (entries > (double)network->n_inputs) entries = (double)network->n_inputs;
+    size_t n_entries = (size_t)((double)n_rows * entries);
+    size_t slot = add((size_t)((double)n_rows * (text + SLOT_ROW_BYTES)),
+                      multiply(n_entries, sizeof(uint32_t) + sizeof(float)));
+    size_t page = n_rows < DBT__SCAN_ROWS ? n_rows : DBT__SCAN_ROWS;
+    size_t bytes = multiply(slot, dbt__loader_depth((size_t)options->batch_size, threads));
+    bytes = add(bytes, dbt_network_step_bytes(network, n_rows, n_entries));
+    return add(bytes, multiply(dbt_workspace_bytes(network, page), threads));
+}
+
+/* What training takes at most, beside vocabulary and rows. */
+typedef struct demand {
+    size_t network; /* and a copy of its best weights, and a checkpoint on the way into the
+                     * database: what the optimizer keeps of the largest matrix, up to twice its
+                     * size, here and in SQLite */
+    size_t batches;
+    size_t total;
+} demand;
+
+/* Before the documents are surveyed (NULL) there are two labels, the least, and no batches. */
+static demand training_bytes(const dbt_fit_options *options, const dbt__survey *survey,
+                             size_t n_features)
+{
+    dbt_network_options network =
+        network_of(options, n_features, survey == NULL ? 2 : survey->labels.n);
+    size_t outputs = network.layers == 1 ? network.n_classes : network.units;
+    size_t matrix = multiply(multiply(network.n_inputs * sizeof(float), outputs), 5);
+    demand t = {.network = add(dbt_network_bytes(&network), matrix),
+                .batches = batches_bytes(options, &network, survey)};
+    t.total = add(FIXED_BYTES, add(t.network, dbt__budget_left(t.batches, BATCHES_BYTES)));
+    return t;
+}
+
+/* What would take less: of training with that many features asked for, or found. */
+static const char *hint_of(const dbt_fit_options *options, const demand *t)
+{
+    if (t->batches > t->network) return "; a lower batch-size or fewer units take less";
+    if (options->vectorizer.hash_bits != 0) return "; fewer hash-bits or units take less";
+    if (options->vectorizer.top_k == 0)
+        return "; a top-k, a higher min-df or fewer units take less";
+    return "; a lower top-k or fewer units take less";
+}
+
+static dbt_status fail_memory(const dbt_fit_options *options, size_t needed, const char *hint,
+                              dbt_error *err)
+{
+    return dbt__fail(err, DBT_EUSAGE,
+                     "a memory limit of %zu MiB is too low: this network needs %zu MiB%s",
+                     options->memory / MIB, needed / MIB + (needed % MIB != 0), hint);
+}
+
+dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *survey,
+                                  dbt_error *err)
 {
     dbt_vectorizer_options *vectorizer = &options->vectorizer;
-    size_t memory = options->memory;
-    size_t training = training_bytes(options, expect_features(vectorizer), n_labels);
-    size_t least = FIXED_BYTES + COUNTING_BYTES;
-    const char *hint = "";
-    if (least < training) {
-        least = training;
-        /* The features there will be are not known before counting: those that are asked for are.
-         */
-        hint = vectorizer->hash_bits != 0 ? "; fewer hash-bits or units take less"
-                                          : "; a lower top-k or fewer units take less";
-    }
-    if (memory < least)
-        return dbt__fail(err, DBT_EUSAGE,
-                         "a memory limit of %zu MiB is too low: this network needs %zu MiB%s",
-                         memory / MIB, (least + MIB - 1) / MIB, hint);
-    vectorizer->memory = memory - FIXED_BYTES;
-    vectorizer->table_memory = dbt__budget_left(memory, training + WINDOW_BYTES) + MIB;
+    /* The features there will be are not known before counting: those that are asked for are. */
+    demand t = training_bytes(options, survey, expect_features(vectorizer));
+    if (options->memory < t.total) return fail_memory(options, t.total, hint_of(options, &t), err);
+    if (options->memory < FIXED_BYTES + COUNTING_BYTES)
+        return fail_memory(options, FIXED_BYTES + COUNTING_BYTES, "", err);
+    vectorizer->memory = options->memory - FIXED_BYTES;
+    vectorizer->table_memory = dbt__budget_left(options->memory, t.total + WINDOW_BYTES) + MIB;
     return DBT_OK;
 }
 
-size_t dbt__budget_rows(const dbt_fit_options *options, size_t n_labels,
+dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *survey,
+                             const dbt_vectorizer *vectorizer, dbt_error *err)
+{
+    if (expect_features(&options->vectorizer) != 0) return DBT_OK; /* they had room */
+    demand t = training_bytes(options, survey, dbt_vectorizer_features(vectorizer));
+    size_t needed = add(t.total, dbt_vectorizer_bytes(vectorizer));
+    if (needed <= options->memory) return DBT_OK;
+    return fail_memory(options, needed, hint_of(options, &t), err);
+}
+
+size_t dbt__budget_rows(const dbt_fit_options *options, const dbt__survey *survey,
                         const dbt_vectorizer *vectorizer)
 {
-    size_t used = training_bytes(options, dbt_vectorizer_features(vectorizer), n_labels) +
-                  dbt_vectorizer_bytes(vectorizer);
-    return dbt__budget_left(options->memory, used);
+    demand t = training_bytes(options, survey, dbt_vectorizer_features(vectorizer));
+    return dbt__budget_left(options->memory, add(t.total, dbt_vectorizer_bytes(vectorizer)));
 }
 
 size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *vectorizer)
@@ -89,7 +166,6 @@ size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *ve
 #define COUNTING_PART 0.5
 #define SCORING_PART 0.7
 #define WINDOW_ROWS 16384.0 /* that the cursor shuffles at once */
-#define WORD_BYTES 6.0
 
 static double larger(double a, double b)
 {
@@ -112,9 +188,8 @@ size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents, double m
         terms = 0;
     else
         features = features > 0 ? smaller(terms, features) : terms;
-    dbt_network_options network = options->network;
-    network.n_inputs = features < 1 ? 1 : (size_t)features;
-    network.n_classes = n_labels < 2 ? 2 : n_labels;
+    dbt_network_options network =
+        network_of(options, (size_t)features, n_labels < 2 ? 2 : n_labels);
     size_t network_bytes = dbt_network_bytes(&network);
     if (network_bytes == SIZE_MAX) return SIZE_MAX;
 

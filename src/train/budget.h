@@ -2,8 +2,8 @@
  * budget.h: what of a fit may take how much of its memory limit, and how much a fit will take.
  *
  * Counting and training follow each other, so each may have what the other gave back. While
- * training there are the network, a checkpoint on its way into the database, the vocabulary and
- * what the cursor holds; vectorized rows have what these leave.
+ * training there are the network, a checkpoint on its way into the database, batches, the
+ * vocabulary and what the cursor holds; vectorized rows have what these leave.
  */
 #ifndef DBT_BUDGET_H
 #define DBT_BUDGET_H
@@ -12,6 +12,7 @@
 #include <dbtrain/vectorizer.h>
 
 #include "base.h"
+#include "survey.h"
 
 /* What `used` leaves of `memory`; 0: nothing. */
 static inline size_t dbt__budget_left(size_t memory, size_t used)
@@ -20,11 +21,15 @@ static inline size_t dbt__budget_left(size_t memory, size_t used)
 }
 
 /* Gives the vectorizer's options their share of options->memory. DBT_EUSAGE, saying how much it
- * takes, when that is too little for this network. */
-dbt_status dbt__budget_vectorizer(dbt_fit_options *options, size_t n_labels,
+ * takes, when that is too little for this network. Before the documents are surveyed (NULL) what is
+ * too little in any case is refused. */
+dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *survey,
                                   dbt_error *err) DBT_MUST_USE;
+/* The same once the features are known, where they were not before: all terms are taken. */
+dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *survey,
+                             const dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
 /* Bytes that vectorized rows may take in memory while training. */
-size_t dbt__budget_rows(const dbt_fit_options *options, size_t n_labels,
+size_t dbt__budget_rows(const dbt_fit_options *options, const dbt__survey *survey,
                         const dbt_vectorizer *vectorizer);
 /* Bytes that making them may take, before there is a network. */
 size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *vectorizer);

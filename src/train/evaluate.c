@@ -16,8 +16,6 @@
 #include "store_internal.h"
 #include "weights.h"
 
-#define PAGE_ROWS 256
-
 /* Labels of the split that the model does not know: rows of the confusion matrix after its outputs.
  */
 struct dbt__report_memory {
@@ -278,7 +276,7 @@ static dbt_status scan_split(evaluation *e, dbt_store *store, const char *split,
     dbt_cursor_options options;
     dbt_cursor_options_init(&options);
     options.split = split;
-    options.batch_size = PAGE_ROWS;
+    options.batch_size = DBT__SCAN_ROWS;
     dbt_cursor *cursor = NULL;
     dbt_pool *pool = NULL;
     dbt__scanner *scanner = NULL;

@@ -98,12 +98,21 @@ static void tell_vocabulary(const dbt__fit *fit, bool found, const dbt_vectorize
 
 static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
 {
-    bool found = false;
-    dbt_vectorizer_stats stats;
-    dbt_status status = dbt__vocabulary_obtain(
-        fit->store, fit->train, &fit->options.vectorizer, &fit->survey, fit->pool, fit->observer,
-        &fit->vectorizer, &fit->vectorizer_id, &found, &stats, err);
+    const dbt_vectorizer_options *options = &fit->options.vectorizer;
+    dbt_vectorizer_stats stats = {0};
+    dbt_status status = dbt__vocabulary_find(fit->store, options, &fit->survey, &fit->vectorizer,
+                                             &fit->vectorizer_id, err);
+    bool found = fit->vectorizer != NULL;
+    if (status == DBT_OK && !found)
+        status = dbt__vocabulary_fit(fit->store, fit->train, options, &fit->survey, fit->pool,
+                                     fit->observer, &fit->vectorizer, &stats, err);
     if (status == DBT_OK) tell_vocabulary(fit, found, &stats);
+    /* A vocabulary that the network has no room for is not stored. */
+    if (status == DBT_OK)
+        status = dbt__budget_check(&fit->options, &fit->survey, fit->vectorizer, err);
+    if (status == DBT_OK && !found)
+        status = dbt__vocabulary_store(fit->store, options, &fit->survey, fit->vectorizer,
+                                       &fit->vectorizer_id, err);
     return status;
 }
 
@@ -166,7 +175,7 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
 
 static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
 {
-    size_t memory = dbt__budget_rows(&fit->options, fit->survey.labels.n, fit->vectorizer);
+    size_t memory = dbt__budget_rows(&fit->options, &fit->survey, fit->vectorizer);
     dbt_status status =
         keep_split(fit, fit->train, &fit->train_split, &fit->survey,
                    dbt_vectorizer_norms(fit->vectorizer), memory, &fit->train_rows, err);
@@ -176,21 +185,38 @@ static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
                       &fit->validation_rows, err);
 }
 
+/* validation_steps counts batches, which are read in pages that are not larger than they need be.
+ */
+static int64_t validation_rows(const dbt__fit *fit)
+{
+    int64_t rows, documents = fit->validation_split.documents;
+    if (fit->options.validation_steps == 0 ||
+        __builtin_mul_overflow(fit->options.validation_steps, fit->options.batch_size, &rows))
+        return documents;
+    return rows < documents ? rows : documents;
+}
+
+static size_t validation_page_rows(const dbt__fit *fit)
+{
+    size_t batch_size = (size_t)fit->options.batch_size;
+    return batch_size < DBT__SCAN_ROWS ? batch_size : DBT__SCAN_ROWS;
+}
+
 static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
 {
     const dbt_fit_options *options = &fit->options;
-    const size_t batch_size = (size_t)options->batch_size;
     dbt_cursor_options cursor;
     dbt_cursor_options_init(&cursor);
     cursor.split = fit->train;
     cursor.n_rows = fit->train_split.documents;
-    cursor.batch_size = batch_size;
+    cursor.batch_size = (size_t)options->batch_size;
     cursor.shuffle = options->shuffle;
     cursor.seed = options->seed;
     dbt_status status = dbt_cursor_open(fit->store, &cursor, &fit->train_cursor, err);
     if (status < 0) return status;
     cursor.split = fit->validation;
-    cursor.n_rows = fit->validation_split.documents;
+    cursor.n_rows = validation_rows(fit);
+    cursor.batch_size = validation_page_rows(fit);
     cursor.shuffle = false;
     status = dbt_cursor_open(fit->store, &cursor, &fit->validation_cursor, err);
     if (status < 0) return status;
@@ -198,8 +224,6 @@ static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
     fit->steps = options->steps_per_epoch > 0 ? options->steps_per_epoch
                                               : dbt_cursor_pages(fit->train_cursor);
     fit->validation_pages = dbt_cursor_pages(fit->validation_cursor);
-    if (options->validation_steps > 0 && options->validation_steps < fit->validation_pages)
-        fit->validation_pages = options->validation_steps;
     return DBT_OK;
 }
 
@@ -208,18 +232,17 @@ static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
 {
     int64_t end;
     if (__builtin_mul_overflow(fit->steps, fit->options.epochs, &end)) end = INT64_MAX;
-    const size_t batch_size = (size_t)fit->options.batch_size;
     const dbt__feed train = {
         .cursor = fit->train_cursor,
         .vectorizer = fit->vectorizer,
         .cache = fit->train_rows,
         .norms = fit->train_rows == NULL ? dbt_vectorizer_norms(fit->vectorizer) : NULL,
         .pool = steps_are_shared(fit) ? fit->pool : NULL,
-        .batch_size = batch_size};
+        .batch_size = (size_t)fit->options.batch_size};
     const dbt__feed validation = {.cursor = fit->validation_cursor,
                                   .vectorizer = fit->vectorizer,
                                   .cache = fit->validation_rows,
-                                  .batch_size = batch_size};
+                                  .batch_size = validation_page_rows(fit)};
     size_t n_makers = steps_are_shared(fit) ? 1 : dbt_pool_threads(fit->pool);
     dbt_status status =
         dbt__loader_new(&train, n_makers, fit->progress.step, end, &fit->loader, err);
@@ -259,11 +282,11 @@ static dbt_status create_run(dbt__fit *fit, dbt_error *err)
     return status;
 }
 
-/* What is refused in any case is so before documents are held out: two labels are the least. */
+/* What is refused in any case is so before documents are held out. */
 static dbt_status check_memory(const dbt__fit *fit, dbt_error *err)
 {
     dbt_fit_options options = fit->options;
-    return dbt__budget_vectorizer(&options, 2, err);
+    return dbt__budget_vectorizer(&options, NULL, err);
 }
 
 static dbt_status prepare(dbt__fit *fit, dbt_error *err)
@@ -277,7 +300,7 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = find_folder(fit, err);
     if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
     if (status == DBT_OK) status = dbt__fit_data(fit, err);
-    if (status == DBT_OK) status = dbt__budget_vectorizer(&fit->options, fit->survey.labels.n, err);
+    if (status == DBT_OK) status = dbt__budget_vectorizer(&fit->options, &fit->survey, err);
     if (status == DBT_OK)
         status = resumed ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);

@@ -17,6 +17,7 @@
 
 #include <dbtrain/cursor.h>
 
+#include "budget.h"
 #include "environment.h"
 #include "fit_internal.h"
 #include "run.h"
@@ -269,8 +270,10 @@ out:
 
 dbt_status dbt__resume_vocabulary(dbt__fit *fit, dbt_error *err)
 {
-    return dbt__vocabulary_load(fit->sql, fit->vectorizer_id, &fit->options.vectorizer,
-                                &fit->vectorizer, err);
+    dbt_status status = dbt__vocabulary_load(fit->sql, fit->vectorizer_id, &fit->options.vectorizer,
+                                             &fit->vectorizer, err);
+    if (status < 0) return status;
+    return dbt__budget_check(&fit->options, &fit->survey, fit->vectorizer, err);
 }
 
 /* --- state --- */

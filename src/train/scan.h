@@ -15,6 +15,9 @@
 #include "feed.h"
 #include "labels.h"
 
+/* Rows of a page, if there is no reason for fewer: more gain nothing, and take memory. */
+#define DBT__SCAN_ROWS 256
+
 /* What is known of a page after it went through the network. */
 typedef struct dbt__scanned {
     const dbt_page *page;

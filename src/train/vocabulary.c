@@ -183,13 +183,15 @@ static dbt_status write_vectorizer(dbt__sql *sql, const char *settings, const ch
     return status;
 }
 
-static dbt_status fit_vectorizer(dbt_store *store, const char *split,
-                                 const dbt_vectorizer_options *options, const dbt__survey *survey,
-                                 dbt_pool *pool, const dbt_observer *observer,
-                                 dbt_vectorizer **vectorizer, dbt_vectorizer_stats *stats,
-                                 dbt_error *err)
+dbt_status dbt__vocabulary_fit(dbt_store *store, const char *split,
+                               const dbt_vectorizer_options *options, const dbt__survey *survey,
+                               dbt_pool *pool, const dbt_observer *observer,
+                               dbt_vectorizer **vectorizer, dbt_vectorizer_stats *stats,
+                               dbt_error *err)
 {
     dbt__corpus corpus = {0};
+    *vectorizer = NULL;
+    *stats = (dbt_vectorizer_stats){0};
     int64_t *ids = dbt__alloc_array(survey->labels.n, sizeof *ids);
     dbt_status status = ids == NULL ? dbt__out_of_memory(err, "labels") : DBT_OK;
     if (status == DBT_OK)
@@ -204,34 +206,34 @@ static dbt_status fit_vectorizer(dbt_store *store, const char *split,
     return status;
 }
 
-dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
-                                  const dbt_vectorizer_options *options, const dbt__survey *survey,
-                                  dbt_pool *pool, const dbt_observer *observer,
-                                  dbt_vectorizer **vectorizer, int64_t *id, bool *found,
-                                  dbt_vectorizer_stats *stats, dbt_error *err)
+dbt_status dbt__vocabulary_store(dbt_store *store, const dbt_vectorizer_options *options,
+                                 const dbt__survey *survey, const dbt_vectorizer *vectorizer,
+                                 int64_t *id, dbt_error *err)
+{
+    dbt__sql *sql = dbt__store_sql(store);
+    char *settings = NULL;
+    char fingerprint[DBT__DIGEST_CHARS];
+    dbt__digest_text(survey->fingerprint, fingerprint);
+    dbt_status status = make_settings(sql, options, &settings, err);
+    if (status == DBT_OK)
+        status = write_vectorizer(sql, settings, fingerprint, vectorizer, id, err);
+    dbt__free(settings);
+    return status;
+}
+
+dbt_status dbt__vocabulary_find(dbt_store *store, const dbt_vectorizer_options *options,
+                                const dbt__survey *survey, dbt_vectorizer **vectorizer, int64_t *id,
+                                dbt_error *err)
 {
     dbt__sql *sql = dbt__store_sql(store);
     char *settings = NULL;
     char fingerprint[DBT__DIGEST_CHARS];
     dbt__digest_text(survey->fingerprint, fingerprint);
     *vectorizer = NULL;
-    *stats = (dbt_vectorizer_stats){0};
     dbt_status status = make_settings(sql, options, &settings, err);
     if (status == DBT_OK) status = find_vectorizer(sql, settings, fingerprint, id, err);
-    if (status < 0) goto out;
-    *found = *id != 0;
-    if (*found) {
+    if (status == DBT_OK && *id != 0)
         status = dbt__vocabulary_load(sql, *id, options, vectorizer, err);
-        goto out;
-    }
-    status = fit_vectorizer(store, split, options, survey, pool, observer, vectorizer, stats, err);
-    if (status == DBT_OK)
-        status = write_vectorizer(sql, settings, fingerprint, *vectorizer, id, err);
-    if (status < 0) {
-        dbt_vectorizer_free(*vectorizer);
-        *vectorizer = NULL;
-    }
-out:
     dbt__free(settings);
     return status;
 }

@@ -13,16 +13,22 @@
 #include "sql.h"
 #include "survey.h"
 
-/*
- * The vectorizer with these options fitted on the surveyed documents: loaded when the store has it,
- * else fitted, unless the observer wants to stop, and stored in one transaction. *id is its row;
- * *found tells which it was; stats are of a fit.
- */
-dbt_status dbt__vocabulary_obtain(dbt_store *store, const char *split,
-                                  const dbt_vectorizer_options *options, const dbt__survey *survey,
-                                  dbt_pool *pool, const dbt_observer *observer,
-                                  dbt_vectorizer **vectorizer, int64_t *id, bool *found,
-                                  dbt_vectorizer_stats *stats, dbt_error *err) DBT_MUST_USE;
+/* The vectorizer that the store has of these options and surveyed documents, and its row. NULL and
+ * 0: none. DBT_EFORMAT when it is damaged. */
+dbt_status dbt__vocabulary_find(dbt_store *store, const dbt_vectorizer_options *options,
+                                const dbt__survey *survey, dbt_vectorizer **vectorizer, int64_t *id,
+                                dbt_error *err) DBT_MUST_USE;
+/* One fitted on the surveyed documents of a split, unless the observer wants to stop. */
+dbt_status dbt__vocabulary_fit(dbt_store *store, const char *split,
+                               const dbt_vectorizer_options *options, const dbt__survey *survey,
+                               dbt_pool *pool, const dbt_observer *observer,
+                               dbt_vectorizer **vectorizer, dbt_vectorizer_stats *stats,
+                               dbt_error *err) DBT_MUST_USE;
+/* Stores what was fitted with these options on these documents, to be found again, in one
+ * transaction. *id is its row. */
+dbt_status dbt__vocabulary_store(dbt_store *store, const dbt_vectorizer_options *options,
+                                 const dbt__survey *survey, const dbt_vectorizer *vectorizer,
+                                 int64_t *id, dbt_error *err) DBT_MUST_USE;
 /* Vectorizer `id`; whole, unless `limits`, which may be NULL, does not allow that: its memory,
  * table_memory and spill_folder count. DBT_EFORMAT when it is damaged. */
 dbt_status dbt__vocabulary_load(dbt__sql *sql, int64_t id, const dbt_vectorizer_options *limits,

@@ -1,4 +1,5 @@
 /* program.c: a child process and its output, through a pipe or a pseudo terminal. */
+#define _DEFAULT_SOURCE /* wait4 */
 #define _XOPEN_SOURCE 700
 #include "program.h"
 
@@ -8,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,10 +94,12 @@ bool program_hear(program *child, size_t bytes)
 int program_wait(program *child)
 {
     int status;
+    struct rusage usage;
     while (!take_output(child))
         continue;
-    while (waitpid(child->pid, &status, 0) < 0)
+    while (wait4(child->pid, &status, 0, &usage) < 0)
         if (errno != EINTR) abort();
+    child->peak = usage.ru_maxrss;
     return status;
 }
 

@@ -11,6 +11,7 @@ typedef struct program {
     int output; /* its stdout and stderr */
     char *text; /* what came out so far, with a NUL */
     size_t length;
+    long peak; /* KiB that were resident at most; once it has ended */
 } program;
 
 /* Starts `arguments` (NULL ends them; the program's name is not among them). On a terminal of its

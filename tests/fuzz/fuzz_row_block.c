@@ -46,12 +46,13 @@ static void fit_vectorizer(dbt__survey *survey)
     dbt_error err = {0};
     dbt_vectorizer_options options;
     dbt_vectorizer_stats stats;
-    bool found;
     dbt_vectorizer_options_init(&options);
     options.min_df = 1;
     options.top_k = 10;
-    fuzz_ok(dbt__vocabulary_obtain(store, "train", &options, survey, pool, &nobody, &vectorizer,
-                                   &key.vectorizer_id, &found, &stats, &err),
+    fuzz_ok(dbt__vocabulary_fit(store, "train", &options, survey, pool, &nobody, &vectorizer,
+                                &stats, &err),
+            err);
+    fuzz_ok(dbt__vocabulary_store(store, &options, survey, vectorizer, &key.vectorizer_id, &err),
             err);
 }
 

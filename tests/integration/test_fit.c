@@ -251,6 +251,30 @@ static void test_fit__the_smallest_memory_gives_the_same_bits(void **state)
     close_store(store);
 }
 
+static void test_fit__validation_steps_are_batches_however_they_are_paged(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("steps.db");
+    dbt_fit_options options = quick_options(1);
+    options.validation = "train"; /* 400 documents: a batch of 300 is two pages */
+    options.batch_size = 300;
+    options.validation_steps = 1;
+    int64_t limited = fit(store, &options).run_id;
+    run_sql(store, "INSERT INTO split (name, documents) VALUES ('first', 300);"
+                   "INSERT INTO split_document SELECT (SELECT id FROM split WHERE name = 'first'),"
+                   " position, document_id FROM split_document WHERE position < 300 AND"
+                   " split_id = (SELECT id FROM split WHERE name = 'train')");
+    options.validation = "first";
+    options.validation_steps = 0;
+    int64_t whole = fit(store, &options).run_id;
+    char query[200];
+    (void)snprintf(query, sizeof query,
+                   "SELECT count(DISTINCT val_loss) FROM epoch WHERE run_id IN (%lld, %lld)",
+                   (long long)limited, (long long)whole);
+    assert_int_equal(ask(store, query), 1);
+    close_store(store);
+}
+
 /* Documents of made-up words, of which a few tell the label: some 450,000 distinct n-grams. */
 static dbt_store *make_many_words(const char *name)
 {
@@ -853,6 +877,23 @@ static void refuse_fractions(dbt_store *store)
     }
 }
 
+static void test_fit__features_that_do_not_fit_leave_nothing_behind(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("features.db");
+    dbt_fit_options options = quick_options(2);
+    options.vectorizer.top_k = 0;
+    options.vectorizer.min_df = 1;
+    options.network.units = 2000;
+    options.memory = (size_t)64 << 20;
+    assert_refused(store, &options, DBT_EUSAGE,
+                   "; a top-k, a higher min-df or fewer units take less");
+    assert_int_equal(ask(store, "SELECT count(*) FROM run"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM vectorizer"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM split WHERE origin IS NOT NULL"), 0);
+    close_store(store);
+}
+
 static void test_fit__refuses_options_out_of_range(void **state)
 {
     (void)state;
@@ -929,6 +970,8 @@ int main(void)
         cmocka_unit_test(test_fit__every_optimizer_gives_the_same_bits_for_any_threads),
         cmocka_unit_test(test_fit__the_seed_decides),
         cmocka_unit_test(test_fit__the_smallest_memory_gives_the_same_bits),
+        cmocka_unit_test(test_fit__features_that_do_not_fit_leave_nothing_behind),
+        cmocka_unit_test(test_fit__validation_steps_are_batches_however_they_are_paged),
         cmocka_unit_test(test_fit__counts_that_do_not_fit_give_the_same_bits),
         cmocka_unit_test(test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data),
         cmocka_unit_test(test_fit__a_validation_split_is_cut_off_and_reused),

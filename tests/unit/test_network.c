@@ -220,6 +220,63 @@ static void test_network__bytes_grow_with_what_the_optimizer_keeps(void **state)
     assert_true(momentum > 3 * array && momentum < 3 * array + 400000);
 }
 
+/* What a step has reserved that grows with the batch. */
+static size_t scratch_of(const dbt_network *network)
+{
+    size_t bytes =
+        (network->sums_capacity + network->delta_capacity[0] + network->delta_capacity[1]) *
+        sizeof(float);
+    for (size_t i = 0; i < network->options.layers; i++)
+        bytes += network->activations.capacity[i] * sizeof(float);
+    for (size_t i = 0; i < network->n_spans; i++) {
+        const dbt__sparse *sparse = &network->span[i].sparse;
+        bytes += network->span[i].gradient_capacity * sizeof(float);
+        bytes += (sparse->row_capacity + sparse->start_capacity) * sizeof(size_t);
+        bytes += (sparse->column_capacity + sparse->active_capacity + sparse->active_row_capacity) *
+                 sizeof(uint32_t);
+        bytes += (sparse->value_capacity + sparse->active_value_capacity) * sizeof(float);
+    }
+    return bytes;
+}
+
+static void test_network__a_step_takes_no_more_scratch_than_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n_rows, n_inputs, n_classes, units, layers;
+    } shapes[] = {{600, 40, 3, 7, 2},    {4000, 30, 2, 90, 4}, {500, 400, 2, 1, 1},
+                  {700, 20, 300, 16, 3}, {900, 50, 200, 1, 1}, {1, 1000, 5, 64, 2}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        dbt_network_options options = small_options();
+        options.n_inputs = shapes[i].n_inputs;
+        options.n_classes = shapes[i].n_classes;
+        options.units = shapes[i].units;
+        options.layers = shapes[i].layers;
+        size_t n_rows = shapes[i].n_rows;
+        dbt_network *network = make_network(&options, NULL);
+        dbt_batch *batch = make_batch(n_rows, options.n_inputs, 10, i);
+        int32_t *label = calloc(n_rows, sizeof *label);
+        dbt_error err = {0};
+        dbt_metrics metrics;
+        assert_non_null(label);
+        fill_labels(n_rows, options.n_classes, i, label);
+        assert_ok(dbt_network_train(network, batch, label, NULL, first_step, &metrics, &err), err);
+        size_t told = dbt_network_step_bytes(&options, n_rows, batch->row_start[n_rows]);
+        size_t taken = scratch_of(network);
+        /* Arrays have room for sixteen at least. */
+        assert_true(taken <= told + 10 * 16 * sizeof(size_t));
+        assert_true(told <= taken + taken / 4 + 10000);
+        free(label);
+        dbt_batch_free(batch);
+        dbt_network_free(network);
+    }
+    dbt_network_options options = small_options();
+    assert_true(dbt_network_step_bytes(&options, SIZE_MAX / 2, 0) == SIZE_MAX);
+    assert_true(dbt_network_step_bytes(&options, 1, SIZE_MAX / 2) == SIZE_MAX);
+    assert_true(dbt_workspace_bytes(&options, SIZE_MAX / 2) == SIZE_MAX);
+    assert_true(dbt_workspace_bytes(&options, 10) == 10 * (7 + 3 + 3) * sizeof(float));
+}
+
 static void test_network__starts_glorot_uniform(void **state)
 {
     (void)state;
@@ -1381,6 +1438,7 @@ int main(void)
         cmocka_unit_test(test_optimizer__names_go_both_ways),
         cmocka_unit_test(test_network__absurd_sizes_are_out_of_memory),
         cmocka_unit_test(test_network__bytes_grow_with_what_the_optimizer_keeps),
+        cmocka_unit_test(test_network__a_step_takes_no_more_scratch_than_is_told),
         cmocka_unit_test(test_network__starts_glorot_uniform),
         cmocka_unit_test(test_gradient__agrees_with_central_differences),
         cmocka_unit_test(test_catch_up__is_the_sweep),

@@ -761,18 +761,32 @@ static dbt_vectorizer_options world_options(void)
     return options;
 }
 
-/* A corpus with its survey and vectorizer; `found` is what is expected of the latter. */
+/* The vectorizer, found, or else fitted and stored; `found` is which is expected. */
+static void obtain_vectorizer(world *w, const dbt_vectorizer_options *options, bool found)
+{
+    dbt_error err = {0};
+    dbt_vectorizer_stats stats;
+    assert_ok(dbt__vocabulary_find(w->store, options, &w->survey, &w->vectorizer, &w->vectorizer_id,
+                                   &err),
+              err);
+    assert_int_equal(w->vectorizer != NULL, found);
+    assert_int_equal(w->vectorizer_id != 0, found);
+    if (found) return;
+    assert_ok(dbt__vocabulary_fit(w->store, "train", options, &w->survey, NULL, &nobody,
+                                  &w->vectorizer, &stats, &err),
+              err);
+    assert_ok(dbt__vocabulary_store(w->store, options, &w->survey, w->vectorizer, &w->vectorizer_id,
+                                    &err),
+              err);
+}
+
+/* A corpus with its survey and vectorizer. */
 static void obtain(world *w, bool found)
 {
     dbt_error err = {0};
     const dbt_vectorizer_options options = world_options();
-    dbt_vectorizer_stats stats;
-    bool was_found = !found;
     assert_ok(dbt__survey_split(w->store, "train", N_DOCUMENTS, NULL, &w->survey, &err), err);
-    assert_ok(dbt__vocabulary_obtain(w->store, "train", &options, &w->survey, NULL, &nobody,
-                                     &w->vectorizer, &w->vectorizer_id, &was_found, &stats, &err),
-              err);
-    assert_int_equal(was_found, found);
+    obtain_vectorizer(w, &options, found);
 }
 
 static world make_world(void)
@@ -898,16 +912,11 @@ static void test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone(void **state
     world w = {.store = create_store("hashing.db")};
     dbt_error err = {0};
     dbt_vectorizer_options options = world_options();
-    dbt_vectorizer_stats stats;
-    bool found;
     options.hash_bits = 12;
     add_corpus(w.store, "train", 1, N_DOCUMENTS, N_LABELS);
     assert_ok(dbt__survey_split(w.store, "train", N_DOCUMENTS, NULL, &w.survey, &err), err);
     for (int i = 0; i < 2; i++) {
-        assert_ok(dbt__vocabulary_obtain(w.store, "train", &options, &w.survey, NULL, &nobody,
-                                         &w.vectorizer, &w.vectorizer_id, &found, &stats, &err),
-                  err);
-        assert_int_equal(found, i);
+        obtain_vectorizer(&w, &options, i == 1);
         assert_int_equal(w.vectorizer_id, 1);
         assert_int_equal(dbt_vectorizer_features(w.vectorizer), 4096);
         dbt_vectorizer_free(w.vectorizer);
@@ -1219,7 +1228,8 @@ static void test_loader__may_be_freed_at_any_batch(void **state)
             dbt__loader *loader;
             const dbt_page *page;
             const dbt_batch *batch;
-            const dbt__feed feed = {.cursor = cursor, .vectorizer = w.vectorizer};
+            const dbt__feed feed = {
+                .cursor = cursor, .vectorizer = w.vectorizer, .batch_size = BATCH};
             assert_ok(dbt__loader_new(&feed, thread_counts[t], 0, INT64_MAX, &loader, &err), err);
             for (int i = 0; i < used; i++)
                 assert_ok(dbt__loader_next(loader, &page, &batch, &err), err);
@@ -1242,7 +1252,8 @@ static void test_loader__an_error_in_the_middle_is_not_the_end(void **state)
             dbt__loader *loader;
             const dbt_page *page;
             const dbt_batch *batch;
-            const dbt__feed feed = {.cursor = cursor, .vectorizer = w.vectorizer};
+            const dbt__feed feed = {
+                .cursor = cursor, .vectorizer = w.vectorizer, .batch_size = BATCH};
             assert_ok(dbt__loader_new(&feed, thread_counts[t], 0, 54, &loader, &err), err);
             for (int i = 0; i < 12; i++)
                 assert_ok(dbt__loader_next(loader, &page, &batch, &err), err);

@@ -1,0 +1,132 @@
+/*
+ * test_memory.c: a fit of the real program takes no more memory than it says it needs, whatever
+ * makes it large: features, batches, labels, layers.
+ */
+#include "testing.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "../scratch.h"
+#include "base.h"
+#include "program.h"
+
+enum { VOCABULARY = 5000, MOST_OPTIONS = 16 };
+
+/* Documents of n_words random words, whose labels go round. */
+static void make_corpus(const char *database, int n_documents, int n_labels, int n_words)
+{
+    const char *path = path_of("corpus.tsv");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < n_documents; i++) {
+        (void)fprintf(file, "l%d\t", i % n_labels);
+        for (int j = 0; j < n_words; j++)
+            (void)fprintf(file, "%sw%d", j == 0 ? "" : " ",
+                          (int)dbt__random_below((uint64_t)i, (uint64_t)j, VOCABULARY));
+        (void)fputc('\n', file);
+    }
+    assert_int_equal(fclose(file), 0);
+    const char *words[] = {"ingest", database, path, NULL};
+    assert_int_equal(program_run(words), 0);
+}
+
+/* fit with the options and that limit; its peak in KiB and what it says. Returns its exit code. */
+static int fit(const char *database, const char *const *options, const char *limit, long *peak,
+               char *said, size_t capacity)
+{
+    const char *words[MOST_OPTIONS + 5] = {"fit", database, "--memory", limit};
+    for (int i = 0; options[i] != NULL; i++)
+        words[i + 4] = options[i];
+    program child;
+    program_start(&child, false, words);
+    int status = program_wait(&child);
+    *peak = child.peak;
+    (void)snprintf(said, capacity, "%s", child.text);
+    program_release(&child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Refused below what it says it needs, which it then keeps. */
+static void assert_kept(const char *database, const char *limit, const char *hint,
+                        const char *const *options)
+{
+    char said[4096], needed[32];
+    long peak;
+    assert_int_equal(fit(database, options, limit, &peak, said, sizeof said), 2);
+    const char *at = strstr(said, "this network needs ");
+    assert_non_null(at);
+    assert_non_null(strstr(said, hint));
+    long mib = strtol(at + strlen("this network needs "), NULL, 10);
+    (void)snprintf(needed, sizeof needed, "%ldM", mib);
+    if (fit(database, options, needed, &peak, said, sizeof said) != 0) fail_msg("%s", said);
+    print_message("%s: %ld MiB needed, %ld taken\n", database, mib, peak / 1024);
+#ifdef DBT_SANITIZED
+    print_message("a sanitizer takes memory of its own: not compared\n");
+#else
+    if (peak > mib * 1024) fail_msg("%ld KiB were taken, %ld MiB allowed", peak, mib);
+#endif
+}
+
+static void test_memory__of_all_terms_as_features(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"--top-k", "0",       "--min-df", "1", "--epochs",
+                                          "2",       "--units", "128",      NULL};
+    const char *database = path_of("features.db");
+    make_corpus(database, 3000, 2, 25);
+    assert_kept(database, "64M", "; a top-k, a higher min-df or fewer units take less", options);
+}
+
+static void test_memory__of_large_batches(void **state)
+{
+    (void)state;
+    static const char *const options[] = {
+        "--top-k",  "100", "--batch-size", "12000", "--units", "512",
+        "--layers", "5",   "--epochs",     "2",     NULL};
+    const char *database = path_of("batches.db");
+    make_corpus(database, 15000, 2, 6);
+    assert_kept(database, "64M", "; a lower batch-size or fewer units take less", options);
+}
+
+static void test_memory__of_batches_with_many_labels(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"--top-k", "500",     "--batch-size", "4000", "--epochs",
+                                          "2",       "--units", "16",           NULL};
+    const char *database = path_of("labels.db");
+    make_corpus(database, 6000, 2000, 6);
+    assert_kept(database, "64M", "; a lower batch-size or fewer units take less", options);
+}
+
+static void test_memory__of_hashed_columns(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"--hash-bits", "16", "--epochs", "2", NULL};
+    const char *database = path_of("columns.db");
+    make_corpus(database, 3000, 2, 25);
+    assert_kept(database, "64M", "; fewer hash-bits or units take less", options);
+}
+
+static void test_memory__of_the_defaults(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"--epochs", "2", NULL};
+    const char *database = path_of("defaults.db");
+    make_corpus(database, 20000, 3, 40);
+    assert_kept(database, "64M", "; a lower top-k or fewer units take less", options);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory__of_all_terms_as_features),
+        cmocka_unit_test(test_memory__of_large_batches),
+        cmocka_unit_test(test_memory__of_batches_with_many_labels),
+        cmocka_unit_test(test_memory__of_hashed_columns),
+        cmocka_unit_test(test_memory__of_the_defaults),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
