@@ -173,13 +173,14 @@ static dbt_status print_report_json(const dbt_model_info *info, const char *spli
 static void qualify(const dbt_model_info *info, const char *split, const dbt_report *report)
 {
     if (report->is_train)
-        cli_note("run %lld was trained on documents of '%s': these figures say nothing about "
+        cli_note("run %lld %s trained on documents of '%s'%s: these figures say nothing about "
                  "unseen data",
-                 (long long)info->run_id, split);
+                 (long long)info->run_id, report->is_recut ? "may have been" : "was", split,
+                 report->is_recut ? ", whose parts a later fit has cut anew" : "");
     else if (report->is_validation)
-        cli_note("'%s' is the split that stopped the training of run %lld: its figures are better "
+        cli_note("documents of '%s' %sstopped the training of run %lld: these figures are better "
                  "than those of unseen data",
-                 split, (long long)info->run_id);
+                 split, report->is_recut ? "may have " : "", (long long)info->run_id);
     if (report->n_classes > report->n_outputs)
         cli_note("the training split lacks %zu %s of '%s': such documents count as wrong",
                  report->n_classes - report->n_outputs,

@@ -217,9 +217,9 @@ typedef struct dbt_report {
     int64_t unlabelled;
     double loss; /* mean, without dropout, weights or label smoothing, with the l2 penalty */
     double acc;
-    bool is_train;      /* documents of the split were trained on, in whatever split; or may have
-                           been: those of the run's parts, when a later fit has cut them anew */
-    bool is_validation; /* the split is the one that stopped the training */
+    bool is_train;      /* documents of the split were trained on, in whatever split; */
+    bool is_validation; /* or stopped the training; */
+    bool is_recut;      /* or may have: a later fit has cut the run's parts anew */
     bool stored;        /* evaluation and predictions are in the store; false: it is read-only */
     size_t n_classes;   /* of `class` */
     size_t n_outputs;   /* the model's labels: the columns of `confusion` */

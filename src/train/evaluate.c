@@ -12,6 +12,7 @@
 
 #include "model.h"
 #include "scan.h"
+#include "exposure.h"
 #include "sql.h"
 #include "store_internal.h"
 #include "weights.h"
@@ -158,44 +159,6 @@ static void fill_averages(dbt_report *report)
     }
 }
 
-/* The split whose documents the run may have seen: its training split, or, when a later fit has cut
- * that anew with another share or seed (*recut), the one that both were cut from. */
-static dbt_status find_seen(const evaluation *e, int64_t *split_id, bool *recut, dbt_error *err)
-{
-    dbt__statement *select = NULL;
-    *split_id = e->model->train_split_id;
-    *recut = false;
-    dbt_status status = dbt__prepare(
-        e->sql,
-        "SELECT parent.id FROM run JOIN split ON split.id = run.train_split_id"
-        " JOIN split parent ON parent.name = split.origin ->> 'parent' WHERE run.id = ?"
-        " AND run.settings ->> 'validation' IS NULL AND (split.origin ->> 'seed' <> run.seed OR"
-        " round(split.origin ->> 'fraction', 12) <>"
-        " round(run.settings ->> 'validation_split', 12))",
-        &select, err);
-    if (status < 0) return status;
-    dbt__bind_int(select, 1, e->model->run_id);
-    status = dbt__step(select, err);
-    if (status == DBT_OK) {
-        *split_id = dbt__column_int(select, 0);
-        *recut = true;
-    }
-    dbt__finalize(select);
-    return status < 0 ? status : DBT_OK;
-}
-
-/* May any document of the split have been trained on? After a fit that held a part out, the run's
- * training split is another than the one it was cut from, which shares its documents. */
-static dbt_status find_shared(const evaluation *e, int64_t seen_id, bool *shared, dbt_error *err)
-{
-    int64_t documents = 0;
-    *shared = e->split_id == seen_id;
-    if (*shared) return DBT_OK;
-    dbt_status status = dbt__split_shared(e->sql, e->split_id, seen_id, &documents, err);
-    *shared = documents > 0;
-    return status;
-}
-
 static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_error *err)
 {
     dbt_report *report = e->report;
@@ -203,11 +166,11 @@ static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_err
     report->documents = (int64_t)metrics->n_rows;
     report->loss = metrics->loss / (double)metrics->n_rows + dbt_network_penalty(e->model->network);
     report->acc = metrics->correct / (double)metrics->n_rows;
-    int64_t seen_id;
-    bool recut;
-    dbt_status status = find_seen(e, &seen_id, &recut, err);
-    report->is_validation = !recut && e->split_id == e->model->validation_split_id;
-    if (status == DBT_OK) status = find_shared(e, seen_id, &report->is_train, err);
+    dbt__exposure exposure;
+    dbt_status status = dbt__exposure_find(e->sql, e->model->run_id, e->split_id, &exposure, err);
+    report->is_train = exposure.in_training;
+    report->is_validation = exposure.in_validation;
+    report->is_recut = exposure.is_recut;
     if (status == DBT_OK) status = complete_confusion(e, err);
     if (status < 0) return status;
     fill_rows(e);

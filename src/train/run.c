@@ -69,7 +69,8 @@ dbt_status dbt__run_verify(dbt__sql *sql, int64_t run_id, dbt_error *err)
 }
 
 /* The stored settings are the options, but for the share to hold out where there is a split to
- * validate on, how many documents the run has of each split, and what a resume compares. */
+ * validate on, how many documents the run has of each split, what a resume compares, and what the
+ * splits were cut from. */
 static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
                              const char *settings, int64_t *run_id, dbt_error *err)
 {
@@ -80,7 +81,9 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
         " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_patch(json_set("
         " iif(?6 ->> 'validation' IS NULL, ?6, json_remove(?6, '$.validation_split')),"
         " '$.train_documents', ?7, '$.validation_documents', ?8, '$.validation_fingerprint', ?9,"
-        " '$.order_version', ?11), ?10))",
+        " '$.order_version', ?11,"
+        " '$.train_origin', json((SELECT origin FROM split WHERE id = ?4)),"
+        " '$.validation_origin', json((SELECT origin FROM split WHERE id = ?5))), ?10))",
         &insert, err);
     if (status < 0) return status;
     char fingerprint[DBT__DIGEST_CHARS];

@@ -98,25 +98,118 @@ static void test_evaluate__the_validation_split_gives_the_figures_of_the_best_ep
     close_store(store);
 }
 
+enum { UNSEEN = 0, TRAINED_ON = 1, STOPPED = 2, RECUT = 4 };
+
+/* Of the split: what the model's run saw of it. */
+static int seen(dbt_store *store, const dbt_model *model, const char *split)
+{
+    dbt_report report = evaluate(store, model, split, 1);
+    int what = (report.is_train ? TRAINED_ON : 0) | (report.is_validation ? STOPPED : 0) |
+               (report.is_recut ? RECUT : 0);
+    dbt_report_release(&report);
+    return what;
+}
+
+/* Cuts 'train' with another share. */
+static void cut_anew(dbt_store *store)
+{
+    dbt_fit_options options = quick_options(1);
+    options.validation = NULL;
+    options.validation_split = 0.3;
+    (void)fit(store, &options);
+}
+
 /* Of a run whose held-out documents were cut anew since, documents of both parts were seen. */
-static void test_evaluate__parts_that_were_cut_anew_count_as_trained_on(void **state)
+static void test_evaluate__parts_that_were_cut_anew_count_as_seen(void **state)
 {
     (void)state;
     dbt_store *store = make_trained("recut.db", NULL);
     dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
-    dbt_report report = evaluate(store, model, "train/validation", 1);
-    assert_true(report.is_validation && !report.is_train);
-    dbt_report_release(&report);
-    dbt_fit_options options = quick_options(2);
+    assert_int_equal(seen(store, model, "train/train"), TRAINED_ON);
+    assert_int_equal(seen(store, model, "train/validation"), STOPPED);
+    assert_int_equal(seen(store, model, "train"), TRAINED_ON | STOPPED);
+    cut_anew(store);
+    assert_int_equal(seen(store, model, "train/validation"), TRAINED_ON | STOPPED | RECUT);
+    assert_int_equal(seen(store, model, "train/train"), TRAINED_ON | STOPPED | RECUT);
+    assert_int_equal(seen(store, model, "test"), UNSEEN);
+    /* A run of before it was kept what its splits were cut from. */
+    run_sql(store, "UPDATE run SET settings = json_remove(settings, '$.train_origin',"
+                   " '$.validation_origin', '$.digest')");
+    dbt_model_close(model);
+    model = open_model(store, "1", DBT_WEIGHTS_BEST);
+    assert_int_equal(seen(store, model, "train/validation"), TRAINED_ON | STOPPED | RECUT);
+    assert_int_equal(seen(store, model, "test"), UNSEEN);
+    dbt_model_close(model);
+    model = open_model(store, "2", DBT_WEIGHTS_BEST);
+    assert_int_equal(seen(store, model, "train/validation"), STOPPED);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+/* The same when it is named what the run trains and validates on. */
+static void test_evaluate__named_parts_that_were_cut_anew_count_as_seen(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("named.db", NULL);
+    dbt_fit_options options = quick_options(1);
+    options.train = "train/train";
+    options.validation = "test";
+    int64_t trained = fit(store, &options).run_id;
+    options.train = "test";
+    options.validation = "train/validation";
+    int64_t validated = fit(store, &options).run_id;
+    /* Cut out of a part: the run's own parts are of train/train. */
+    options.train = "train/train";
     options.validation = NULL;
-    options.validation_split = 0.3;
-    (void)fit(store, &options);
-    report = evaluate(store, model, "train/validation", 1);
-    assert_true(!report.is_validation && report.is_train);
-    dbt_report_release(&report);
-    report = evaluate(store, model, "test", 1);
-    assert_true(!report.is_validation && !report.is_train);
-    dbt_report_release(&report);
+    options.validation_split = 0.4;
+    int64_t nested = fit(store, &options).run_id;
+    const int64_t runs[] = {trained, validated, nested};
+    static const struct {
+        const char *split;
+        int before[3], after[3];
+    } expected[] = {
+        {"test", {STOPPED, TRAINED_ON, UNSEEN}, {STOPPED, TRAINED_ON, UNSEEN}},
+        {"train/train",
+         {TRAINED_ON, UNSEEN, TRAINED_ON | STOPPED},
+         {TRAINED_ON | RECUT, STOPPED | RECUT, TRAINED_ON | STOPPED}},
+        {"train/validation",
+         {UNSEEN, STOPPED, UNSEEN},
+         {TRAINED_ON | RECUT, STOPPED | RECUT, STOPPED}},
+        {"train/train/validation",
+         {TRAINED_ON, UNSEEN, STOPPED},
+         {TRAINED_ON | RECUT, STOPPED | RECUT, STOPPED}},
+    };
+    for (int after = 0; after < 2; after++) {
+        if (after) cut_anew(store);
+        for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+            char name[24];
+            (void)snprintf(name, sizeof name, "%lld", (long long)runs[i]);
+            dbt_model *model = open_model(store, name, DBT_WEIGHTS_BEST);
+            for (size_t j = 0; j < sizeof expected / sizeof *expected; j++)
+                assert_int_equal(seen(store, model, expected[j].split),
+                                 after ? expected[j].after[i] : expected[j].before[i]);
+            dbt_model_close(model);
+        }
+    }
+    close_store(store);
+}
+
+/* Documents are what was seen, not the split that they are in. */
+static void test_evaluate__seen_documents_are_known_in_other_splits(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("others.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    run_sql(store, "INSERT INTO split (name, documents) VALUES ('some', 20);"
+                   "INSERT INTO split_document SELECT (SELECT id FROM split WHERE name = 'some'),"
+                   " position, document_id FROM split_document WHERE position < 20 AND"
+                   " split_id = (SELECT id FROM split WHERE name = 'test')");
+    assert_int_equal(seen(store, model, "some"), STOPPED);
+    run_sql(store, "UPDATE split_document SET document_id = (SELECT document_id FROM"
+                   " split_document WHERE split_id = (SELECT id FROM split WHERE name = 'train'))"
+                   " WHERE position = 3 AND"
+                   " split_id = (SELECT id FROM split WHERE name = 'some')");
+    assert_int_equal(seen(store, model, "some"), TRAINED_ON | STOPPED);
     dbt_model_close(model);
     close_store(store);
 }
@@ -541,7 +634,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_evaluate__report_and_views_agree),
         cmocka_unit_test(test_evaluate__the_validation_split_gives_the_figures_of_the_best_epoch),
-        cmocka_unit_test(test_evaluate__parts_that_were_cut_anew_count_as_trained_on),
+        cmocka_unit_test(test_evaluate__parts_that_were_cut_anew_count_as_seen),
+        cmocka_unit_test(test_evaluate__named_parts_that_were_cut_anew_count_as_seen),
+        cmocka_unit_test(test_evaluate__seen_documents_are_known_in_other_splits),
         cmocka_unit_test(test_evaluate__again_replaces_what_was_stored),
         cmocka_unit_test(test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at_all),
         cmocka_unit_test(test_evaluate__that_fails_leaves_what_was_there),
