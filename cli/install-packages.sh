@@ -38,6 +38,7 @@ need sqlite3 'the sqlite3 shell' has_command sqlite3
 need libsqlite3-dev 'the library sqlite3, 3.40 or later' has_library sqlite3
 need libopenblas-dev 'the library openblas' has_library openblas
 need libarchive-dev 'the library libarchive' has_library libarchive
+need zlib1g-dev 'the library zlib' has_library zlib
 need libutf8proc-dev 'the library libutf8proc' has_library libutf8proc
 need libxxhash-dev 'the library libxxhash' has_library libxxhash
 need libjansson-dev 'the library jansson' has_library jansson

@@ -4,7 +4,7 @@
  * Plain text is read with read(2) straight into the reader's window: no copy, no call per record.
  * Whatever begins like something packed goes through libarchive, with those filters and formats
  * that one meets corpora in and no others: libarchive also takes mtree files, web archives and the
- * like, and text must never be mistaken for them.
+ * like, and text must never be mistaken for them. gzip is unpacked before it gets there (gzip.h).
  *
  * A pipe cannot be read twice, but an archive must be (once for its layout, once for its content;
  * zip and 7-zip have their directory at the end). So what libarchive reads of a pipe until it knows
@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gzip.h"
+
 enum {
     HEAD_BYTES = 512,             /* a tar header: what is looked at to tell packed from plain */
     BLOCK_BYTES = 128 * 1024,     /* what libarchive gets at a time */
@@ -37,6 +39,11 @@ struct dbt__input {
     int64_t position;
     dbt__hasher *hasher;
     char *block;
+    bool is_gzip;
+    dbt__gunzip *gunzip; /* of the archive that is open, with what it unpacks: [BLOCK_BYTES] */
+    char *unpacked;
+    dbt_status damage; /* what gunzip failed with, and why */
+    dbt_error cause;
     dbt__buffer kept; /* bytes read ahead: the head, and all of a pipe while `keeping` */
     size_t given;     /* bytes of `kept` that were given out */
     bool keeping;
@@ -75,6 +82,7 @@ static dbt_status read_head(dbt__input *input, dbt_error *err)
         if (got == 0) break;
         input->kept.length += (size_t)got;
     }
+    input->is_gzip = dbt__is_gzip(input->kept.data, input->kept.length);
     return DBT_OK;
 }
 
@@ -119,6 +127,8 @@ void dbt__input_close(dbt__input *input)
     dbt__hasher_free(input->hasher);
     dbt__buffer_release(&input->kept);
     dbt__buffer_release(&input->path);
+    dbt__gunzip_free(input->gunzip);
+    dbt__free(input->unpacked);
     dbt__free(input->block);
     dbt__free(input->name);
     dbt__free(input);
@@ -206,32 +216,59 @@ bool dbt__input_is_packed(const dbt__input *input)
 
 /* --- libarchive --- */
 
-static la_ssize_t give_block(struct archive *archive, void *context, const void **block)
+/* The next bytes as they are; 0: the end, -1: input->error. */
+static ssize_t take_block(dbt__input *input, const char **block)
 {
-    dbt__input *input = context;
     *block = input->block;
     size_t left = input->kept.length - input->given;
     if (left > 0) {
         *block = input->kept.data + input->given;
         input->given += left;
-        return (la_ssize_t)left;
+        return (ssize_t)left;
     }
     ssize_t got = read_some(input, input->block, BLOCK_BYTES);
-    if (got < 0) {
-        input->error = errno;
-        archive_set_error(archive, input->error, "%s", strerror(input->error));
-        return ARCHIVE_FATAL;
-    }
+    if (got < 0) input->error = errno;
     if (got > 0 && input->keeping) {
-        /* The block that libarchive holds must not move: it is block, not kept. */
+        /* The block that is handed out must not move: it is block, not kept. */
         if (dbt__buffer_append(&input->kept, input->block, (size_t)got, NULL) < 0) {
             input->error = ENOMEM;
-            archive_set_error(archive, ENOMEM, "out of memory");
-            return ARCHIVE_FATAL;
+            return -1;
         }
         input->given = input->kept.length;
     }
-    return (la_ssize_t)got;
+    return got;
+}
+
+/* The same unpacked; -1: input->error or input->damage. */
+static ssize_t take_unpacked(dbt__input *input, const char **block)
+{
+    size_t bytes = 0;
+    bool ended = false;
+    *block = input->unpacked;
+    while (bytes == 0 && !ended) {
+        const char *packed;
+        if (dbt__gunzip_is_hungry(input->gunzip)) {
+            ssize_t got = take_block(input, &packed);
+            if (got < 0) return got;
+            dbt__gunzip_give(input->gunzip, packed, (size_t)got);
+        }
+        input->damage =
+            dbt__gunzip_read(input->gunzip, input->unpacked, BLOCK_BYTES, &bytes, &input->cause);
+        if (input->damage < 0) return -1;
+        ended = !dbt__gunzip_is_hungry(input->gunzip);
+    }
+    return (ssize_t)bytes;
+}
+
+static la_ssize_t give_block(struct archive *archive, void *context, const void **block)
+{
+    dbt__input *input = context;
+    const char *bytes;
+    ssize_t got = input->gunzip == NULL ? take_block(input, &bytes) : take_unpacked(input, &bytes);
+    *block = bytes;
+    if (got >= 0) return (la_ssize_t)got;
+    archive_set_error(archive, input->error, "cannot be read");
+    return ARCHIVE_FATAL;
 }
 
 static la_int64_t seek_input(struct archive *archive, void *context, la_int64_t offset, int whence)
@@ -268,10 +305,26 @@ static dbt_status check_archive(const dbt__input *input, struct archive *archive
     if (input->error == ENOMEM || (failed && archive_errno(archive) == ENOMEM))
         return dbt__out_of_memory(err, "unpacking");
     if (input->error != 0) return fail_read(input, input->error, err);
-    if (!failed) return DBT_OK;
-    const char *cause = archive_error_string(archive);
-    return dbt__fail(err, DBT_EDATA, "%s: cannot be unpacked: %s", input->name,
-                     cause == NULL ? "unknown cause" : cause);
+    const char *cause = input->damage < 0 ? input->cause.message : archive_error_string(archive);
+    if (input->damage == DBT_ENOMEM) return dbt__out_of_memory(err, "unpacking");
+    if (!failed && input->damage == DBT_OK) return DBT_OK;
+    if (cause == NULL) cause = "unknown cause";
+    /* Some of libarchive's end with a newline. */
+    size_t bytes = strlen(cause);
+    while (bytes > 0 && cause[bytes - 1] == '\n')
+        bytes--;
+    return dbt__fail(err, DBT_EDATA, "%s: cannot be unpacked: %.*s", input->name, (int)bytes,
+                     cause);
+}
+
+/* Unpacks what is left behind the archive's end, which nobody needs, to see that it is sound. */
+static dbt_status check_rest(dbt__input *input, struct archive *archive, dbt_error *err)
+{
+    const char *block;
+    ssize_t got = 1;
+    while (input->gunzip != NULL && got > 0)
+        got = take_unpacked(input, &block);
+    return check_archive(input, archive, got < 0, err);
 }
 
 static bool has_failed(int code)
@@ -279,11 +332,24 @@ static bool has_failed(int code)
     return code != ARCHIVE_OK && code != ARCHIVE_WARN && code != ARCHIVE_EOF;
 }
 
+/* For a new pass over what is packed. */
+static dbt_status begin_gzip(dbt__input *input, dbt_error *err)
+{
+    dbt__gunzip_free(input->gunzip);
+    input->gunzip = NULL;
+    input->damage = DBT_OK;
+    if (!input->is_gzip) return DBT_OK;
+    if (input->unpacked == NULL) input->unpacked = dbt__grow_array(NULL, BLOCK_BYTES, 1);
+    if (input->unpacked == NULL) return dbt__out_of_memory(err, "unpacking");
+    return dbt__gunzip_new(&input->gunzip, err);
+}
+
 dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive, dbt_error *err)
 {
     *archive = NULL;
     input->error = 0;
     dbt_status status = need_block(input, err);
+    if (status == DBT_OK) status = begin_gzip(input, err);
     if (status < 0) return status;
     if (input->seekable) {
         if (lseek(input->fd, 0, SEEK_SET) != 0) return fail_read(input, errno, err);
@@ -308,7 +374,7 @@ dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive, dbt_er
                  archive_read_support_format_7zip(made) == ARCHIVE_OK &&
                  archive_read_set_read_callback(made, give_block) == ARCHIVE_OK &&
                  archive_read_set_callback_data(made, input) == ARCHIVE_OK;
-    if (sound && input->seekable)
+    if (sound && input->seekable && input->gunzip == NULL)
         sound = archive_read_set_seek_callback(made, seek_input) == ARCHIVE_OK &&
                 archive_read_set_skip_callback(made, skip_input) == ARCHIVE_OK;
     if (!sound || archive_read_open1(made) != ARCHIVE_OK) {
@@ -405,9 +471,10 @@ dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *
     input->keeping = false;
     status = check_archive(input, *archive, has_failed(code), err);
     if (status == DBT_OK && code == ARCHIVE_EOF) {
+        status = check_rest(input, *archive, err);
         (void)archive_read_free(*archive);
         *archive = NULL;
-        status = dbt__input_drain(input, err);
+        if (status == DBT_OK) status = dbt__input_drain(input, err);
     } else if (status == DBT_OK && archive_format(*archive) != ARCHIVE_FORMAT_RAW) {
         *is_archive = true;
         (void)archive_read_free(*archive);
@@ -446,7 +513,10 @@ dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const c
         int code = archive_read_next_header(archive, &entry);
         dbt_status status = check_archive(input, archive, has_failed(code), err);
         if (status < 0) return status;
-        if (code == ARCHIVE_EOF) return DBT_DONE;
+        if (code == ARCHIVE_EOF) {
+            status = check_rest(input, archive, err);
+            return status < 0 ? status : DBT_DONE;
+        }
         if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != NULL)
             continue;
         const char *name = archive_entry_pathname_utf8(entry);
