@@ -44,6 +44,25 @@ static const char *guide_model(const dbt_split_info *split)
                                                      : "n-gram model (dbtrain fit)";
 }
 
+/* Documents without a label, which are one of the counts. */
+static int64_t unlabelled(const dbt_split_info *split)
+{
+    for (size_t i = 0; i < split->n_labels; i++)
+        if (split->label[i].label == NULL) return split->label[i].documents;
+    return 0;
+}
+
+static size_t count_labels(const dbt_split_info *split)
+{
+    return split->n_labels - (unlabelled(split) > 0);
+}
+
+/* Whether fit takes such a split. */
+static bool is_fit_for_training(const dbt_split_info *split)
+{
+    return count_labels(split) >= 2 && unlabelled(split) == 0 && split->missing == 0;
+}
+
 static size_t fit_bytes(const dbt_split_info *split)
 {
     dbt_fit_options options;
@@ -71,17 +90,22 @@ static dbt_status print_labels(const dbt_split_info *split, dbt_error *err)
 static dbt_status print_split(const dbt_split_info *split, dbt_error *err)
 {
     char number[CLI_NUMBER_BYTES];
-    cli_print("\nsplit '%s': %s %s, %zu %s\n", split->name, cli_thousands(number, split->documents),
-              cli_plural(split->documents, "document", "documents"), split->n_labels,
-              cli_plural(split->n_labels, "label", "labels"));
+    size_t n_labels = count_labels(split);
+    cli_print("\nsplit '%s': %s %s, %zu %s", split->name, cli_thousands(number, split->documents),
+              cli_plural(split->documents, "document", "documents"), n_labels,
+              cli_plural(n_labels, "label", "labels"));
+    if (unlabelled(split) > 0)
+        cli_print(", %s without a label", cli_thousands(number, unlabelled(split)));
+    cli_print("\n");
     dbt_status status = print_labels(split, err);
     if (status < 0 || split->documents == 0) return status;
     cli_print("  words a document: median %.1f, mean %.1f\n", split->median_words,
               split->mean_words);
     cli_print("  samples/words ratio: %.1f: the guide picks the %s\n", samples_words_ratio(split),
               guide_model(split));
-    cli_print("  a fit on it takes about %s of memory\n",
-              cli_bytes(number, (int64_t)fit_bytes(split)));
+    if (is_fit_for_training(split))
+        cli_print("  a fit on it takes about %s of memory\n",
+                  cli_bytes(number, (int64_t)fit_bytes(split)));
     return DBT_OK;
 }
 
@@ -150,13 +174,15 @@ static json_t *split_json(const dbt_split_info *split)
         (void)json_array_append_new(
             labels, json_pack("{s:o, s:I}", "label", cli_json_text(split->label[i].label),
                               "documents", (json_int_t)split->label[i].documents));
-    return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o}", "name",
+    json_t *bytes =
+        is_fit_for_training(split) ? json_integer((json_int_t)fit_bytes(split)) : json_null();
+    return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o}", "name",
                      cli_json_text(split->name), "documents", (json_int_t)split->documents,
                      "missing", (json_int_t)split->missing, "median_words",
                      cli_json_number(split->median_words), "mean_words",
                      cli_json_number(split->mean_words), "samples_words_ratio",
                      cli_json_number(samples_words_ratio(split)), "guide_model", guide_model(split),
-                     "fit_bytes", (json_int_t)fit_bytes(split), "labels", labels);
+                     "fit_bytes", bytes, "labels", labels);
 }
 
 static json_t *run_json(const dbt_run_info *run)

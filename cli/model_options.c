@@ -11,6 +11,17 @@ dbt_status cli_open_for_use(const char *path, dbt_store **store, dbt_error *err)
     return cli_store_open(path, mode, store, err);
 }
 
+static void tell_choice(const dbt_model_info *info)
+{
+    const char *open = info->name == NULL ? "" : " '", *close = info->name == NULL ? "" : "'";
+    const char *name = info->name == NULL ? "" : info->name;
+    if (info->weights == DBT_WEIGHTS_BEST)
+        cli_note("using run %lld%s%s%s, best epoch %lld", (long long)info->run_id, open, name,
+                 close, (long long)info->best_epoch);
+    else
+        cli_note("using run %lld%s%s%s, last weights", (long long)info->run_id, open, name, close);
+}
+
 dbt_status cli_open_model(dbt_store *store, const cli_model_values *values, dbt_model **model,
                           dbt_error *err)
 {
@@ -21,11 +32,7 @@ dbt_status cli_open_model(dbt_store *store, const cli_model_values *values, dbt_
     if (info.weights != wanted)
         cli_note("run %lld was stopped before its first epoch ended: using its last weights",
                  (long long)info.run_id);
-    else if (values->run == NULL && info.weights == DBT_WEIGHTS_BEST)
-        cli_note("using run %lld%s%s%s, best epoch %lld", (long long)info.run_id,
-                 info.name == NULL ? "" : " '", info.name == NULL ? "" : info.name,
-                 info.name == NULL ? "" : "'", (long long)info.best_epoch);
     else if (values->run == NULL)
-        cli_note("using run %lld, last weights", (long long)info.run_id);
+        tell_choice(&info);
     return DBT_OK;
 }

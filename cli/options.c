@@ -158,6 +158,21 @@ static void append_text(char *buffer, size_t bytes, const char *format, ...)
 
 /* --- refusals: what would have been right, and what was given --- */
 
+/* More than any number that there is; of text that begins as one. */
+static bool is_too_large(const cli_option *option, const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+    int64_t one;
+    char unit[] = "1?";
+    unit[1] = *end;
+    if (option->kind == CLI_SIZE && *end != '\0' && parse_size(unit, &one)) {
+        value *= (double)one;
+        end++;
+    }
+    return *end == '\0' && value >= (double)option_maximum(option);
+}
+
 static dbt_status refuse_whole(const cli_option *option, const char *text, dbt_error *err)
 {
     char low[CLI_NUMBER_BYTES];
@@ -171,6 +186,9 @@ static dbt_status refuse_whole(const cli_option *option, const char *text, dbt_e
         snprintf(high, sizeof high, "%" PRId64, option->maximum);
     }
     const char *what = size ? "a size such as 512M" : "a whole number";
+    if (option->maximum == 0 && is_too_large(option, text))
+        return cli_fail(err, DBT_EUSAGE, "--%s must be %s, at most %" PRId64 ", not '%s'",
+                        option->name, what, option_maximum(option), text);
     if (option->maximum == 0)
         return cli_fail(err, DBT_EUSAGE, "--%s must be %s, at least %s, not '%s'", option->name,
                         what, low, text);

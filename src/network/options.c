@@ -146,13 +146,15 @@ static void add_activations(size_t *bytes, const dbt_network_options *options, s
 
 size_t dbt_network_step_bytes(const dbt_network_options *options, size_t n_rows, size_t n_entries)
 {
-    size_t bytes = 0, inputs, outputs, widest = dbt__network_outputs(options);
+    size_t bytes = 0, inputs, outputs, top = dbt__network_outputs(options);
     if (n_rows > SIZE_MAX / sizeof(size_t) / (DBT__PARTS + 1)) return SIZE_MAX;
     dbt__layer_shape(options, 0, &inputs, &outputs);
-    if (options->layers > 1 && options->units > widest) widest = options->units;
     add_activations(&bytes, options, n_rows);
-    /* gradients of two layers' outputs, the parts' sums, the rows of the first layer's gradient */
-    add_product(&bytes, n_rows * sizeof(float), widest, 2);
+    /* gradients of the outputs, of which every second layer has the same memory */
+    if (options->layers > 2 && options->units > top) top = options->units;
+    add_product(&bytes, n_rows * sizeof(float), top, 1);
+    if (options->layers > 1) add_product(&bytes, n_rows * sizeof(float), options->units, 1);
+    /* the parts' sums, the rows of the first layer's gradient */
     add_product(&bytes, dbt__smaller(n_rows, DBT__SUM_ROWS) * sizeof(float), outputs, DBT__PARTS);
     add_product(&bytes, dbt__smaller(n_entries, inputs), outputs, sizeof(float));
     /* the batch after dropout and its transpose, of which a column has 12 bytes more */

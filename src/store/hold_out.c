@@ -432,7 +432,10 @@ static dbt_status cut_split(cut *c, double fraction, bool *reused, dbt_error *er
     if (status == DBT_OK) status = describe_origin(c, fraction, digest, err);
     for (int i = 0; status == DBT_OK && i < N_PARTS; i++)
         status = find_part(c, &c->parts[i], &same[i], err);
-    *reused = status == DBT_OK && same[TRAIN] && same[VALIDATION];
+    /* Somebody may have added rows to them, with a shell. */
+    *reused = status == DBT_OK && same[TRAIN] && same[VALIDATION] &&
+              c->parts[TRAIN].split.documents + c->parts[VALIDATION].split.documents ==
+                  c->parent.documents;
     if (status == DBT_OK && !*reused) status = make_parts(c, err);
     return status;
 }

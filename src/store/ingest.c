@@ -20,7 +20,9 @@
 
 #include "ingest_internal.h"
 #include "store_internal.h"
+#include "utf8.h"
 
+#define MAX_NAME ((size_t)64 * 1024)
 #define MAX_DOCUMENT ((size_t)1000 * 1000 * 1000) /* SQLite's own limit of a value */
 
 typedef struct ingestion {
@@ -32,8 +34,10 @@ typedef struct ingestion {
     dbt__catalog *catalog; /* of the path that is being read */
     int64_t known_parts;   /* of it, that are there already */
     int64_t known_documents;
-    bool has_begun;     /* a source; so none is left unfinished by an earlier ingest */
-    int64_t first_line; /* of the first refused row */
+    int64_t known_utf8, known_nul; /* characters that were replaced in documents that are there */
+    dbt__buffer name;              /* of a source, where the file's is not UTF-8 */
+    bool has_begun;                /* a source; so none is left unfinished by an earlier ingest */
+    int64_t first_line;            /* of the first refused row */
     char first_reject[512];
 } ingestion;
 
@@ -255,6 +259,8 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
     uint64_t digest;
     bool changed;
     char text[17];
+    const int64_t utf8 = dbt__reader_replaced_utf8(in->reader);
+    const int64_t nul = dbt__reader_replaced_nul(in->reader);
     dbt_status status = dbt__reader_next(in->reader, &record, err);
     if (status == DBT_OK) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
@@ -263,6 +269,8 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
         status =
             dbt__writer_find_source(in->writer, part->name, split, bytes, text, &documents, err);
     if (status == DBT_OK && documents >= 0) {
+        in->known_utf8 += dbt__reader_replaced_utf8(in->reader) - utf8;
+        in->known_nul += dbt__reader_replaced_nul(in->reader) - nul;
         note_known(in, documents);
         return DBT_OK;
     }
@@ -296,15 +304,31 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
     return end_source(in, part->name, bytes, digest, err);
 }
 
-static dbt_status ingest_part(ingestion *in, const dbt__part *part, dbt_error *err)
+/* The name of a file is bytes, that of a source is text. */
+static dbt_status clean_name(ingestion *in, dbt__part *part, dbt_error *err)
 {
+    int64_t ignored = 0;
+    size_t bytes = strlen(part->name);
+    if (dbt__utf8_valid(part->name, bytes) == bytes) return DBT_OK;
+    in->name.length = 0;
+    dbt_status status = dbt__utf8_clean(part->name, bytes, &in->name, &ignored, &ignored, err);
+    if (status == DBT_OK) status = dbt__buffer_append(&in->name, "", 1, err);
+    if (status == DBT_OK) part->name = in->name.data;
+    return status;
+}
+
+static dbt_status ingest_part(ingestion *in, const dbt__part *found, dbt_error *err)
+{
+    dbt__part clean = *found;
+    const dbt__part *part = &clean;
     /* Unlabelled documents never go where a training would find them. */
     bool unlabelled = part->is_document && part->label == NULL;
     bool given = in->options->split != NULL && !unlabelled;
     const char *split = given ? in->options->split : part->split;
     dbt__stream *stream;
-    bool known;
-    dbt_status status = recognise(in, part, split, &known, err);
+    bool known = false;
+    dbt_status status = clean_name(in, &clean, err);
+    if (status == DBT_OK) status = recognise(in, part, split, &known, err);
     if (status < 0 || known) return status;
     status = dbt__catalog_stream(in->catalog, &stream, err);
     if (status == DBT_OK) status = dbt__reader_start(in->reader, stream, part, err);
@@ -356,6 +380,9 @@ static dbt_status check_options(const dbt_ingest_options *options, const char *c
     if (stdins > 1) return dbt__fail(err, DBT_EUSAGE, "stdin can be read only once");
     if (options->split != NULL && options->split[0] == '\0')
         return dbt__fail(err, DBT_EUSAGE, "the name of a split cannot be empty");
+    if (options->split != NULL &&
+        dbt__utf8_valid(options->split, strlen(options->split)) != strlen(options->split))
+        return dbt__fail(err, DBT_EUSAGE, "the name of a split must be UTF-8");
     if (options->max_document < 1 || options->max_document > MAX_DOCUMENT)
         return dbt__fail(err, DBT_EUSAGE, "max_document is %zu, must be 1 .. %zu",
                          options->max_document, MAX_DOCUMENT);
@@ -365,6 +392,30 @@ static dbt_status check_options(const dbt_ingest_options *options, const char *c
     if (options->delimiter == '"' || options->delimiter == '\n' || options->delimiter == '\r')
         return dbt__fail(err, DBT_EUSAGE, "a quote or line break cannot be the delimiter");
     return DBT_OK;
+}
+
+/* What fit has cut off stays as it is: documents beside it would be in training and in validation.
+ */
+static dbt_status check_split(const ingestion *in, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    if (in->options->split == NULL) return DBT_OK;
+    dbt_status status = dbt__prepare(
+        in->sql, "SELECT origin ->> 'parent' FROM split WHERE name = ? AND origin IS NOT NULL",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_string(select, 1, in->options->split);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) {
+        dbt_text parent = dbt__column_text(select, 0);
+        status = dbt__fail(
+            err, DBT_EUSAGE,
+            "split '%s' was cut from '%.*s' by fit, and cannot be added to: give that one, or "
+            "a split of another name",
+            in->options->split, (int)parent.bytes, parent.data == NULL ? "" : parent.data);
+    }
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
 }
 
 static dbt_status make_reader(ingestion *in, dbt__class_names *classes, dbt_error *err)
@@ -422,8 +473,10 @@ dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths
 {
     dbt__class_names classes = {0};
     ingestion in = {.options = options, .result = result, .sql = dbt__store_sql(store)};
+    dbt__buffer_init(&in.name, MAX_NAME);
     *result = (dbt_ingest_result){0};
     dbt_status status = check_options(options, paths, n_paths, err);
+    if (status == DBT_OK) status = check_split(&in, err);
     if (status == DBT_OK) status = make_reader(&in, &classes, err);
     if (status == DBT_OK) status = dbt__ingest_clean(in.sql, err); /* what a killed one left */
     if (status == DBT_OK) status = dbt__writer_new(in.sql, options->dedup, &in.writer, err);
@@ -431,12 +484,13 @@ dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths
         status = ingest_path(&in, paths[i], err);
     if (status < 0 && in.writer != NULL) settle(&in, status);
     if (in.reader != NULL) {
-        result->replaced_utf8 = dbt__reader_replaced_utf8(in.reader);
-        result->replaced_nul = dbt__reader_replaced_nul(in.reader);
+        result->replaced_utf8 = dbt__reader_replaced_utf8(in.reader) - in.known_utf8;
+        result->replaced_nul = dbt__reader_replaced_nul(in.reader) - in.known_nul;
     }
     dbt__writer_free(in.writer);
     dbt__reader_free(in.reader);
     dbt__catalog_close(in.catalog);
+    dbt__buffer_release(&in.name);
     dbt__class_names_release(&classes);
     return status;
 }

@@ -154,8 +154,9 @@ size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *ve
 
 /* Fitted to the maximum resident set of default fits on 550 notes, SMS spam, 1,000, 5,000 and
  * 25,000 reviews of IMDb, and 20 Newsgroups, one million and ten million generated documents: the
- * estimate is within a fifth of each but the smallest, where it says half too much. */
+ * estimate is within a fifth of each. */
 #define PROCESS_BYTES (9.0 * (double)MIB) /* program, libraries, SQLite */
+#define LEAST_BYTES (20.0 * (double)MIB)  /* of the smallest fit */
 #define TRAINING_FACTOR 2.0      /* of the network: weights being stored, features, batches */
 #define TERM_BYTES 24.0          /* of a term while training */
 #define COUNTED_TERM_BYTES 192.0 /* while counting, the n-grams that are dropped later included */
@@ -203,5 +204,5 @@ size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents, double m
     double kept = TERM_BYTES * terms; /* unless they are used in parts */
     if (kept > SCORING_PART * limit) kept = 0;
     double training = TRAINING_FACTOR * (double)network_bytes + kept + window;
-    return (size_t)(PROCESS_BYTES + larger(tables, training));
+    return (size_t)larger(LEAST_BYTES, PROCESS_BYTES + larger(tables, training));
 }

@@ -98,6 +98,15 @@ static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
     if (fit->survey.unlabelled > 0)
         return dbt__fail(err, DBT_EDATA, "split '%s' has %lld documents without a label",
                          fit->train, (long long)fit->survey.unlabelled);
+    if (fit->survey.bad_weight >= 0)
+        return dbt__fail(err, DBT_EDATA,
+                         "the document at position %lld of split '%s' has a weight that is "
+                         "negative or infinite: document.weight must be 0 or more",
+                         (long long)fit->survey.bad_weight, fit->train);
+    if (!fit->survey.has_weight)
+        return dbt__fail(err, DBT_EDATA,
+                         "all documents of split '%s' have the weight 0: there is nothing to learn",
+                         fit->train);
     if (fit->survey.labels.n < 2)
         return dbt__fail(err, DBT_EDATA,
                          "a classifier needs at least two labels: split '%s' has only '%s'",

@@ -6,6 +6,8 @@
  */
 #include "survey.h"
 
+#include <math.h>
+
 #include <dbtrain/cursor.h>
 #include <dbtrain/page.h>
 
@@ -28,8 +30,19 @@ static void hash_page(dbt__hasher *hasher, const dbt_page *page)
     }
 }
 
+static void check_weights(dbt__survey *survey, const dbt_page *page)
+{
+    for (size_t i = 0; i < page->n_rows; i++) {
+        float weight = (float)page->weight[i]; /* what training multiplies with */
+        if (weight > 0) survey->has_weight = true;
+        if (survey->bad_weight < 0 && !(weight >= 0 && isfinite(weight)))
+            survey->bad_weight = survey->documents + (int64_t)i;
+    }
+}
+
 static dbt_status count_page(dbt__survey *survey, const dbt_page *page, dbt_error *err)
 {
+    check_weights(survey, page);
     for (size_t i = 0; i < page->n_rows; i++) {
         survey->text_bytes += (int64_t)page->text[i].bytes;
         if (page->label_id[i] == 0) {
@@ -109,7 +122,7 @@ static dbt_status take_pages(reading *r, dbt_pool *pool, dbt__hasher *hasher, db
 dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows, dbt_pool *pool,
                              dbt__survey *survey, dbt_error *err)
 {
-    *survey = (dbt__survey){0};
+    *survey = (dbt__survey){.bad_weight = -1};
     reading r = {0};
     dbt__hasher *hasher = dbt__hasher_new(), *ids = dbt__hasher_new();
     dbt_status status =

@@ -753,6 +753,24 @@ static void assert_refused(dbt_store *store, const dbt_fit_options *options, dbt
     free(left);
 }
 
+/* A split of twenty documents of two labels with the weights that SQL makes of their positions. */
+static void weigh_split(dbt_store *store, const char *name, const char *weight)
+{
+    char sql[400];
+    for (int i = 0; i < 20; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "train %d to the sea, by the river", i);
+        add_document(store, name, i % 2 == 0 ? "travel" : "cooking", text);
+    }
+    (void)snprintf(sql, sizeof sql,
+                   "UPDATE document SET weight = (SELECT %s FROM (SELECT position AS id FROM"
+                   " split_document WHERE document_id = document.id)) WHERE id IN (SELECT"
+                   " document_id FROM split_document JOIN split ON split.id = split_id"
+                   " WHERE name = '%s')",
+                   weight, name);
+    run_sql(store, sql);
+}
+
 static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
 {
     (void)state;
@@ -778,6 +796,9 @@ static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
         {"empty", "test", 2, DBT_EDATA, "split 'empty' has no documents"},
         {"train", "empty", 2, DBT_EDATA, "split 'empty' has no documents"},
         {"train", "test", 10000, DBT_EDATA, "vocabulary"},
+        {"below", "test", 2, DBT_EDATA, "the document at position 3 of split 'below' has a weight"},
+        {"endless", NULL, 2, DBT_EDATA, "of split 'endless/train' has a weight that is negative"},
+        {"nothing", "test", 2, DBT_EDATA, "all documents of split 'nothing' have the weight 0"},
     };
     dbt_store *store = make_quickstart("refused.db");
     for (int i = 0; i < 20; i++) {
@@ -789,6 +810,9 @@ static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
     add_document(store, "strange", "travel", "a train to the sea");
     add_document(store, "strange", "chess", "a queen for a rook");
     run_sql(store, "INSERT INTO split (name) VALUES ('empty')");
+    weigh_split(store, "below", "iif(id % 20 = 3, -0.5, 1)");
+    weigh_split(store, "endless", "9e999");
+    weigh_split(store, "nothing", "0");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dbt_fit_options options = quick_options(1);
         options.train = cases[i].train;
