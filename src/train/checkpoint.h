@@ -49,6 +49,9 @@ dbt_status dbt__checkpoint_decode(const unsigned char *state, size_t n_bytes, db
  * when a number is not finite. */
 dbt_status dbt__checkpoint_write(dbt__sql *sql, int64_t run_id, dbt_network *network,
                                  const dbt__progress *progress, dbt_error *err) DBT_MUST_USE;
+/* In its place, of a training that is over and needs no state: the 'last' weights, settled. */
+dbt_status dbt__checkpoint_finish(dbt__sql *sql, int64_t run_id, dbt_network *network,
+                                  dbt_error *err) DBT_MUST_USE;
 /* Fills a network of the run's options with 'last' weights and state, neither of them caught up.
  * *found: there is a checkpoint; if not, nothing is touched. DBT_EFORMAT when either is damaged. */
 dbt_status dbt__checkpoint_read(dbt__sql *sql, int64_t run_id, dbt_network *network,

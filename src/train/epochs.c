@@ -102,6 +102,13 @@ dbt_status dbt__fit_save(dbt__fit *fit, dbt_error *err)
     return dbt__checkpoint_write(fit->sql, fit->result->run_id, fit->network, &fit->progress, err);
 }
 
+dbt_status dbt__fit_finish(dbt__fit *fit, dbt_error *err)
+{
+    dbt_status status = dbt__fit_save_best(fit, err);
+    if (status < 0) return status;
+    return dbt__checkpoint_finish(fit->sql, fit->result->run_id, fit->network, err);
+}
+
 /* After the commit of a checkpoint. */
 static void note_checkpoint(dbt__fit *fit)
 {

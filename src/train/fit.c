@@ -324,15 +324,21 @@ static const char *run_status_of(dbt_status status)
     }
 }
 
-/* Status, and a last checkpoint of what can be gone on with, in one transaction. Of what diverged
- * or failed the checkpoint before is kept, and the best weights. */
+/* What there is to keep of a training that has ended so. */
+static dbt_status save_outcome(dbt__fit *fit, dbt_status outcome, dbt_error *err)
+{
+    if (outcome == DBT_OK) return dbt__fit_finish(fit, err);
+    if (outcome == DBT_EINTERRUPTED) return dbt__fit_save(fit, err);
+    return dbt__fit_save_best(fit, err); /* and the checkpoint before */
+}
+
+/* In one transaction with the status. */
 static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause,
                             dbt_error *err)
 {
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
-    status = outcome == DBT_OK || outcome == DBT_EINTERRUPTED ? dbt__fit_save(fit, err)
-                                                              : dbt__fit_save_best(fit, err);
+    status = save_outcome(fit, outcome, err);
     if (status == DBT_OK)
         status = dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome),
                                      outcome == DBT_OK ? NULL : cause->message, err);

@@ -89,6 +89,8 @@ void dbt__fit_data_settle(dbt__fit *fit, dbt_status status);
 dbt_status dbt__fit_epochs(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 /* Writes a checkpoint, inside the caller's transaction. */
 dbt_status dbt__fit_save(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Writes the best and the last weights of a training that is over, which needs no checkpoint. */
+dbt_status dbt__fit_finish(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 /* Writes the best weights alone, if they are not stored. */
 dbt_status dbt__fit_save_best(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 

@@ -622,8 +622,7 @@ static void test_info__tells_of_runs(void **state)
     assert_string_equal(run->validation_split, "train/validation");
     assert_int_equal(run->epochs, ask(store, "SELECT count(*) FROM epoch"));
     assert_true(run->val_loss == ask_number(store, "SELECT min(val_loss) FROM epoch"));
-    assert_int_equal(run->bytes, ask(store, "SELECT sum(length(value)) + (SELECT sum(length(state))"
-                                            " FROM checkpoint) FROM parameter"));
+    assert_int_equal(run->bytes, ask(store, "SELECT sum(length(value)) FROM parameter"));
     assert_null(run->name);
     dbt_info_release(&info);
     close_store(store);

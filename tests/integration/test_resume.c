@@ -271,8 +271,8 @@ static void test_resume__checkpoints_do_not_change_the_bits(void **state)
         options.checkpoint_every = seconds[i];
         assert_same_bits(store, fit(store, &options).run_id, expected);
     }
-    assert_int_equal(ask(store, "SELECT count(*) FROM checkpoint"), 5);
-    assert_int_equal(ask(store, "SELECT count(DISTINCT epoch * 1000 + step) FROM checkpoint"), 1);
+    /* What has finished needs none. */
+    assert_int_equal(ask(store, "SELECT count(*) FROM checkpoint"), 0);
     free(expected);
     close_store(store);
 }
