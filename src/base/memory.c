@@ -63,11 +63,27 @@ char *dbt__strdup(const char *text)
     return copy;
 }
 
-void dbt__trim_memory(void)
+#ifdef __GLIBC__
+/* Bytes that the heap has, in use or not. */
+static size_t heap_bytes(void)
+{
+#if __GLIBC_PREREQ(2, 33)
+    struct mallinfo2 facts = mallinfo2();
+    return facts.arena + facts.hblkhd;
+#else
+    return SIZE_MAX;
+#endif
+}
+#endif
+
+void dbt__trim_memory(size_t limit)
 {
 #ifdef __GLIBC__
+    if (heap_bytes() <= limit / 2) return;
     (void)malloc_trim(0);
     dbt__advise_heap();
+#else
+    (void)limit;
 #endif
 }
 

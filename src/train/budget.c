@@ -13,7 +13,7 @@
 /* Kept back from the memory limit for what is not a table of the vectorizer: program, libraries,
  * SQLite's caches, ends of huge pages, and batches of BATCHES_BYTES. */
 #define FIXED_BYTES (41 * MIB)
-#define BATCHES_BYTES (4 * MIB)
+#define BATCHES_BYTES (10 * MIB)
 /* The least that counting is given. */
 #define COUNTING_BYTES (16 * MIB)
 /* What the cursor holds of a shuffled split whose rows are not kept. */

@@ -382,7 +382,7 @@ static dbt_status read_counts(count_pass *count, dbt_error *err)
     count->cut = DBT__NO_DOCUMENT;
     status = spill_shards(count, err);
     release_shards(count);
-    dbt__trim_memory();
+    dbt__trim_memory(0);
     if (status == DBT_OK) status = merge_runs(count, err);
     count->counts->spilled_bytes = (int64_t)atomic_load(&count->runs.end);
     return status;
@@ -401,7 +401,7 @@ static dbt_status count_all(count_pass *count, dbt_error *err)
     if (status == DBT_OK) status = read_counts(count, err);
     release_shards(count);
     dbt__runs_release(&count->runs);
-    dbt__trim_memory();
+    dbt__trim_memory(count->rounds->options->memory);
     if (status == DBT_OK)
         status = dbt__lexicon_finish(&counts->lexicon, count->rounds->options->table_memory, err);
     return status;

@@ -42,7 +42,7 @@ static const char *messages_path(const bench_options *options)
 static pid_t start(const char *const *argv, const char *output, const char *messages)
 {
     (void)fflush(stdout);
-    dbt__trim_memory();
+    dbt__trim_memory(0);
     pid_t child = fork();
     if (child < 0) bench_fail("cannot start '%s': %s", argv[0], strerror(errno));
     if (child > 0) return child;

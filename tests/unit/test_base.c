@@ -134,7 +134,7 @@ static void test_heap__grows_in_huge_pages_after_it_shrank_too(void **state)
         bool told = read_heap_flags(block[BLOCKS - 1], flags, sizeof flags);
         for (int i = 0; i < BLOCKS; i++)
             dbt__free(block[i]);
-        dbt__trim_memory();
+        dbt__trim_memory(0);
         if (!told) {
             print_message("skipped: no heap of glibc, or no /proc\n");
             skip();
