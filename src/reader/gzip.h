@@ -3,7 +3,7 @@
  *
  * libarchive takes gzip apart but does not look at either, so that damaged text would be ingested
  * without a word; nor does it mind what comes behind the last member. (bzip2, xz, zstd and the
- * entries of zip and 7-zip it does check.)
+ * entries of zip and 7-zip it does check; a gzip stream within another one is left to it.)
  */
 #ifndef DBT_GZIP_H
 #define DBT_GZIP_H

@@ -308,7 +308,7 @@ static dbt_status check_archive(const dbt__input *input, struct archive *archive
     const char *cause = input->damage < 0 ? input->cause.message : archive_error_string(archive);
     if (input->damage == DBT_ENOMEM) return dbt__out_of_memory(err, "unpacking");
     if (!failed && input->damage == DBT_OK) return DBT_OK;
-    if (cause == NULL) cause = "unknown cause";
+    if (cause == NULL) cause = "it is damaged or cut short";
     /* Some of libarchive's end with a newline. */
     size_t bytes = strlen(cause);
     while (bytes > 0 && cause[bytes - 1] == '\n')

@@ -22,7 +22,7 @@
 #include "store_internal.h"
 #include "utf8.h"
 
-#define MAX_NAME ((size_t)64 * 1024)
+#define MAX_NAME ((size_t)256 * 1024)
 #define MAX_DOCUMENT ((size_t)1000 * 1000 * 1000) /* SQLite's own limit of a value */
 
 typedef struct ingestion {
@@ -304,15 +304,34 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
     return end_source(in, part->name, bytes, digest, err);
 }
 
-/* The name of a file is bytes, that of a source is text. */
+/* The name of a file is bytes, that of a source is text: where it is not UTF-8 its backslashes are
+ * doubled and the other bytes written as \\xFF, so that different names stay different. */
+static dbt_status escape_name(dbt__buffer *to, const char *name, size_t bytes, dbt_error *err)
+{
+    dbt_status status = DBT_OK;
+    to->length = 0;
+    for (size_t i = 0; status == DBT_OK && i < bytes;) {
+        size_t valid = dbt__utf8_valid(name + i, bytes - i);
+        for (size_t end = i + valid; status == DBT_OK && i < end; i++)
+            status = dbt__buffer_append(to, name[i] == '\\' ? "\\\\" : name + i,
+                                        name[i] == '\\' ? 2 : 1, err);
+        if (status < 0 || i == bytes) break;
+        char hex[8];
+        int n = snprintf(hex, sizeof hex, "\\x%02x", (unsigned char)name[i++]);
+        status = dbt__buffer_append(to, hex, (size_t)n, err);
+    }
+    return status < 0 ? status : dbt__buffer_append(to, "", 1, err);
+}
+
 static dbt_status clean_name(ingestion *in, dbt__part *part, dbt_error *err)
 {
-    int64_t ignored = 0;
+    bool known = false;
     size_t bytes = strlen(part->name);
     if (dbt__utf8_valid(part->name, bytes) == bytes) return DBT_OK;
-    in->name.length = 0;
-    dbt_status status = dbt__utf8_clean(part->name, bytes, &in->name, &ignored, &ignored, err);
-    if (status == DBT_OK) status = dbt__buffer_append(&in->name, "", 1, err);
+    /* Older programs have stored it as it is. */
+    dbt_status status = dbt__writer_has_source(in->writer, part->name, &known, err);
+    if (status < 0 || known) return status;
+    status = escape_name(&in->name, part->name, bytes, err);
     if (status == DBT_OK) part->name = in->name.data;
     return status;
 }

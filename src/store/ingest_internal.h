@@ -39,6 +39,9 @@ dbt_status dbt__writer_new(dbt__sql *sql, bool dedup, dbt__writer **writer,
                            dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. What is not committed is rolled back. */
 void dbt__writer_free(dbt__writer *writer);
+/* Whether there is a source of that name, in whatever state. */
+dbt_status dbt__writer_has_source(dbt__writer *writer, const char *name, bool *has,
+                                  dbt_error *err) DBT_MUST_USE;
 /*
  * Finds a loaded source of that name, split and size: *documents is -1 when there is none. `digest`
  * NULL: any digest will do, to know whether reading the file for its digest is worth while.

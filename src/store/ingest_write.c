@@ -30,6 +30,7 @@ typedef struct open_split {
 /* Statement numbers; their texts are below. */
 typedef enum statement_id {
     FIND_SOURCE,
+    HAS_SOURCE,
     FIND_UNFINISHED,
     ADD_SOURCE,
     UPDATE_SOURCE,
@@ -45,6 +46,7 @@ static const char *const statement_texts[N_STATEMENTS] = {
     [FIND_SOURCE] =
         "SELECT documents FROM source WHERE name = ?1 AND status = 'loaded' AND split = ?2"
         " AND bytes = ?3 AND (?4 IS NULL OR digest = ?4) ORDER BY id LIMIT 1",
+    [HAS_SOURCE] = "SELECT 1 FROM source WHERE name = ?1 LIMIT 1",
     [FIND_UNFINISHED] =
         "SELECT id, documents, rejected, first_document_id, last_document_id FROM source"
         " WHERE id = (SELECT max(id) FROM source) AND status = 'loading'"
@@ -174,6 +176,16 @@ static dbt_status begin(dbt__writer *w, dbt_error *err)
 }
 
 /* --- sources and splits --- */
+
+dbt_status dbt__writer_has_source(dbt__writer *w, const char *name, bool *has, dbt_error *err)
+{
+    dbt__statement *find = w->statement[HAS_SOURCE];
+    dbt__bind_string(find, 1, name);
+    dbt_status status = dbt__step(find, err);
+    *has = status == DBT_OK;
+    dbt__reset(find);
+    return status < 0 ? status : DBT_OK;
+}
 
 dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char *split,
                                    int64_t bytes, const char *digest, int64_t *documents,

@@ -6,21 +6,19 @@
 #include <dbtrain/network.h>
 #include <dbtrain/pool.h>
 
-#include "loader.h"
 #include "scan.h"
 
 #define MIB ((size_t)1 << 20)
 /* Kept back from the memory limit for what is not a table of the vectorizer: program, libraries,
  * SQLite's caches, ends of huge pages, and batches of BATCHES_BYTES. */
 #define FIXED_BYTES (41 * MIB)
-#define BATCHES_BYTES (10 * MIB)
+#define BATCHES_BYTES (6 * MIB)
 /* The least that counting is given. */
 #define COUNTING_BYTES (16 * MIB)
 /* What the cursor holds of a shuffled split whose rows are not kept. */
 #define WINDOW_BYTES (32 * MIB)
-/* Of a row in a slot of the loader, beside its text and entries. */
+/* Of a row of a batch that is made ahead, beside its text and entries. */
 #define SLOT_ROW_BYTES 80
-#define WORD_BYTES 6.0
 
 /* The most features that there will be; 0: not known before counting. */
 static size_t expect_features(const dbt_vectorizer_options *options)
@@ -50,27 +48,32 @@ static dbt_network_options network_of(const dbt_fit_options *options, size_t n_f
     return network;
 }
 
-/* Batches of documents of the mean length: those made ahead, and what a step and the validation
- * make of them. */
+/* What batches take in any case: what a step and the validation make of them, and the entries of
+ * the two that there are at least. Their texts are not counted: where rows are kept there are none.
+ */
 static size_t batches_bytes(const dbt_fit_options *options, const dbt_network_options *network,
-                            const dbt__survey *survey)
+                            const dbt__survey *survey, double row_entries)
 {
-    if (survey == NULL || survey->documents == 0) return 0;
-    const dbt_vectorizer_options *vectorizer = &options->vectorizer;
+    if (survey == NULL) return 0;
     size_t n_rows = (size_t)options->batch_size, threads = options->threads;
     if (threads == 0) threads = dbt_usable_cores();
     if (n_rows > (size_t)survey->documents) n_rows = (size_t)survey->documents;
-    double text = (double)survey->text_bytes / (double)survey->documents;
-    double entries = text / (vectorizer->analyzer == DBT_ANALYZER_WORD ? WORD_BYTES : 1) *
-                     (vectorizer->ngram_max - vectorizer->ngram_min + 1);
-    if (entries > (double)network->n_inputs) entries = (double)network->n_inputs;
-    size_t n_entries = (size_t)((double)n_rows * entries);
-    size_t slot = add((size_t)((double)n_rows * (text + SLOT_ROW_BYTES)),
-                      multiply(n_entries, sizeof(uint32_t) + sizeof(float)));
+    size_t n_entries = (size_t)((double)n_rows * row_entries);
     size_t page = n_rows < DBT__SCAN_ROWS ? n_rows : DBT__SCAN_ROWS;
-    size_t bytes = multiply(slot, dbt__loader_depth((size_t)options->batch_size, threads));
+    size_t bytes = add(multiply(n_rows, 2 * SLOT_ROW_BYTES),
+                       multiply(n_entries, 2 * (sizeof(uint32_t) + sizeof(float))));
     bytes = add(bytes, dbt_network_step_bytes(network, n_rows, n_entries));
     return add(bytes, multiply(dbt_workspace_bytes(network, page), threads));
+}
+
+/* Entries of a document, on the average: of the features alone, whose document frequencies tell. */
+static double mean_entries(const dbt_vectorizer *vectorizer)
+{
+    if (dbt_vectorizer_get_options(vectorizer)->hash_bits != 0) return 0; /* not known */
+    double sum = 0;
+    for (size_t i = 0; i < dbt_vectorizer_features(vectorizer); i++)
+        sum += (double)dbt_vectorizer_feature(vectorizer, i).document_frequency;
+    return sum / (double)dbt_vectorizer_documents(vectorizer);
 }
 
 /* What training takes at most, beside vocabulary and rows. */
@@ -84,22 +87,24 @@ typedef struct demand {
 
 /* Before the documents are surveyed (NULL) there are two labels, the least, and no batches. */
 static demand training_bytes(const dbt_fit_options *options, const dbt__survey *survey,
-                             size_t n_features)
+                             size_t n_features, double row_entries)
 {
     dbt_network_options network =
         network_of(options, n_features, survey == NULL ? 2 : survey->labels.n);
     size_t outputs = network.layers == 1 ? network.n_classes : network.units;
     size_t matrix = multiply(multiply(network.n_inputs * sizeof(float), outputs), 5);
     demand t = {.network = add(dbt_network_bytes(&network), matrix),
-                .batches = batches_bytes(options, &network, survey)};
+                .batches = batches_bytes(options, &network, survey, row_entries)};
     t.total = add(FIXED_BYTES, add(t.network, dbt__budget_left(t.batches, BATCHES_BYTES)));
     return t;
 }
 
-/* What would take less: of training with that many features asked for, or found. */
-static const char *hint_of(const dbt_fit_options *options, const demand *t)
+/* What would take less, or else may be given. */
+static const char *hint_of(const dbt_fit_options *options, const demand *t, size_t needed)
 {
-    if (t->batches > t->network) return "; a lower batch-size or fewer units take less";
+    if (options->resume != 0) return ": it can go on with a higher --memory";
+    if (needed - options->memory <= dbt__budget_left(t->batches, BATCHES_BYTES))
+        return "; a lower batch-size or fewer units take less";
     if (options->vectorizer.hash_bits != 0) return "; fewer hash-bits or units take less";
     if (options->vectorizer.top_k == 0)
         return "; a top-k, a higher min-df or fewer units take less";
@@ -119,8 +124,9 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
 {
     dbt_vectorizer_options *vectorizer = &options->vectorizer;
     /* The features there will be are not known before counting: those that are asked for are. */
-    demand t = training_bytes(options, survey, expect_features(vectorizer));
-    if (options->memory < t.total) return fail_memory(options, t.total, hint_of(options, &t), err);
+    demand t = training_bytes(options, survey, expect_features(vectorizer), 0);
+    if (options->memory < t.total)
+        return fail_memory(options, t.total, hint_of(options, &t, t.total), err);
     if (options->memory < FIXED_BYTES + COUNTING_BYTES)
         return fail_memory(options, FIXED_BYTES + COUNTING_BYTES, "", err);
     vectorizer->memory = options->memory - FIXED_BYTES;
@@ -128,20 +134,30 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
     return DBT_OK;
 }
 
+/* Of training with this vocabulary. */
+static demand known_bytes(const dbt_fit_options *options, const dbt__survey *survey,
+                          const dbt_vectorizer *vectorizer)
+{
+    return training_bytes(options, survey, dbt_vectorizer_features(vectorizer),
+                          mean_entries(vectorizer));
+}
+
 dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *survey,
                              const dbt_vectorizer *vectorizer, dbt_error *err)
 {
-    if (expect_features(&options->vectorizer) != 0) return DBT_OK; /* they had room */
-    demand t = training_bytes(options, survey, dbt_vectorizer_features(vectorizer));
-    size_t needed = add(t.total, dbt_vectorizer_bytes(vectorizer));
+    demand t = known_bytes(options, survey, vectorizer);
+    size_t needed = t.total;
+    /* Where the features were asked for, the vocabulary takes what they leave. */
+    if (expect_features(&options->vectorizer) == 0)
+        needed = add(needed, dbt_vectorizer_bytes(vectorizer));
     if (needed <= options->memory) return DBT_OK;
-    return fail_memory(options, needed, hint_of(options, &t), err);
+    return fail_memory(options, needed, hint_of(options, &t, needed), err);
 }
 
 size_t dbt__budget_rows(const dbt_fit_options *options, const dbt__survey *survey,
                         const dbt_vectorizer *vectorizer)
 {
-    demand t = training_bytes(options, survey, dbt_vectorizer_features(vectorizer));
+    demand t = known_bytes(options, survey, vectorizer);
     return dbt__budget_left(options->memory, add(t.total, dbt_vectorizer_bytes(vectorizer)));
 }
 
@@ -166,6 +182,7 @@ size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *ve
 /* Of the limit, what counting and scoring take of it at most. */
 #define COUNTING_PART 0.5
 #define SCORING_PART 0.7
+#define WORD_BYTES 6.0
 #define WINDOW_ROWS 16384.0 /* that the cursor shuffles at once */
 
 static double larger(double a, double b)

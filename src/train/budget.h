@@ -25,7 +25,7 @@ static inline size_t dbt__budget_left(size_t memory, size_t used)
  * too little in any case is refused. */
 dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *survey,
                                   dbt_error *err) DBT_MUST_USE;
-/* The same once the features are known, where they were not before: all terms are taken. */
+/* The same once the features are known, and how many of them a document has. */
 dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *survey,
                              const dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
 /* Bytes that vectorized rows may take in memory while training. */

@@ -8,8 +8,9 @@ enum { TRAINING, VALIDATION, ROLES };
 /*
  * The split that has all documents that a role's split had, and whether it is another. Where the
  * run's own split was cut anew that is the one that has no origin above it: those between may have
- * been cut anew, too. Runs of before there were train_origin and validation_origin tell so much: a
- * part that they held out themselves has this share and seed.
+ * been cut anew, too; where that is gone it is what there is. Runs of before there were
+ * train_origin and validation_origin tell so much: a part that they held out themselves has this
+ * share and seed.
  */
 #define SOURCE_OF(split_id, origin)                                                                \
     "WITH RECURSIVE role AS (SELECT s.id AS id, coalesce(r.settings ->> '" origin "',"             \
@@ -24,7 +25,8 @@ enum { TRAINING, VALIDATION, ROLES };
     " above (name) AS (SELECT origin ->> 'parent' FROM role WHERE recut"                           \
     "  UNION SELECT s.origin ->> 'parent' FROM split s JOIN above ON s.name = above.name)"         \
     " SELECT id, 0 FROM role WHERE NOT recut AND id IS NOT NULL UNION ALL"                         \
-    " SELECT s.id, 1 FROM split s JOIN above ON s.name = above.name WHERE s.origin IS NULL"
+    " SELECT s.id, 1 FROM split s JOIN above ON s.name = above.name WHERE s.origin IS NULL"        \
+    " UNION ALL SELECT id, 1 FROM role WHERE recut AND id IS NOT NULL"
 
 /* *split_id is 0 when there is none. */
 static dbt_status find_source(dbt__sql *sql, const char *query, int64_t run_id, int64_t *split_id,

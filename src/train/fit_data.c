@@ -101,7 +101,7 @@ static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
     if (fit->survey.bad_weight >= 0)
         return dbt__fail(err, DBT_EDATA,
                          "the document at position %lld of split '%s' has a weight that is "
-                         "negative or infinite: document.weight must be 0 or more",
+                         "negative or too large: document.weight must be 0 or more",
                          (long long)fit->survey.bad_weight, fit->train);
     if (!fit->survey.has_weight)
         return dbt__fail(err, DBT_EDATA,

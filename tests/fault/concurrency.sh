@@ -116,7 +116,8 @@ fresh
 # shellcheck disable=SC2086 # a list of words, here and below
 fit $wide || fail 'fit of a wide network'
 grep -q 'the log' messages && fail 'the log of a wide network is told though nobody reads'
-usual=$(sqlite3 work.db 'select 256 + (4 * length(state) >> 20) from checkpoint')
+# A state is, with Adam, twice the weights.
+usual=$(sqlite3 work.db "select 256 + (4 * 2 * sum(length(value)) >> 20) from parameter where kind = 'last'")
 [ "$usual" -ge 300 ] || fail "the network is not wide: $usual"
 fresh
 { printf '.timeout 5000\nbegin;\nselect count(*) from document;\n.shell touch reads\n'

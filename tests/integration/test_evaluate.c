@@ -194,6 +194,20 @@ static void test_evaluate__named_parts_that_were_cut_anew_count_as_seen(void **s
     close_store(store);
 }
 
+/* What is left of them tells, where the split that they were cut from is gone. */
+static void test_evaluate__parts_without_their_split_count_as_seen(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("rootless.db", NULL);
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    cut_anew(store);
+    run_sql(store, "DELETE FROM split WHERE name = 'train'");
+    assert_int_equal(seen(store, model, "train/train"), TRAINED_ON | RECUT);
+    assert_int_equal(seen(store, model, "train/validation"), STOPPED | RECUT);
+    dbt_model_close(model);
+    close_store(store);
+}
+
 /* Documents are what was seen, not the split that they are in. */
 static void test_evaluate__seen_documents_are_known_in_other_splits(void **state)
 {
@@ -635,6 +649,7 @@ int main(void)
         cmocka_unit_test(test_evaluate__the_validation_split_gives_the_figures_of_the_best_epoch),
         cmocka_unit_test(test_evaluate__parts_that_were_cut_anew_count_as_seen),
         cmocka_unit_test(test_evaluate__named_parts_that_were_cut_anew_count_as_seen),
+        cmocka_unit_test(test_evaluate__parts_without_their_split_count_as_seen),
         cmocka_unit_test(test_evaluate__seen_documents_are_known_in_other_splits),
         cmocka_unit_test(test_evaluate__again_replaces_what_was_stored),
         cmocka_unit_test(test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at_all),
