@@ -2,10 +2,17 @@
 #ifndef DBT_UTF8_H
 #define DBT_UTF8_H
 
+#include <string.h>
+
 #include "base.h"
 
 /* The bytes at the beginning that are well-formed UTF-8 without NUL; `bytes` when all are. */
 size_t dbt__utf8_valid(const char *data, size_t bytes);
+static inline bool dbt__is_utf8(const char *text)
+{
+    size_t bytes = strlen(text);
+    return dbt__utf8_valid(text, bytes) == bytes;
+}
 /*
  * Appends `data` with U+FFFD for every NUL and for every maximal subpart of an ill-formed sequence
  * (Unicode, section 3.9, table 3-8; what the WHATWG decoder does), and adds to the counts.

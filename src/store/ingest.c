@@ -305,7 +305,7 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
 }
 
 /* The name of a file is bytes, that of a source is text: where it is not UTF-8 its backslashes are
- * doubled and the other bytes written as \\xFF, so that different names stay different. */
+ * doubled and the other bytes written as \xFF, so that different names stay different. */
 static dbt_status escape_name(dbt__buffer *to, const char *name, size_t bytes, dbt_error *err)
 {
     dbt_status status = DBT_OK;
@@ -326,12 +326,11 @@ static dbt_status escape_name(dbt__buffer *to, const char *name, size_t bytes, d
 static dbt_status clean_name(ingestion *in, dbt__part *part, dbt_error *err)
 {
     bool known = false;
-    size_t bytes = strlen(part->name);
-    if (dbt__utf8_valid(part->name, bytes) == bytes) return DBT_OK;
+    if (dbt__is_utf8(part->name)) return DBT_OK;
     /* Older programs have stored it as it is. */
     dbt_status status = dbt__writer_has_source(in->writer, part->name, &known, err);
     if (status < 0 || known) return status;
-    status = escape_name(&in->name, part->name, bytes, err);
+    status = escape_name(&in->name, part->name, strlen(part->name), err);
     if (status == DBT_OK) part->name = in->name.data;
     return status;
 }
@@ -399,8 +398,7 @@ static dbt_status check_options(const dbt_ingest_options *options, const char *c
     if (stdins > 1) return dbt__fail(err, DBT_EUSAGE, "stdin can be read only once");
     if (options->split != NULL && options->split[0] == '\0')
         return dbt__fail(err, DBT_EUSAGE, "the name of a split cannot be empty");
-    if (options->split != NULL &&
-        dbt__utf8_valid(options->split, strlen(options->split)) != strlen(options->split))
+    if (options->split != NULL && !dbt__is_utf8(options->split))
         return dbt__fail(err, DBT_EUSAGE, "the name of a split must be UTF-8");
     if (options->max_document < 1 || options->max_document > MAX_DOCUMENT)
         return dbt__fail(err, DBT_EUSAGE, "max_document is %zu, must be 1 .. %zu",

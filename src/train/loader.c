@@ -142,7 +142,8 @@ static dbt_status start_makers(dbt__loader *loader, dbt_error *err)
     return DBT_OK;
 }
 
-size_t dbt__loader_depth(size_t batch_size, size_t n_threads)
+/* Batches that are in memory at once. */
+static size_t choose_depth(size_t batch_size, size_t n_threads)
 {
     size_t depth = ROWS_AHEAD / batch_size, most = 4 * n_threads;
     if (n_threads == 1 || depth < 2) return 2;
@@ -158,7 +159,7 @@ dbt_status dbt__loader_new(const dbt__feed *feed, size_t n_threads, int64_t firs
     made->feed = *feed;
     made->next_claim = made->next_use = first;
     made->end = end;
-    made->depth = dbt__loader_depth(feed->batch_size, n_threads);
+    made->depth = choose_depth(feed->batch_size, n_threads);
     made->n_makers = n_threads;
     (void)pthread_mutex_init(&made->reading, NULL);
     (void)pthread_mutex_init(&made->state, NULL);

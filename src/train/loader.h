@@ -19,9 +19,6 @@
 
 typedef struct dbt__loader dbt__loader;
 
-/* Batches that are in memory at once. */
-size_t dbt__loader_depth(size_t batch_size, size_t n_threads);
-
 /* Batches first .. end - 1 of a feed that is used by nobody else; n_threads counts the caller's.
  * DBT_ENOMEM. */
 dbt_status dbt__loader_new(const dbt__feed *feed, size_t n_threads, int64_t first, int64_t end,

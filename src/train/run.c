@@ -113,8 +113,7 @@ dbt_status dbt__run_check_name(dbt__sql *sql, const char *name, dbt_error *err)
         return dbt__fail(err, DBT_EUSAGE,
                          "a run's name must not be empty or a number, which would be an id: '%s'",
                          name);
-    if (dbt__utf8_valid(name, strlen(name)) != strlen(name))
-        return dbt__fail(err, DBT_EUSAGE, "a run's name must be UTF-8");
+    if (!dbt__is_utf8(name)) return dbt__fail(err, DBT_EUSAGE, "a run's name must be UTF-8");
     dbt__statement *select = NULL;
     dbt_status status = dbt__prepare(sql, "SELECT id FROM run WHERE name = ?", &select, err);
     if (status < 0) return status;
