@@ -116,6 +116,8 @@ DBT_EXPORT const dbt_network_options *dbt_network_get_options(const dbt_network 
 /* The bytes that a network of these options takes at most, its training state included but not the
  * scratch that grows with the batch; SIZE_MAX on overflow. */
 DBT_EXPORT size_t dbt_network_bytes(const dbt_network_options *options);
+/* The bytes of its weights and biases alone; SIZE_MAX on overflow. */
+DBT_EXPORT size_t dbt_network_weight_bytes(const dbt_network_options *options);
 /* That scratch at most, of steps with so many rows and entries in a batch; and a workspace's that
  * predicts so many rows at once. SIZE_MAX on overflow. */
 DBT_EXPORT size_t dbt_network_step_bytes(const dbt_network_options *options, size_t n_rows,

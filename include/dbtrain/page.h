@@ -49,15 +49,16 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_page_append(dbt_page *page, dbt_text text
 /*
  * Pages that can be read repeatedly. Pages 0 .. ceil(n_documents / page_rows) - 1 hold page_rows
  * documents each, the last one what is left. `read` replaces the content of `page` by page
- * `index`; it is never called by two threads at once. `go_on`, which may be NULL, is called by the
- * caller's thread now and then where no page is read for long; what it returns but DBT_OK ends the
- * work, as of `read`.
+ * `index`. Several threads call it at once, each as the `reader` that is its number in the pool
+ * which the work was given: 0, the caller's thread, to dbt_pool_threads - 1. `go_on`, which may be
+ * NULL, is called by the caller's thread now and then where no page is read for long; what it
+ * returns but DBT_OK ends the work, as of `read`.
  */
 typedef struct dbt_corpus {
     void *context;
     int64_t n_documents;
     int64_t page_rows;
-    dbt_status (*read)(void *context, int64_t index, dbt_page *page, dbt_error *err);
+    dbt_status (*read)(void *context, size_t reader, int64_t index, dbt_page *page, dbt_error *err);
     dbt_status (*go_on)(void *context, dbt_error *err);
 } dbt_corpus;
 

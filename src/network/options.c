@@ -115,21 +115,35 @@ static void add_product(size_t *sum, size_t a, size_t b, size_t c)
 static void add_layers(size_t *bytes, const dbt_network_options *options, size_t layer,
                        size_t times, size_t copies)
 {
-    size_t inputs, outputs, one = sizeof(dbt__layer);
+    size_t inputs, outputs, one = 0;
     dbt__layer_shape(options, layer, &inputs, &outputs);
     add_product(&one, inputs, outputs, copies * sizeof(float));
     add_product(&one, outputs, copies, sizeof(float));
     add_product(bytes, one, times, 1);
 }
 
+/* So many copies of the arrays of all layers. */
+static void add_network(size_t *bytes, const dbt_network_options *options, size_t copies)
+{
+    size_t last = options->layers - 1;
+    add_layers(bytes, options, 0, 1, copies);
+    if (last > 1) add_layers(bytes, options, 1, last - 1, copies);
+    if (last > 0) add_layers(bytes, options, last, 1, copies);
+}
+
+size_t dbt_network_weight_bytes(const dbt_network_options *options)
+{
+    size_t bytes = 0;
+    add_network(&bytes, options, 1);
+    return bytes;
+}
+
 size_t dbt_network_bytes(const dbt_network_options *options)
 {
-    size_t bytes = sizeof(dbt_network) + sizeof(dbt__optimizer), last = options->layers - 1;
+    size_t bytes = sizeof(dbt_network) + sizeof(dbt__optimizer);
+    add_product(&bytes, options->layers, sizeof(dbt__layer), 1);
     /* value, the optimizer's states, gradient */
-    size_t copies = 2 + dbt__optimizer_states(options);
-    add_layers(&bytes, options, 0, 1, copies);
-    if (last > 1) add_layers(&bytes, options, 1, last - 1, copies);
-    if (last > 0) add_layers(&bytes, options, last, 1, copies);
+    add_network(&bytes, options, 2 + dbt__optimizer_states(options));
     /* the transposed batch's cursor and bit set, the rows' last steps */
     add_product(&bytes, options->n_inputs, 1, sizeof(uint32_t));
     add_product(&bytes, options->n_inputs / 64 + 1, 1, sizeof(uint64_t));

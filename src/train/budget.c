@@ -79,8 +79,8 @@ static double mean_entries(const dbt_vectorizer *vectorizer)
 /* What training takes at most, beside vocabulary and rows. */
 typedef struct demand {
     size_t network; /* and a copy of its best weights, and a checkpoint on the way into the
-                     * database: what the optimizer keeps of the largest matrix, up to twice its
-                     * size, here and in SQLite */
+                     * database: what the optimizer keeps of the weights, up to twice their size,
+                     * here and in SQLite */
     size_t batches;
     size_t total;
 } demand;
@@ -91,9 +91,8 @@ static demand training_bytes(const dbt_fit_options *options, const dbt__survey *
 {
     dbt_network_options network =
         network_of(options, n_features, survey == NULL ? 2 : survey->labels.n);
-    size_t outputs = network.layers == 1 ? network.n_classes : network.units;
-    size_t matrix = multiply(multiply(network.n_inputs * sizeof(float), outputs), 5);
-    demand t = {.network = add(dbt_network_bytes(&network), matrix),
+    size_t stored = multiply(dbt_network_weight_bytes(&network), 5);
+    demand t = {.network = add(dbt_network_bytes(&network), stored),
                 .batches = batches_bytes(options, &network, survey, row_entries)};
     t.total = add(FIXED_BYTES, add(t.network, dbt__budget_left(t.batches, BATCHES_BYTES)));
     return t;

@@ -9,28 +9,37 @@ static dbt_status go_on(void *context, dbt_error *err)
     return DBT_OK;
 }
 
-static dbt_status read_page(void *context, int64_t index, dbt_page *page, dbt_error *err)
+static dbt_status read_page(void *context, size_t reader, int64_t index, dbt_page *page,
+                            dbt_error *err)
 {
-    dbt_status status = go_on(context, err);
-    if (status < 0) return status;
-    return dbt_cursor_read(((const dbt__corpus *)context)->cursor, index, page, err);
+    const dbt__corpus *corpus = context;
+    dbt_status status = reader == 0 ? go_on(context, err) : DBT_OK;
+    return status < 0 ? status : dbt_cursor_read(corpus->cursor[reader], index, page, err);
 }
 
 dbt_status dbt__corpus_open(dbt__corpus *corpus, dbt_store *store, const char *split,
-                            int64_t n_rows, const dbt_observer *observer, dbt_error *err)
+                            int64_t n_rows, size_t n_readers, const dbt_observer *observer,
+                            dbt_error *err)
 {
-    *corpus = (dbt__corpus){.observer = observer};
+    *corpus = (dbt__corpus){.n_cursors = n_readers, .observer = observer};
     corpus->pages = (dbt_corpus){corpus, n_rows, DBT__CORPUS_PAGE_ROWS, read_page, go_on};
     dbt_cursor_options options;
     dbt_cursor_options_init(&options);
     options.split = split;
     options.n_rows = n_rows;
     options.batch_size = DBT__CORPUS_PAGE_ROWS;
-    return dbt_cursor_open(store, &options, &corpus->cursor, err);
+    corpus->cursor = dbt__alloc_array(n_readers, sizeof *corpus->cursor);
+    if (corpus->cursor == NULL) return dbt__out_of_memory(err, "cursors");
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < n_readers; i++)
+        status = dbt_cursor_open(store, &options, &corpus->cursor[i], err);
+    return status;
 }
 
 void dbt__corpus_close(dbt__corpus *corpus)
 {
-    dbt_cursor_close(corpus->cursor);
+    for (size_t i = 0; corpus->cursor != NULL && i < corpus->n_cursors; i++)
+        dbt_cursor_close(corpus->cursor[i]);
+    dbt__free(corpus->cursor);
     corpus->cursor = NULL;
 }

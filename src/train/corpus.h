@@ -12,15 +12,17 @@
 #define DBT__CORPUS_PAGE_ROWS 128
 
 typedef struct dbt__corpus {
-    dbt_cursor *cursor;
+    size_t n_cursors; /* one a reader */
+    dbt_cursor **cursor;
     const dbt_observer *observer;
     dbt_corpus pages; /* its context is this object, which must not be moved */
 } dbt__corpus;
 
-/* The first n_rows rows of a split, in its order. The observer is asked whether to stop:
- * DBT_EINTERRUPTED. Close it in any case. What dbt_cursor_open returns. */
+/* The first n_rows rows of a split, in its order, for so many readers. The observer is asked by the
+ * first of them whether to stop: DBT_EINTERRUPTED. Close it in any case. What dbt_cursor_open
+ * returns. */
 dbt_status dbt__corpus_open(dbt__corpus *corpus, dbt_store *store, const char *split,
-                            int64_t n_rows, const dbt_observer *observer,
+                            int64_t n_rows, size_t n_readers, const dbt_observer *observer,
                             dbt_error *err) DBT_MUST_USE;
 /* One of zeros too. */
 void dbt__corpus_close(dbt__corpus *corpus);

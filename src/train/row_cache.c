@@ -15,7 +15,6 @@
  */
 #include "row_cache.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -46,9 +45,8 @@ typedef struct fill_state {
     const dbt_vectorizer *vectorizer;
     dbt_pool *pool;
     dbt__corpus corpus;
-    pthread_mutex_t reading; /* the corpus is one thread's at a time */
-    const dbt_norms *norms;  /* NULL: the vectorizer is whole */
-    dbt_norms *made_norms;   /* those, unless they were known */
+    const dbt_norms *norms; /* NULL: the vectorizer is whole */
+    dbt_norms *made_norms;  /* those, unless they were known */
     size_t n_workers;
     fill_worker *worker;
     size_t first; /* block of this round's task 0 */
@@ -115,9 +113,8 @@ static dbt_status fill_block(void *context, size_t task, size_t number, dbt_erro
     fill_state *fill = context;
     fill_worker *worker = &fill->worker[number];
     size_t block = fill->first + task;
-    (void)pthread_mutex_lock(&fill->reading);
-    dbt_status status = fill->corpus.pages.read(&fill->corpus, (int64_t)block, worker->page, err);
-    (void)pthread_mutex_unlock(&fill->reading);
+    dbt_status status =
+        fill->corpus.pages.read(&fill->corpus, number, (int64_t)block, worker->page, err);
     return status < 0 ? status : make_block(fill, worker, block, err);
 }
 
@@ -233,16 +230,14 @@ static dbt_status make_rows(fill_state *fill, dbt_store *store, const dbt_observ
                             bool *fits, dbt_error *err)
 {
     const dbt__row_cache_options *options = fill->options;
-    (void)pthread_mutex_init(&fill->reading, NULL);
-    dbt_status status =
-        dbt__corpus_open(&fill->corpus, store, options->split, options->n_rows, observer, err);
+    dbt_status status = dbt__corpus_open(&fill->corpus, store, options->split, options->n_rows,
+                                         fill->n_workers, observer, err);
     if (status == DBT_OK) status = find_norms(fill, err);
     if (status == DBT_OK) status = make_workers(fill, err);
     if (status == DBT_OK) status = fill_blocks(fill, fits, err);
     release_workers(fill);
     dbt_norms_free(fill->made_norms);
     dbt__corpus_close(&fill->corpus);
-    (void)pthread_mutex_destroy(&fill->reading);
     return status;
 }
 

@@ -195,7 +195,8 @@ dbt_status dbt__vocabulary_fit(dbt_store *store, const char *split,
     int64_t *ids = dbt__alloc_array(survey->labels.n, sizeof *ids);
     dbt_status status = ids == NULL ? dbt__out_of_memory(err, "labels") : DBT_OK;
     if (status == DBT_OK)
-        status = dbt__corpus_open(&corpus, store, split, survey->documents, observer, err);
+        status = dbt__corpus_open(&corpus, store, split, survey->documents, dbt_pool_threads(pool),
+                                  observer, err);
     for (size_t i = 0; status == DBT_OK && i < survey->labels.n; i++)
         ids[i] = survey->labels.label[i].id;
     const dbt_classes classes = {survey->labels.n, ids};

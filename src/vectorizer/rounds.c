@@ -79,7 +79,6 @@ dbt_status dbt__rounds_init(dbt__rounds *rounds, const dbt_vectorizer_options *o
         *rounds = (dbt__rounds){0};
         return dbt__out_of_memory(err, "reading the corpus");
     }
-    (void)pthread_mutex_init(&rounds->lock, NULL);
     dbt_status status = DBT_OK;
     for (size_t i = 0; status == DBT_OK && i < rounds->n_workers; i++)
         status =
@@ -113,7 +112,6 @@ void dbt__rounds_release(dbt__rounds *rounds)
     dbt__free(rounds->item);
     dbt__free(rounds->worker);
     dbt__free(rounds->slot);
-    (void)pthread_mutex_destroy(&rounds->lock);
     *rounds = (dbt__rounds){0};
 }
 
@@ -132,9 +130,8 @@ dbt_status dbt__rounds_set_hash(dbt__rounds *rounds, uint64_t seed, uint64_t has
 dbt_status dbt__rounds_read(dbt__rounds *rounds, dbt__worker *worker, int64_t page, dbt_error *err)
 {
     const dbt_corpus *corpus = rounds->corpus;
-    (void)pthread_mutex_lock(&rounds->lock);
-    dbt_status status = corpus->read(corpus->context, page, worker->page, err);
-    (void)pthread_mutex_unlock(&rounds->lock);
+    dbt_status status =
+        corpus->read(corpus->context, (size_t)(worker - rounds->worker), page, worker->page, err);
     if (status < 0) return status;
     int64_t rest = corpus->n_documents - page * corpus->page_rows;
     int64_t rows = rest < corpus->page_rows ? rest : corpus->page_rows;

@@ -22,7 +22,6 @@
 #define DBT_VECTORIZER_INTERNAL_H
 
 #include <math.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -258,7 +257,6 @@ struct dbt__rounds {
     const dbt_vectorizer_options *options;
     const dbt_corpus *corpus;
     dbt_pool *pool;
-    pthread_mutex_t lock; /* of corpus->read */
     size_t n_workers;
     dbt__worker *worker;
     size_t n_slots;

@@ -117,8 +117,10 @@ size_t bench_pages(const bench_documents *documents)
     return (documents->n + BENCH_PAGE_ROWS - 1) / BENCH_PAGE_ROWS;
 }
 
-static dbt_status read_page(void *context, int64_t index, dbt_page *page, dbt_error *err)
+static dbt_status read_page(void *context, size_t reader, int64_t index, dbt_page *page,
+                            dbt_error *err)
 {
+    (void)reader;
     const bench_documents *documents = context;
     size_t begin = (size_t)index * BENCH_PAGE_ROWS, end = begin + BENCH_PAGE_ROWS;
     dbt_page_clear(page);
@@ -142,7 +144,7 @@ dbt_corpus bench_corpus(const bench_documents *documents)
 void bench_fill_page(const bench_documents *documents, size_t index, dbt_page *page)
 {
     dbt_error err = {0};
-    bench_must(read_page((void *)documents, (int64_t)index, page, &err), &err);
+    bench_must(read_page((void *)documents, 0, (int64_t)index, page, &err), &err);
 }
 
 void bench_write_csv(const generator_options *options, const char *path)

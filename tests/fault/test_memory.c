@@ -49,19 +49,30 @@ static int fit(const char *database, const char *const *options, const char *lim
     return WEXITSTATUS(status);
 }
 
-/* Refused below what it says it needs, which it then keeps. */
+/* The MiB that a refused fit says it needs. */
+static long needed_of(const char *said, const char *hint)
+{
+    const char *at = strstr(said, "this network needs ");
+    assert_non_null(at);
+    if (strstr(at, hint) == NULL) fail_msg("%s", said);
+    return strtol(at + strlen("this network needs "), NULL, 10);
+}
+
+/* Refused below what it says it needs, which it then keeps: what a batch takes is known before the
+ * documents are counted, and again, with its entries, after. */
 static void assert_kept(const char *database, const char *limit, const char *hint,
                         const char *const *options)
 {
     char said[4096], needed[32];
-    long peak;
-    assert_int_equal(fit(database, options, limit, &peak, said, sizeof said), 2);
-    const char *at = strstr(said, "this network needs ");
-    assert_non_null(at);
-    assert_non_null(strstr(said, hint));
-    long mib = strtol(at + strlen("this network needs "), NULL, 10);
-    (void)snprintf(needed, sizeof needed, "%ldM", mib);
-    if (fit(database, options, needed, &peak, said, sizeof said) != 0) fail_msg("%s", said);
+    long peak, mib = 0;
+    int code = fit(database, options, limit, &peak, said, sizeof said);
+    assert_int_equal(code, 2);
+    for (int refused = 1; code == 2 && refused <= 2; refused++) {
+        mib = needed_of(said, hint);
+        (void)snprintf(needed, sizeof needed, "%ldM", mib);
+        code = fit(database, options, needed, &peak, said, sizeof said);
+    }
+    if (code != 0) fail_msg("%s", said);
     print_message("%s: %ld MiB needed, %ld taken\n", database, mib, peak / 1024);
 #ifdef DBT_SANITIZED
     print_message("a sanitizer takes memory of its own: not compared\n");
@@ -84,11 +95,11 @@ static void test_memory__of_large_batches(void **state)
 {
     (void)state;
     static const char *const options[] = {
-        "--top-k",  "100", "--batch-size", "12000", "--units", "512",
-        "--layers", "5",   "--epochs",     "2",     NULL};
+        "--top-k",  "100", "--batch-size",       "12000", "--units", "512", "--layers", "5",
+        "--epochs", "4",   "--checkpoint-every", "0.1",   NULL};
     const char *database = path_of("batches.db");
     make_corpus(database, 15000, 2, 6);
-    assert_kept(database, "64M", "; a lower batch-size or fewer units take less", options);
+    assert_kept(database, "100M", "; a lower batch-size or fewer units take less", options);
 }
 
 static void test_memory__of_batches_with_many_labels(void **state)

@@ -117,7 +117,7 @@ static dbt_status use(const dbt_vectorizer *vectorizer, const dbt_corpus *corpus
     dbt_status status = dbt_page_new(&page, err);
     if (status == DBT_OK) status = dbt_batch_new(&batch, err);
     if (status == DBT_OK) status = dbt_transformer_new(vectorizer, &transformer, err);
-    if (status == DBT_OK) status = corpus->read(corpus->context, 0, page, err);
+    if (status == DBT_OK) status = corpus->read(corpus->context, 0, 0, page, err);
     if (status == DBT_OK && whole) status = dbt_transform(transformer, page, NULL, batch, err);
     if (status == DBT_OK && whole)
         mix(digest, batch->value, batch->row_start[batch->n_rows] * sizeof *batch->value);

@@ -12,9 +12,10 @@ typedef struct array_corpus {
     int64_t fail_at; /* page whose reading fails; -1: none */
 } array_corpus;
 
-static inline dbt_status read_array_page(void *context, int64_t index, dbt_page *page,
-                                         dbt_error *err)
+static inline dbt_status read_array_page(void *context, size_t reader, int64_t index,
+                                         dbt_page *page, dbt_error *err)
 {
+    (void)reader;
     const array_corpus *corpus = context;
     if (index == corpus->fail_at) {
         if (err != NULL && err->status == DBT_OK) *err = (dbt_error){DBT_EIO, 0, "page failed"};

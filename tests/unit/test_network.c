@@ -220,6 +220,22 @@ static void test_network__bytes_grow_with_what_the_optimizer_keeps(void **state)
     assert_true(momentum > 3 * array && momentum < 3 * array + 400000);
 }
 
+static void test_network__weight_bytes_are_those_of_all_layers(void **state)
+{
+    (void)state;
+    dbt_network_options options = small_options();
+    options.n_inputs = 100;
+    options.units = 50;
+    options.n_classes = 3;
+    options.layers = 4;
+    assert_int_equal(dbt_network_weight_bytes(&options),
+                     (101 * 50 + 2 * 51 * 50 + 51 * 3) * sizeof(float));
+    options.layers = 1;
+    assert_int_equal(dbt_network_weight_bytes(&options), 101 * 3 * sizeof(float));
+    options.layers = SIZE_MAX;
+    assert_true(dbt_network_weight_bytes(&options) == SIZE_MAX);
+}
+
 /* What a step has reserved that grows with the batch. */
 static size_t scratch_of(const dbt_network *network)
 {
@@ -1438,6 +1454,7 @@ int main(void)
         cmocka_unit_test(test_optimizer__names_go_both_ways),
         cmocka_unit_test(test_network__absurd_sizes_are_out_of_memory),
         cmocka_unit_test(test_network__bytes_grow_with_what_the_optimizer_keeps),
+        cmocka_unit_test(test_network__weight_bytes_are_those_of_all_layers),
         cmocka_unit_test(test_network__a_step_takes_no_more_scratch_than_is_told),
         cmocka_unit_test(test_network__starts_glorot_uniform),
         cmocka_unit_test(test_gradient__agrees_with_central_differences),
