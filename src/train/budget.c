@@ -10,8 +10,10 @@
 
 #define MIB ((size_t)1 << 20)
 /* Kept back from the memory limit for what is not a table of the vectorizer: program, libraries,
- * SQLite's caches, ends of huge pages, and batches of BATCHES_BYTES. */
+ * SQLite's caches, ends of huge pages, batches of BATCHES_BYTES, and the scratch of two threads. */
 #define FIXED_BYTES (41 * MIB)
+/* Of each other thread: items, a page of texts, a connection. */
+#define THREAD_BYTES (MIB * 9 / 2)
 #define BATCHES_BYTES (6 * MIB)
 /* The least that counting is given. */
 #define COUNTING_BYTES (16 * MIB)
@@ -39,6 +41,16 @@ static size_t multiply(size_t a, size_t b)
     return dbt__multiply(a, b, &product) ? product : SIZE_MAX;
 }
 
+static size_t thread_count(const dbt_fit_options *options)
+{
+    return options->threads == 0 ? dbt_usable_cores() : options->threads;
+}
+
+static size_t fixed_bytes(const dbt_fit_options *options)
+{
+    return add(FIXED_BYTES, multiply(dbt__budget_left(thread_count(options), 2), THREAD_BYTES));
+}
+
 static dbt_network_options network_of(const dbt_fit_options *options, size_t n_features,
                                       size_t n_labels)
 {
@@ -55,15 +67,14 @@ static size_t batches_bytes(const dbt_fit_options *options, const dbt_network_op
                             const dbt__survey *survey, double row_entries)
 {
     if (survey == NULL) return 0;
-    size_t n_rows = (size_t)options->batch_size, threads = options->threads;
-    if (threads == 0) threads = dbt_usable_cores();
+    size_t n_rows = (size_t)options->batch_size;
     if (n_rows > (size_t)survey->documents) n_rows = (size_t)survey->documents;
     size_t n_entries = (size_t)((double)n_rows * row_entries);
     size_t page = n_rows < DBT__SCAN_ROWS ? n_rows : DBT__SCAN_ROWS;
     size_t bytes = add(multiply(n_rows, 2 * SLOT_ROW_BYTES),
                        multiply(n_entries, 2 * (sizeof(uint32_t) + sizeof(float))));
     bytes = add(bytes, dbt_network_step_bytes(network, n_rows, n_entries));
-    return add(bytes, multiply(dbt_workspace_bytes(network, page), threads));
+    return add(bytes, multiply(dbt_workspace_bytes(network, page), thread_count(options)));
 }
 
 /* Entries of a document, on the average: of the features alone, whose document frequencies tell. */
@@ -94,14 +105,22 @@ static demand training_bytes(const dbt_fit_options *options, const dbt__survey *
     size_t stored = multiply(dbt_network_weight_bytes(&network), 5);
     demand t = {.network = add(dbt_network_bytes(&network), stored),
                 .batches = batches_bytes(options, &network, survey, row_entries)};
-    t.total = add(FIXED_BYTES, add(t.network, dbt__budget_left(t.batches, BATCHES_BYTES)));
+    t.total = add(fixed_bytes(options), add(t.network, dbt__budget_left(t.batches, BATCHES_BYTES)));
     return t;
+}
+
+#define FEWER_THREADS "; fewer threads take less"
+
+static bool threads_help(const dbt_fit_options *options, size_t needed)
+{
+    return needed - options->memory <= fixed_bytes(options) - FIXED_BYTES;
 }
 
 /* What would take less, or else may be given. */
 static const char *hint_of(const dbt_fit_options *options, const demand *t, size_t needed)
 {
     if (options->resume != 0) return ": it can go on with a higher --memory";
+    if (threads_help(options, needed)) return FEWER_THREADS;
     if (needed - options->memory <= dbt__budget_left(t->batches, BATCHES_BYTES))
         return "; a lower batch-size or fewer units take less";
     if (options->vectorizer.hash_bits != 0) return "; fewer hash-bits or units take less";
@@ -126,9 +145,11 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
     demand t = training_bytes(options, survey, expect_features(vectorizer), 0);
     if (options->memory < t.total)
         return fail_memory(options, t.total, hint_of(options, &t, t.total), err);
-    if (options->memory < FIXED_BYTES + COUNTING_BYTES)
-        return fail_memory(options, FIXED_BYTES + COUNTING_BYTES, "", err);
-    vectorizer->memory = options->memory - FIXED_BYTES;
+    size_t counting = add(fixed_bytes(options), COUNTING_BYTES);
+    if (options->memory < counting)
+        return fail_memory(options, counting, threads_help(options, counting) ? FEWER_THREADS : "",
+                           err);
+    vectorizer->memory = options->memory - fixed_bytes(options);
     vectorizer->table_memory = dbt__budget_left(options->memory, t.total + WINDOW_BYTES) + MIB;
     return DBT_OK;
 }
@@ -162,7 +183,8 @@ size_t dbt__budget_rows(const dbt_fit_options *options, const dbt__survey *surve
 
 size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *vectorizer)
 {
-    return dbt__budget_left(options->memory, FIXED_BYTES + dbt_vectorizer_bytes(vectorizer));
+    return dbt__budget_left(options->memory,
+                            fixed_bytes(options) + dbt_vectorizer_bytes(vectorizer));
 }
 
 /* --- how much memory it takes --- */

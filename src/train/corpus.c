@@ -1,6 +1,8 @@
 /* corpus.c: a split as the vectorizer reads it. */
 #include "corpus.h"
 
+#include "page_rows.h"
+
 static dbt_status go_on(void *context, dbt_error *err)
 {
     const dbt_observer *observer = ((const dbt__corpus *)context)->observer;
@@ -22,15 +24,15 @@ dbt_status dbt__corpus_open(dbt__corpus *corpus, dbt_store *store, const char *s
                             dbt_error *err)
 {
     *corpus = (dbt__corpus){.n_cursors = n_readers, .observer = observer};
-    corpus->pages = (dbt_corpus){corpus, n_rows, DBT__CORPUS_PAGE_ROWS, read_page, go_on};
     dbt_cursor_options options;
     dbt_cursor_options_init(&options);
     options.split = split;
     options.n_rows = n_rows;
-    options.batch_size = DBT__CORPUS_PAGE_ROWS;
     corpus->cursor = dbt__alloc_array(n_readers, sizeof *corpus->cursor);
     if (corpus->cursor == NULL) return dbt__out_of_memory(err, "cursors");
-    dbt_status status = DBT_OK;
+    dbt_status status =
+        dbt__page_rows(store, split, n_rows, DBT__CORPUS_PAGE_ROWS, &options.batch_size, err);
+    corpus->pages = (dbt_corpus){corpus, n_rows, (int64_t)options.batch_size, read_page, go_on};
     for (size_t i = 0; status == DBT_OK && i < n_readers; i++)
         status = dbt_cursor_open(store, &options, &corpus->cursor[i], err);
     return status;

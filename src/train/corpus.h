@@ -9,6 +9,7 @@
 
 #include "base.h"
 
+/* Rows of a page, of long documents a half, a quarter, ... of them. */
 #define DBT__CORPUS_PAGE_ROWS 128
 
 typedef struct dbt__corpus {

@@ -11,6 +11,7 @@
 #include <dbtrain/pool.h>
 
 #include "model.h"
+#include "page_rows.h"
 #include "scan.h"
 #include "exposure.h"
 #include "sql.h"
@@ -41,15 +42,15 @@ typedef struct evaluation {
 static dbt_status store_page(evaluation *e, const dbt__scanned *scanned, dbt_error *err)
 {
     dbt_status status = DBT_OK;
-    for (size_t at = 0, rows; status == DBT_OK && at < scanned->page->n_rows; at += rows) {
+    for (size_t at = 0, rows; status == DBT_OK && at < scanned->n_rows; at += rows) {
         dbt__statement *insert;
-        rows = dbt__bulk_next(&e->insert, scanned->page->n_rows - at, &insert);
+        rows = dbt__bulk_next(&e->insert, scanned->n_rows - at, &insert);
         dbt__bind_int(insert, 1, e->model->run_id);
         dbt__bind_int(insert, 2, e->split_id);
         dbt__bind_string(insert, 3, dbt__weights_name(e->model->weights));
         for (size_t i = at; i < at + rows; i++) {
             int index = (int)(3 * (i - at) + 4);
-            dbt__bind_int(insert, index, scanned->page->document_id[i]);
+            dbt__bind_int(insert, index, scanned->document_id[i]);
             dbt__bind_int(insert, index + 1, e->model->labels.label[scanned->predicted[i]].id);
             dbt__bind_double(insert, index + 2, (double)scanned->probability[i]);
         }
@@ -62,13 +63,13 @@ static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_err
 {
     evaluation *e = context;
     size_t n_outputs = e->model->labels.n;
-    for (size_t i = 0; i < scanned->page->n_rows; i++) {
+    for (size_t i = 0; i < scanned->n_rows; i++) {
         int32_t actual = scanned->actual[i];
         e->report->predicted[scanned->predicted[i]]++;
         if (actual == DBT_NO_LABEL) {
             e->report->unlabelled++;
         } else if (actual == DBT_UNKNOWN_LABEL) {
-            int64_t pair = scanned->page->label_id[i] * (int64_t)n_outputs + scanned->predicted[i];
+            int64_t pair = scanned->label_id[i] * (int64_t)n_outputs + scanned->predicted[i];
             dbt_status status = dbt__label_map_count(&e->pairs, pair, 1, err);
             if (status < 0) return status;
         } else {
@@ -233,21 +234,23 @@ static dbt_status end_storing(evaluation *e, dbt_error *err)
     return status == DBT_OK ? dbt__sql_commit(e->sql, err) : status;
 }
 
-static dbt_status scan_split(evaluation *e, dbt_store *store, const char *split, size_t threads,
-                             const dbt_observer *observer, dbt_error *err)
+static dbt_status scan_split(evaluation *e, dbt_store *store, const char *split, int64_t documents,
+                             size_t threads, const dbt_observer *observer, dbt_error *err)
 {
     dbt_cursor_options options;
     dbt_cursor_options_init(&options);
     options.split = split;
-    options.batch_size = DBT__SCAN_ROWS;
     dbt_cursor *cursor = NULL;
     dbt_pool *pool = NULL;
     dbt__scanner *scanner = NULL;
     dbt_metrics metrics;
-    dbt_status status = dbt_cursor_open(store, &options, &cursor, err);
+    dbt_status status =
+        dbt__page_rows(store, split, documents, DBT__SCAN_ROWS, &options.batch_size, err);
+    if (status == DBT_OK) status = dbt_cursor_open(store, &options, &cursor, err);
     if (status == DBT_OK)
         status = dbt_pool_new(threads == 0 ? dbt_usable_cores() : threads, &pool, err);
-    const dbt__feed feed = {.cursor = cursor, .vectorizer = e->model->vectorizer};
+    const dbt__feed feed = {
+        .cursor = cursor, .vectorizer = e->model->vectorizer, .batch_size = options.batch_size};
     if (status == DBT_OK)
         status = dbt__scanner_new(&feed, e->model->network, &e->model->labels, pool, &scanner, err);
     if (status == DBT_OK)
@@ -287,7 +290,8 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
     if (status < 0) return status;
     e.split_id = found.id;
     if (e.storing) status = begin_storing(&e, err);
-    if (status == DBT_OK) status = scan_split(&e, store, split, threads, observer, err);
+    if (status == DBT_OK)
+        status = scan_split(&e, store, split, found.documents, threads, observer, err);
     dbt__bulk_finalize(&e.insert);
     if (status == DBT_OK && e.storing) status = end_storing(&e, err);
     if (status < 0 && e.storing) dbt__sql_rollback(e.sql);

@@ -25,6 +25,8 @@ typedef struct dbt__feed {
     const dbt_norms *norms; /* of the split's documents, in its order; NULL: not known */
     dbt_pool *pool;    /* helps with a batch out of the cache; NULL: several threads make them */
     size_t batch_size; /* of the cursor */
+    size_t rows_ahead; /* that may be made before they are used, two batches in any case; 0: no
+                        * matter how many */
 } dbt__feed;
 
 /* A page and the batch made of it. */

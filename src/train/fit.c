@@ -17,6 +17,7 @@
 
 #include "budget.h"
 #include "environment.h"
+#include "page_rows.h"
 #include "run.h"
 #include "store_internal.h"
 
@@ -196,10 +197,12 @@ static int64_t validation_rows(const dbt__fit *fit)
     return rows < documents ? rows : documents;
 }
 
-static size_t validation_page_rows(const dbt__fit *fit)
+static dbt_status choose_validation_page(dbt__fit *fit, dbt_error *err)
 {
     size_t batch_size = (size_t)fit->options.batch_size;
-    return batch_size < DBT__SCAN_ROWS ? batch_size : DBT__SCAN_ROWS;
+    return dbt__page_rows(fit->store, fit->validation, validation_rows(fit),
+                          batch_size < DBT__SCAN_ROWS ? batch_size : DBT__SCAN_ROWS,
+                          &fit->validation_page_rows, err);
 }
 
 static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
@@ -213,10 +216,11 @@ static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
     cursor.shuffle = options->shuffle;
     cursor.seed = options->seed;
     dbt_status status = dbt_cursor_open(fit->store, &cursor, &fit->train_cursor, err);
+    if (status == DBT_OK) status = choose_validation_page(fit, err);
     if (status < 0) return status;
     cursor.split = fit->validation;
     cursor.n_rows = validation_rows(fit);
-    cursor.batch_size = validation_page_rows(fit);
+    cursor.batch_size = fit->validation_page_rows;
     cursor.shuffle = false;
     status = dbt_cursor_open(fit->store, &cursor, &fit->validation_cursor, err);
     if (status < 0) return status;
@@ -227,25 +231,34 @@ static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
     return DBT_OK;
 }
 
+/* Texts of so many pages may wait in batches. */
+#define PAGES_AHEAD 16
+
 /* From the step that the training is at. */
 static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
 {
     int64_t end;
+    size_t page_rows = 0; /* rows that are kept have no texts */
+    dbt_status status = DBT_OK;
     if (__builtin_mul_overflow(fit->steps, fit->options.epochs, &end)) end = INT64_MAX;
+    if (fit->train_rows == NULL)
+        status = dbt__page_rows(fit->store, fit->train, fit->train_split.documents, DBT__SCAN_ROWS,
+                                &page_rows, err);
+    if (status < 0) return status;
     const dbt__feed train = {
         .cursor = fit->train_cursor,
         .vectorizer = fit->vectorizer,
         .cache = fit->train_rows,
         .norms = fit->train_rows == NULL ? dbt_vectorizer_norms(fit->vectorizer) : NULL,
         .pool = steps_are_shared(fit) ? fit->pool : NULL,
-        .batch_size = (size_t)fit->options.batch_size};
+        .batch_size = (size_t)fit->options.batch_size,
+        .rows_ahead = PAGES_AHEAD * page_rows};
     const dbt__feed validation = {.cursor = fit->validation_cursor,
                                   .vectorizer = fit->vectorizer,
                                   .cache = fit->validation_rows,
-                                  .batch_size = validation_page_rows(fit)};
+                                  .batch_size = fit->validation_page_rows};
     size_t n_makers = steps_are_shared(fit) ? 1 : dbt_pool_threads(fit->pool);
-    dbt_status status =
-        dbt__loader_new(&train, n_makers, fit->progress.step, end, &fit->loader, err);
+    status = dbt__loader_new(&train, n_makers, fit->progress.step, end, &fit->loader, err);
     if (status < 0) return status;
     return dbt__scanner_new(&validation, fit->network, &fit->survey.labels, fit->pool,
                             &fit->scanner, err);

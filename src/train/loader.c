@@ -143,9 +143,10 @@ static dbt_status start_makers(dbt__loader *loader, dbt_error *err)
 }
 
 /* Batches that are in memory at once. */
-static size_t choose_depth(size_t batch_size, size_t n_threads)
+static size_t choose_depth(const dbt__feed *feed, size_t n_threads)
 {
-    size_t depth = ROWS_AHEAD / batch_size, most = 4 * n_threads;
+    size_t rows = feed->rows_ahead == 0 ? ROWS_AHEAD : feed->rows_ahead;
+    size_t depth = rows / feed->batch_size, most = 4 * n_threads;
     if (n_threads == 1 || depth < 2) return 2;
     return depth < most ? depth : most;
 }
@@ -159,7 +160,7 @@ dbt_status dbt__loader_new(const dbt__feed *feed, size_t n_threads, int64_t firs
     made->feed = *feed;
     made->next_claim = made->next_use = first;
     made->end = end;
-    made->depth = choose_depth(feed->batch_size, n_threads);
+    made->depth = choose_depth(feed, n_threads);
     made->n_makers = n_threads;
     (void)pthread_mutex_init(&made->reading, NULL);
     (void)pthread_mutex_init(&made->state, NULL);

@@ -74,27 +74,57 @@ static dbt_status append_row(fill_worker *worker, size_t row, const double *norm
     return status;
 }
 
-static dbt_status make_block(fill_state *fill, fill_worker *worker, size_t block, dbt_error *err)
+/* Packs the page's rows behind those that the block has; start[row] is where each begins. */
+static dbt_status append_page(fill_state *fill, fill_worker *worker, int64_t first, uint32_t *start,
+                              dbt_error *err)
 {
-    uint32_t start[BLOCK_ROWS + 1];
     double norm[BLOCK_ROWS];
-    size_t n = worker->page->n_rows, head = (n + 1) * sizeof *start;
+    size_t n = worker->page->n_rows;
     dbt_status status = DBT_OK;
-    if (fill->norms != NULL)
-        status = dbt_norms_read(fill->norms, (int64_t)block * BLOCK_ROWS, n, norm, err);
-    worker->rows.length = 0;
+    if (fill->norms != NULL) status = dbt_norms_read(fill->norms, first, n, norm, err);
     for (size_t row = 0; status == DBT_OK && row < n; row++) {
-        start[row] = (uint32_t)(head + worker->rows.length);
+        start[row] = (uint32_t)worker->rows.length;
         status = append_row(worker, row, fill->norms == NULL ? NULL : &norm[row], err);
     }
+    return status;
+}
+
+/* The block's rows to the worker's, page by page: *n of them. */
+static dbt_status pack_rows(fill_state *fill, size_t number, size_t block, uint32_t *start,
+                            size_t *n, dbt_error *err)
+{
+    fill_worker *worker = &fill->worker[number];
+    const dbt_corpus *pages = &fill->corpus.pages;
+    int64_t first = (int64_t)block * BLOCK_ROWS, end = first + BLOCK_ROWS;
+    dbt_status status = DBT_OK;
+    if (end > pages->n_documents) end = pages->n_documents;
+    *n = (size_t)(end - first);
+    worker->rows.length = 0;
+    for (int64_t at = first; status == DBT_OK && at < end; at += pages->page_rows) {
+        status = pages->read(pages->context, number, at / pages->page_rows, worker->page, err);
+        if (status == DBT_OK) status = append_page(fill, worker, at, start + (at - first), err);
+    }
+    return status;
+}
+
+static dbt_status fill_block(void *context, size_t task, size_t number, dbt_error *err)
+{
+    fill_state *fill = context;
+    const dbt__buffer *rows = &fill->worker[number].rows;
+    size_t block = fill->first + task, n;
+    uint32_t start[BLOCK_ROWS + 1];
+    dbt_status status = pack_rows(fill, number, block, start, &n, err);
     if (status < 0) return status;
-    start[n] = (uint32_t)(head + worker->rows.length);
-    unsigned char *made = dbt__grow_array(NULL, start[n], 1);
+    size_t head = (n + 1) * sizeof *start, bytes = head + rows->length;
+    start[n] = (uint32_t)rows->length;
+    for (size_t row = 0; row <= n; row++)
+        start[row] += (uint32_t)head;
+    unsigned char *made = dbt__grow_array(NULL, bytes, 1);
     if (made == NULL) return dbt__out_of_memory(err, "vectorized rows");
     memcpy(made, start, head);
-    if (worker->rows.length > 0) memcpy(made + head, worker->rows.data, worker->rows.length);
+    if (rows->length > 0) memcpy(made + head, rows->data, rows->length);
     fill->cache->block[block] = made;
-    atomic_fetch_add(&fill->cache->bytes, start[n]);
+    atomic_fetch_add(&fill->cache->bytes, bytes);
     return DBT_OK;
 }
 
@@ -106,16 +136,6 @@ static size_t block_bytes(const unsigned char *block)
     uint32_t end;
     memcpy(&end, block + head - sizeof end, sizeof end);
     return end;
-}
-
-static dbt_status fill_block(void *context, size_t task, size_t number, dbt_error *err)
-{
-    fill_state *fill = context;
-    fill_worker *worker = &fill->worker[number];
-    size_t block = fill->first + task;
-    dbt_status status =
-        fill->corpus.pages.read(&fill->corpus, number, (int64_t)block, worker->page, err);
-    return status < 0 ? status : make_block(fill, worker, block, err);
 }
 
 /* What all blocks will take, as those that are there do; with what the allocator adds to each. */

@@ -2,11 +2,14 @@
 #include "scan.h"
 
 #include <pthread.h>
+#include <string.h>
 
 /* Enough pages a round that threads seldom wait for each other at its end. */
 #define PAGES_PER_WORKER 8
 
+/* Texts and entries are one thread's, and gone when it takes the next page. */
 typedef struct scan_worker {
+    dbt__page_batch pair;
     dbt_transformer *transformer;
     dbt_workspace *workspace;
 } scan_worker;
@@ -24,25 +27,11 @@ struct dbt__scanner {
     int64_t first;       /* page of slot 0 in this round */
 };
 
-static dbt_status reserve_rows(dbt__scanned *slot, size_t n_rows, dbt_error *err)
-{
-    size_t actual = slot->row_capacity, predicted = actual;
-    dbt_status status = dbt__reserve((void **)&slot->actual, &actual, n_rows, sizeof *slot->actual,
-                                     "predictions", err);
-    if (status == DBT_OK)
-        status = dbt__reserve((void **)&slot->predicted, &predicted, n_rows,
-                              sizeof *slot->predicted, "predictions", err);
-    if (status == DBT_OK)
-        status = dbt__reserve((void **)&slot->probability, &slot->row_capacity, n_rows,
-                              sizeof *slot->probability, "predictions", err);
-    return status;
-}
-
 /* The most probable output of each row, the first of equals; of two, output 1 needs more than a
  * half. */
 static void choose_outputs(dbt__scanned *slot, const float *probability, size_t n_outputs)
 {
-    for (size_t row = 0; row < slot->page->n_rows; row++) {
+    for (size_t row = 0; row < slot->n_rows; row++) {
         const float *p = probability + row * n_outputs;
         size_t best = 0;
         for (size_t j = 1; j < n_outputs; j++)
@@ -52,6 +41,18 @@ static void choose_outputs(dbt__scanned *slot, const float *probability, size_t 
     }
 }
 
+/* What is left of a page in its slot. */
+static void keep_page(const dbt__scanner *scanner, const dbt_page *page, dbt__scanned *slot)
+{
+    slot->page = page->index;
+    slot->n_rows = page->n_rows;
+    if (page->n_rows > 0) {
+        memcpy(slot->document_id, page->document_id, page->n_rows * sizeof *slot->document_id);
+        memcpy(slot->label_id, page->label_id, page->n_rows * sizeof *slot->label_id);
+    }
+    dbt__label_map_page(scanner->labels, page, slot->actual);
+}
+
 static dbt_status scan_page(void *context, size_t task, size_t worker, dbt_error *err)
 {
     dbt__scanner *scanner = context;
@@ -59,20 +60,40 @@ static dbt_status scan_page(void *context, size_t task, size_t worker, dbt_error
     dbt__scanned *slot = &scanner->slots[task];
     (void)pthread_mutex_lock(&scanner->reading);
     dbt_status status =
-        dbt__feed_read(&scanner->feed, scanner->first + (int64_t)task, &slot->pair, err);
+        dbt__feed_read(&scanner->feed, scanner->first + (int64_t)task, &w->pair, err);
     (void)pthread_mutex_unlock(&scanner->reading);
     if (status == DBT_OK)
-        status = dbt__feed_vectorize(&scanner->feed, w->transformer, &slot->pair, err);
-    slot->page = slot->pair.page;
-    if (status == DBT_OK) status = reserve_rows(slot, slot->page->n_rows, err);
+        status = dbt__feed_vectorize(&scanner->feed, w->transformer, &w->pair, err);
     const float *probability = NULL;
     if (status == DBT_OK)
-        status = dbt_network_predict(scanner->network, w->workspace, slot->pair.batch, &probability,
-                                     err);
+        status =
+            dbt_network_predict(scanner->network, w->workspace, w->pair.batch, &probability, err);
     if (status < 0) return status;
-    dbt__label_map_page(scanner->labels, slot->page, slot->actual);
+    keep_page(scanner, w->pair.page, slot);
     choose_outputs(slot, probability, scanner->labels->n);
     slot->metrics = dbt_network_score(w->workspace, slot->actual);
+    return DBT_OK;
+}
+
+static dbt_status make_worker(const dbt__scanner *scanner, scan_worker *w, dbt_error *err)
+{
+    dbt_status status = dbt__page_batch_init(&w->pair, &scanner->feed, err);
+    if (status == DBT_OK)
+        status = dbt_transformer_new(scanner->feed.vectorizer, &w->transformer, err);
+    if (status == DBT_OK) status = dbt_workspace_new(scanner->network, &w->workspace, err);
+    return status;
+}
+
+static dbt_status make_slot(dbt__scanned *slot, size_t n_rows, dbt_error *err)
+{
+    slot->document_id = dbt__alloc_array(n_rows, sizeof *slot->document_id);
+    slot->label_id = dbt__alloc_array(n_rows, sizeof *slot->label_id);
+    slot->actual = dbt__alloc_array(n_rows, sizeof *slot->actual);
+    slot->predicted = dbt__alloc_array(n_rows, sizeof *slot->predicted);
+    slot->probability = dbt__alloc_array(n_rows, sizeof *slot->probability);
+    if (slot->document_id == NULL || slot->label_id == NULL || slot->actual == NULL ||
+        slot->predicted == NULL || slot->probability == NULL)
+        return dbt__out_of_memory(err, "predictions");
     return DBT_OK;
 }
 
@@ -83,13 +104,10 @@ static dbt_status make_workers(dbt__scanner *scanner, dbt_error *err)
     if (scanner->workers == NULL || scanner->slots == NULL)
         return dbt__out_of_memory(err, "predictions");
     dbt_status status = DBT_OK;
-    for (size_t i = 0; status == DBT_OK && i < scanner->n_workers; i++) {
-        scan_worker *w = &scanner->workers[i];
-        status = dbt_transformer_new(scanner->feed.vectorizer, &w->transformer, err);
-        if (status == DBT_OK) status = dbt_workspace_new(scanner->network, &w->workspace, err);
-    }
+    for (size_t i = 0; status == DBT_OK && i < scanner->n_workers; i++)
+        status = make_worker(scanner, &scanner->workers[i], err);
     for (size_t i = 0; status == DBT_OK && i < scanner->n_slots; i++)
-        status = dbt__page_batch_init(&scanner->slots[i].pair, &scanner->feed, err);
+        status = make_slot(&scanner->slots[i], scanner->feed.batch_size, err);
     return status;
 }
 
@@ -120,11 +138,13 @@ void dbt__scanner_free(dbt__scanner *scanner)
 {
     if (scanner == NULL) return;
     for (size_t i = 0; scanner->workers != NULL && i < scanner->n_workers; i++) {
+        dbt__page_batch_release(&scanner->workers[i].pair);
         dbt_transformer_free(scanner->workers[i].transformer);
         dbt_workspace_free(scanner->workers[i].workspace);
     }
     for (size_t i = 0; scanner->slots != NULL && i < scanner->n_slots; i++) {
-        dbt__page_batch_release(&scanner->slots[i].pair);
+        dbt__free(scanner->slots[i].document_id);
+        dbt__free(scanner->slots[i].label_id);
         dbt__free(scanner->slots[i].actual);
         dbt__free(scanner->slots[i].predicted);
         dbt__free(scanner->slots[i].probability);

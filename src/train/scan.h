@@ -15,18 +15,20 @@
 #include "feed.h"
 #include "labels.h"
 
-/* Rows of a page, if there is no reason for fewer: more gain nothing, and take memory. */
+/* Rows of a page, if there is no reason for fewer (page_rows.h): more gain nothing, and take
+ * memory. */
 #define DBT__SCAN_ROWS 256
 
 /* What is known of a page after it went through the network. */
 typedef struct dbt__scanned {
-    const dbt_page *page;
-    int32_t *actual;    /* [n_rows] output of the label, DBT_NO_LABEL, DBT_UNKNOWN_LABEL */
-    int32_t *predicted; /* [n_rows] */
-    float *probability; /* [n_rows], of the predicted output */
-    size_t row_capacity;
+    int64_t page; /* its number */
+    size_t n_rows;
+    int64_t *document_id; /* [n_rows] */
+    int64_t *label_id;    /* [n_rows]; 0: none */
+    int32_t *actual;      /* [n_rows] output of the label, DBT_NO_LABEL, DBT_UNKNOWN_LABEL */
+    int32_t *predicted;   /* [n_rows] */
+    float *probability;   /* [n_rows], of the predicted output */
     dbt_metrics metrics;  /* of the rows with a label */
-    dbt__page_batch pair; /* private */
 } dbt__scanned;
 
 typedef dbt_status (*dbt__scan_visit)(void *context, const dbt__scanned *scanned, dbt_error *err);

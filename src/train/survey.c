@@ -11,9 +11,11 @@
 #include <dbtrain/cursor.h>
 #include <dbtrain/page.h>
 
+#include "page_rows.h"
 #include "store_internal.h"
 
-#define SURVEY_PAGE_ROWS 256
+/* Rows of a page, of long documents fewer. */
+#define PAGE_ROWS 256
 /* Pages that are read before they are taken, for each thread. */
 #define PAGES_AHEAD 2
 
@@ -81,12 +83,11 @@ static dbt_status open_reading(reading *r, dbt_store *store, const char *split, 
     dbt_cursor_options_init(&options);
     options.split = split;
     options.n_rows = n_rows;
-    options.batch_size = SURVEY_PAGE_ROWS;
     *r = (reading){.n_cursors = n_threads, .n_slots = PAGES_AHEAD * n_threads};
     r->cursor = dbt__alloc_array(r->n_cursors, sizeof *r->cursor);
     r->page = dbt__alloc_array(r->n_slots, sizeof(dbt_page *));
     if (r->cursor == NULL || r->page == NULL) return dbt__out_of_memory(err, "a survey");
-    dbt_status status = DBT_OK;
+    dbt_status status = dbt__page_rows(store, split, n_rows, PAGE_ROWS, &options.batch_size, err);
     for (size_t i = 0; status == DBT_OK && i < r->n_cursors; i++)
         status = dbt_cursor_open(store, &options, &r->cursor[i], err);
     for (size_t i = 0; status == DBT_OK && i < r->n_slots; i++)

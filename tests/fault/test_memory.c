@@ -130,6 +130,22 @@ static void test_memory__of_the_defaults(void **state)
     assert_kept(database, "64M", "; a lower top-k or fewer units take less", options);
 }
 
+/* Pages of 128 of them would take more than the limit in so many threads. */
+static void test_memory__of_long_documents(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"--threads", "8", "--epochs", "1", NULL};
+    const char *database = path_of("long.db");
+    char said[4096];
+    long peak;
+    make_corpus(database, 600, 2, 15000);
+    if (fit(database, options, "128M", &peak, said, sizeof said) != 0) fail_msg("%s", said);
+    print_message("%s: 128 MiB allowed, %ld taken\n", database, peak / 1024);
+#ifndef DBT_SANITIZED
+    if (peak > 128 * 1024) fail_msg("%ld KiB were taken, 128 MiB allowed", peak);
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_memory__of_batches_with_many_labels),
         cmocka_unit_test(test_memory__of_hashed_columns),
         cmocka_unit_test(test_memory__of_the_defaults),
+        cmocka_unit_test(test_memory__of_long_documents),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

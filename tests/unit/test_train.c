@@ -15,6 +15,7 @@
 #include "class_weight.h"
 #include "labels.h"
 #include "loader.h"
+#include "page_rows.h"
 #include "run.h"
 #include "scan.h"
 #include "settings.h"
@@ -884,6 +885,39 @@ static void test_survey__does_not_depend_on_the_threads(void **state)
     close_store(store);
 }
 
+static void test_page_rows__are_fewer_of_long_documents(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *lengthen;
+        size_t most, rows;
+    } cases[] = {
+        {"UPDATE document SET text = printf('%.*c', 4096, 'x')", 256, 256},
+        {"UPDATE document SET text = printf('%.*c', 4097, 'x')", 256, 128},
+        {"UPDATE document SET text = printf('%.*c', 4097, 'x')", 100, 100},
+        {"UPDATE document SET text = printf('%.*c', 16384, 'x')", 100, 50},
+        {"UPDATE document SET text = printf('%.*c', 262144, 'x')", 128, 4},
+        {"UPDATE document SET text = printf('%.*c', 2000000, 'x') WHERE id <= 2", 128, 2},
+        {"UPDATE document SET text = ''", 128, 128},
+        {"UPDATE document SET text = printf('%.*c', 2000000, 'x')", 128, 1},
+        {"DELETE FROM document WHERE id > 7", 128, 1},
+        {"DELETE FROM document", 128, 128},
+    };
+    enum { DOCUMENTS = 20 };
+    dbt_store *store = create_store("rows.db");
+    dbt_error err = {0};
+    size_t rows;
+    add_corpus(store, "train", 1, DOCUMENTS, N_LABELS);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run_sql(store, cases[i].lengthen);
+        assert_ok(dbt__page_rows(store, "train", DOCUMENTS, cases[i].most, &rows, &err), err);
+        if (rows != cases[i].rows) fail_msg("case %zu: %zu rows", i, rows);
+    }
+    assert_ok(dbt__page_rows(store, "none", DOCUMENTS, 32, &rows, &err), err);
+    assert_int_equal(rows, 32);
+    close_store(store);
+}
+
 static void test_vocabulary__is_found_again_as_it_was(void **state)
 {
     (void)state;
@@ -1082,8 +1116,11 @@ static uint64_t hash_loaded(const world *w, dbt__row_cache *cache, size_t thread
     dbt__loader *loader;
     const dbt_page *page;
     const dbt_batch *batch;
-    const dbt__feed feed = {
-        .cursor = cursor, .vectorizer = w->vectorizer, .cache = cache, .batch_size = BATCH};
+    const dbt__feed feed = {.cursor = cursor,
+                            .vectorizer = w->vectorizer,
+                            .cache = cache,
+                            .batch_size = BATCH,
+                            .rows_ahead = 3 * BATCH};
     assert_non_null(hasher);
     assert_ok(dbt__loader_new(&feed, threads, first, end, &loader, &err), err);
     for (int64_t i = first; i < end; i++) {
@@ -1153,6 +1190,23 @@ static void test_row_cache__gives_the_batches_of_the_texts(void **state)
         assert_true(dbt__row_cache_is_stored(cache));
         assert_int_equal(hash_loaded(&w, cache, thread_counts[t], 20, 27 * 3 + 5), expected);
         dbt__row_cache_free(cache);
+    }
+    release_world(&w);
+}
+
+/* A block is made of several pages then. */
+static void test_row_cache__of_long_documents_is_the_same(void **state)
+{
+    (void)state;
+    world w = make_world();
+    uint64_t expected = hash_plainly(&w, 0, 27 * 2);
+    run_sql(w.store, "UPDATE document SET text = text || printf('%*s', 40000 + id * 100, '')");
+    for (size_t t = 0; t < THREAD_COUNTS; t++) {
+        dbt__row_cache *cache = fill_cache(&w, thread_counts[t], 1 << 20, NULL);
+        assert_non_null(cache);
+        assert_int_equal(hash_loaded(&w, cache, thread_counts[t], 0, 27 * 2), expected);
+        dbt__row_cache_free(cache);
+        assert_int_equal(hash_loaded(&w, NULL, thread_counts[t], 0, 27 * 2), expected);
     }
     release_world(&w);
 }
@@ -1281,11 +1335,11 @@ typedef struct seen {
 static dbt_status see_page(void *context, const dbt__scanned *scanned, dbt_error *err)
 {
     seen *s = context;
-    size_t n = scanned->page->n_rows;
-    assert_int_equal(scanned->page->index, s->pages);
+    size_t n = scanned->n_rows;
+    assert_int_equal(scanned->page, s->pages);
     if (s->pages == s->stop_at) return dbt__fail(err, DBT_EIO, "seen enough");
     s->pages++;
-    dbt__hasher_update(s->hasher, scanned->page->document_id, n * sizeof(int64_t));
+    dbt__hasher_update(s->hasher, scanned->document_id, n * sizeof(int64_t));
     dbt__hasher_update(s->hasher, scanned->actual, n * sizeof(int32_t));
     dbt__hasher_update(s->hasher, scanned->predicted, n * sizeof(int32_t));
     dbt__hasher_update(s->hasher, scanned->probability, n * sizeof(float));
@@ -1422,12 +1476,14 @@ int main(void)
         cmocka_unit_test(test_weights__that_are_not_finite_are_not_written),
         cmocka_unit_test(test_survey__counts_and_fingerprints_the_documents),
         cmocka_unit_test(test_survey__does_not_depend_on_the_threads),
+        cmocka_unit_test(test_page_rows__are_fewer_of_long_documents),
         cmocka_unit_test(test_vocabulary__is_found_again_as_it_was),
         cmocka_unit_test(test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone),
         cmocka_unit_test(test_vocabulary__damage_is_told),
         cmocka_unit_test(test_vocabulary__every_flipped_byte_is_noticed),
         cmocka_unit_test(test_loader__batches_do_not_depend_on_threads),
         cmocka_unit_test(test_row_cache__gives_the_batches_of_the_texts),
+        cmocka_unit_test(test_row_cache__of_long_documents_is_the_same),
         cmocka_unit_test(test_row_cache__in_the_database_gives_the_batches_of_the_texts),
         cmocka_unit_test(test_row_cache__holds_all_rows_or_is_none),
         cmocka_unit_test(test_loader__may_be_freed_at_any_batch),
