@@ -309,9 +309,9 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     fit->progress = (dbt__progress){.seed = fit->options.seed, .epoch = 1};
     /* Told now rather than by dbt__run_create, after minutes of counting. */
     dbt_status status = resumed ? DBT_OK : dbt__run_check_name(fit->sql, fit->options.name, err);
+    if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
     if (status == DBT_OK && !resumed) status = check_memory(fit, err);
     if (status == DBT_OK) status = find_folder(fit, err);
-    if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
     if (status == DBT_OK) status = dbt__fit_data(fit, err);
     if (status == DBT_OK) status = dbt__budget_vectorizer(&fit->options, &fit->survey, err);
     if (status == DBT_OK)
