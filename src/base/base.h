@@ -56,9 +56,9 @@ char *dbt__strdup(const char *text) DBT_MUST_USE;
 /* *product = a * b; false on overflow. */
 bool dbt__multiply(size_t a, size_t b, size_t *product) DBT_MUST_USE;
 /* After a phase that took much: gives what it has freed back to the operating system if the heap
- * has more than half of `limit`. Below that the next phase takes it as it is: pages that are
- * touched for the first time again cost more than what is written to them. */
-void dbt__trim_memory(size_t limit);
+ * has more than `enough`. Below that the next phase takes it as it is: pages that are touched for
+ * the first time again cost more than what is written to them. */
+void dbt__trim_memory(size_t enough);
 /* At least `needed` elements fit into *memory of *capacity elements of `size` bytes; grows by half.
  */
 dbt_status dbt__reserve(void **memory, size_t *capacity, size_t needed, size_t size,

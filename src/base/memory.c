@@ -76,14 +76,14 @@ static size_t heap_bytes(void)
 }
 #endif
 
-void dbt__trim_memory(size_t limit)
+void dbt__trim_memory(size_t enough)
 {
 #ifdef __GLIBC__
-    if (heap_bytes() <= limit / 2) return;
+    if (heap_bytes() <= enough) return;
     (void)malloc_trim(0);
     dbt__advise_heap();
 #else
-    (void)limit;
+    (void)enough;
 #endif
 }
 

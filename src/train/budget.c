@@ -13,7 +13,7 @@
  * SQLite's caches, ends of huge pages, batches of BATCHES_BYTES, and the scratch of two threads. */
 #define FIXED_BYTES (41 * MIB)
 /* Of each other thread: items, a page of texts, a connection. */
-#define THREAD_BYTES (MIB * 9 / 2)
+#define THREAD_BYTES (6 * MIB)
 #define BATCHES_BYTES (6 * MIB)
 /* The least that counting is given. */
 #define COUNTING_BYTES (16 * MIB)
@@ -174,11 +174,17 @@ dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *
     return fail_memory(options, needed, hint_of(options, &t, needed), err);
 }
 
+size_t dbt__budget_beside_network(const dbt_fit_options *options, const dbt__survey *survey,
+                                  const dbt_vectorizer *vectorizer)
+{
+    return dbt__budget_left(options->memory, known_bytes(options, survey, vectorizer).total);
+}
+
 size_t dbt__budget_rows(const dbt_fit_options *options, const dbt__survey *survey,
                         const dbt_vectorizer *vectorizer)
 {
-    demand t = known_bytes(options, survey, vectorizer);
-    return dbt__budget_left(options->memory, add(t.total, dbt_vectorizer_bytes(vectorizer)));
+    return dbt__budget_left(dbt__budget_beside_network(options, survey, vectorizer),
+                            dbt_vectorizer_bytes(vectorizer));
 }
 
 size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *vectorizer)

@@ -28,6 +28,10 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
 /* The same once the features are known, and how many of them a document has. */
 dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *survey,
                              const dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
+/* Bytes that the network leaves of the limit: for the vectorizer, rows in memory, and what is free
+ * in the heap. */
+size_t dbt__budget_beside_network(const dbt_fit_options *options, const dbt__survey *survey,
+                                  const dbt_vectorizer *vectorizer);
 /* Bytes that vectorized rows may take in memory while training. */
 size_t dbt__budget_rows(const dbt_fit_options *options, const dbt__survey *survey,
                         const dbt_vectorizer *vectorizer);

@@ -147,13 +147,13 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
     return DBT_OK;
 }
 
-/* Keeps the vectorized rows of a split, where they fit and are needed more than once, or cannot be
- * made one by one, or are to be kept in the database. */
+/* Keeps the vectorized rows of a split, where they fit and are needed more than once, or have to be
+ * kept, or are to be kept in the database. */
 static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *split,
-                             const dbt__survey *survey, const dbt_norms *norms, size_t memory,
-                             dbt__row_cache **cache, dbt_error *err)
+                             const dbt__survey *survey, const dbt_norms *norms, bool has_to,
+                             size_t memory, dbt__row_cache **cache, dbt_error *err)
 {
-    bool whole = dbt_vectorizer_is_whole(fit->vectorizer), stored = fit->options.cache;
+    bool stored = fit->options.cache;
     const dbt__block_key key = {name, split->id, fit->vectorizer_id, split->documents,
                                 survey->row_fingerprint};
     const dbt__row_cache_options options = {
@@ -162,10 +162,10 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
         .memory = memory,
         .work_memory = dbt__budget_work(&fit->options, fit->vectorizer),
         .norms = norms,
-        .spill_folder = whole ? NULL : fit->folder,
+        .spill_folder = has_to ? fit->folder : NULL,
         .key = stored ? &key : NULL,
     };
-    if (whole && !stored && fit->options.epochs == 1) return DBT_OK;
+    if (!has_to && !stored && fit->options.epochs == 1) return DBT_OK;
     dbt_status status = dbt__row_cache_fill(fit->store, &options, fit->vectorizer, fit->pool,
                                             fit->observer, cache, err);
     if (status == DBT_OK && stored)
@@ -174,15 +174,26 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
     return status;
 }
 
+/* Texts of so many pages may wait in batches. */
+#define PAGES_AHEAD 16
+
+/* Rows have to be kept where they cannot be made one by one, and where the texts of a batch would
+ * take too much. */
 static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
 {
-    size_t memory = dbt__budget_rows(&fit->options, &fit->survey, fit->vectorizer);
-    dbt_status status =
-        keep_split(fit, fit->train, &fit->train_split, &fit->survey,
-                   dbt_vectorizer_norms(fit->vectorizer), memory, &fit->train_rows, err);
+    size_t memory = dbt__budget_rows(&fit->options, &fit->survey, fit->vectorizer), page_rows;
+    bool has_to = !dbt_vectorizer_is_whole(fit->vectorizer);
+    dbt_status status = dbt__page_rows(fit->store, fit->train, fit->train_split.documents,
+                                       DBT__SCAN_ROWS, &page_rows, err);
+    if (status < 0) return status;
+    fit->rows_ahead = PAGES_AHEAD * page_rows;
+    status = keep_split(fit, fit->train, &fit->train_split, &fit->survey,
+                        dbt_vectorizer_norms(fit->vectorizer),
+                        has_to || (size_t)fit->options.batch_size >= fit->rows_ahead, memory,
+                        &fit->train_rows, err);
     if (status < 0) return status;
     return keep_split(fit, fit->validation, &fit->validation_split, &fit->validation_survey, NULL,
-                      dbt__budget_left(memory, dbt__row_cache_bytes(fit->train_rows)),
+                      has_to, dbt__budget_left(memory, dbt__row_cache_bytes(fit->train_rows)),
                       &fit->validation_rows, err);
 }
 
@@ -231,20 +242,11 @@ static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
     return DBT_OK;
 }
 
-/* Texts of so many pages may wait in batches. */
-#define PAGES_AHEAD 16
-
 /* From the step that the training is at. */
 static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
 {
     int64_t end;
-    size_t page_rows = 0; /* rows that are kept have no texts */
-    dbt_status status = DBT_OK;
     if (__builtin_mul_overflow(fit->steps, fit->options.epochs, &end)) end = INT64_MAX;
-    if (fit->train_rows == NULL)
-        status = dbt__page_rows(fit->store, fit->train, fit->train_split.documents, DBT__SCAN_ROWS,
-                                &page_rows, err);
-    if (status < 0) return status;
     const dbt__feed train = {
         .cursor = fit->train_cursor,
         .vectorizer = fit->vectorizer,
@@ -252,13 +254,14 @@ static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
         .norms = fit->train_rows == NULL ? dbt_vectorizer_norms(fit->vectorizer) : NULL,
         .pool = steps_are_shared(fit) ? fit->pool : NULL,
         .batch_size = (size_t)fit->options.batch_size,
-        .rows_ahead = PAGES_AHEAD * page_rows};
+        .rows_ahead = fit->train_rows == NULL ? fit->rows_ahead : 0}; /* else without texts */
     const dbt__feed validation = {.cursor = fit->validation_cursor,
                                   .vectorizer = fit->vectorizer,
                                   .cache = fit->validation_rows,
                                   .batch_size = fit->validation_page_rows};
     size_t n_makers = steps_are_shared(fit) ? 1 : dbt_pool_threads(fit->pool);
-    status = dbt__loader_new(&train, n_makers, fit->progress.step, end, &fit->loader, err);
+    dbt_status status =
+        dbt__loader_new(&train, n_makers, fit->progress.step, end, &fit->loader, err);
     if (status < 0) return status;
     return dbt__scanner_new(&validation, fit->network, &fit->survey.labels, fit->pool,
                             &fit->scanner, err);
@@ -317,7 +320,11 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK)
         status = resumed ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);
-    if (status == DBT_OK) status = make_network(fit, err);
+    if (status == DBT_OK) {
+        /* Large matrices are made apart from what counting has left free in the heap. */
+        dbt__trim_memory(dbt__budget_beside_network(&fit->options, &fit->survey, fit->vectorizer));
+        status = make_network(fit, err);
+    }
     if (status == DBT_OK) status = open_cursors(fit, err);
     if (status == DBT_OK) status = resumed ? dbt__resume_state(fit, err) : create_run(fit, err);
     return status;

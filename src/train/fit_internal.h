@@ -49,6 +49,7 @@ typedef struct dbt__fit {
     dbt__row_cache *validation_rows;
     dbt__loader *loader;
     dbt__scanner *scanner;
+    size_t rows_ahead; /* texts of so many rows may wait in batches */
     size_t validation_page_rows;
     int64_t steps;            /* of an epoch */
     int64_t validation_pages; /* of a validation */

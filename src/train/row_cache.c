@@ -280,7 +280,7 @@ dbt_status dbt__row_cache_fill(dbt_store *store, const dbt__row_cache_options *o
         *cache = fill.cache;
     else
         dbt__row_cache_free(fill.cache);
-    dbt__trim_memory(options->work_memory);
+    dbt__trim_memory(options->work_memory / 2);
     return status;
 }
 

@@ -401,7 +401,7 @@ static dbt_status count_all(count_pass *count, dbt_error *err)
     if (status == DBT_OK) status = read_counts(count, err);
     release_shards(count);
     dbt__runs_release(&count->runs);
-    dbt__trim_memory(count->rounds->options->memory);
+    dbt__trim_memory(count->rounds->options->memory / 2);
     if (status == DBT_OK)
         status = dbt__lexicon_finish(&counts->lexicon, count->rounds->options->table_memory, err);
     return status;

@@ -120,7 +120,7 @@ static dbt_status score_whole(fit_state *fit, dbt_vectorizer_stats *stats, dbt_e
                            fit->options, fit->rounds.corpus->n_documents, table, err);
     if (status < 0) return status;
     dbt__counts_release(&fit->counts);
-    dbt__trim_memory(fit->options->memory);
+    dbt__trim_memory(fit->options->memory / 2);
     dbt__norms *norms = &fit->vectorizer->norms;
     if (fit->classes != NULL)
         dbt__norms_init_small(norms, fit->rounds.corpus->n_documents,
@@ -415,7 +415,7 @@ dbt_status dbt__vectorizer_fit_masked(const dbt_vectorizer_options *options,
         dbt_vectorizer_free(fit.vectorizer);
     else
         *vectorizer = fit.vectorizer;
-    dbt__trim_memory(options->memory);
+    dbt__trim_memory(options->memory / 2);
     return status;
 }
 

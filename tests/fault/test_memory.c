@@ -84,8 +84,9 @@ static void assert_kept(const char *database, const char *limit, const char *hin
 static void test_memory__of_all_terms_as_features(void **state)
 {
     (void)state;
-    static const char *const options[] = {"--top-k", "0",       "--min-df", "1", "--epochs",
-                                          "2",       "--units", "128",      NULL};
+    static const char *const options[] = {
+        "--top-k", "0",   "--min-df",           "1",   "--epochs", "4",
+        "--units", "128", "--checkpoint-every", "0.1", NULL};
     const char *database = path_of("features.db");
     make_corpus(database, 3000, 2, 25);
     assert_kept(database, "64M", "; a top-k, a higher min-df or fewer units take less", options);
@@ -115,7 +116,8 @@ static void test_memory__of_batches_with_many_labels(void **state)
 static void test_memory__of_hashed_columns(void **state)
 {
     (void)state;
-    static const char *const options[] = {"--hash-bits", "16", "--epochs", "2", NULL};
+    static const char *const options[] = {"--hash-bits",        "16",  "--epochs", "4",
+                                          "--checkpoint-every", "0.1", NULL};
     const char *database = path_of("columns.db");
     make_corpus(database, 3000, 2, 25);
     assert_kept(database, "64M", "; fewer hash-bits or units take less", options);
@@ -124,13 +126,13 @@ static void test_memory__of_hashed_columns(void **state)
 static void test_memory__of_the_defaults(void **state)
 {
     (void)state;
-    static const char *const options[] = {"--epochs", "2", NULL};
+    static const char *const options[] = {"--epochs", "4", "--checkpoint-every", "0.1", NULL};
     const char *database = path_of("defaults.db");
     make_corpus(database, 20000, 3, 40);
     assert_kept(database, "64M", "; a lower top-k or fewer units take less", options);
 }
 
-/* Pages of 128 of them would take more than the limit in so many threads. */
+/* A batch of them would take more than half of the limit, and each thread has some. */
 static void test_memory__of_long_documents(void **state)
 {
     (void)state;
@@ -138,7 +140,7 @@ static void test_memory__of_long_documents(void **state)
     const char *database = path_of("long.db");
     char said[4096];
     long peak;
-    make_corpus(database, 600, 2, 15000);
+    make_corpus(database, 300, 2, 40000);
     if (fit(database, options, "128M", &peak, said, sizeof said) != 0) fail_msg("%s", said);
     print_message("%s: 128 MiB allowed, %ld taken\n", database, peak / 1024);
 #ifndef DBT_SANITIZED
