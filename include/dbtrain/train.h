@@ -74,7 +74,7 @@ typedef struct dbt_fit_options {
     const char
         *class_weight; /* NULL: all 1; "balanced": n / (classes * n_class); or "label=w,..." */
     uint64_t seed;     /* 123; below 2^63 */
-    size_t threads;    /* 0: usable cores */
+    size_t threads;    /* 0: usable cores, or fewer where memory is short */
     size_t memory; /* 512 MiB; at least 64 MiB; the most that the process may take. What does not
                       fit (counts, terms, vectorized rows) is made in several passes, or kept in
                       temporary files beside the store: the same bits, later */

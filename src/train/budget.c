@@ -41,14 +41,18 @@ static size_t multiply(size_t a, size_t b)
     return dbt__multiply(a, b, &product) ? product : SIZE_MAX;
 }
 
-static size_t thread_count(const dbt_fit_options *options)
+size_t dbt__budget_threads(const dbt_fit_options *options)
 {
-    return options->threads == 0 ? dbt_usable_cores() : options->threads;
+    size_t most = 2 + dbt__budget_left(options->memory / 2, FIXED_BYTES) / THREAD_BYTES;
+    size_t cores = dbt_usable_cores();
+    if (options->threads != 0) return options->threads;
+    return cores < most ? cores : most;
 }
 
 static size_t fixed_bytes(const dbt_fit_options *options)
 {
-    return add(FIXED_BYTES, multiply(dbt__budget_left(thread_count(options), 2), THREAD_BYTES));
+    size_t others = dbt__budget_left(dbt__budget_threads(options), 2);
+    return add(FIXED_BYTES, multiply(others, THREAD_BYTES));
 }
 
 static dbt_network_options network_of(const dbt_fit_options *options, size_t n_features,
@@ -74,7 +78,7 @@ static size_t batches_bytes(const dbt_fit_options *options, const dbt_network_op
     size_t bytes = add(multiply(n_rows, 2 * SLOT_ROW_BYTES),
                        multiply(n_entries, 2 * (sizeof(uint32_t) + sizeof(float))));
     bytes = add(bytes, dbt_network_step_bytes(network, n_rows, n_entries));
-    return add(bytes, multiply(dbt_workspace_bytes(network, page), thread_count(options)));
+    return add(bytes, multiply(dbt_workspace_bytes(network, page), dbt__budget_threads(options)));
 }
 
 /* Entries of a document, on the average: of the features alone, whose document frequencies tell. */

@@ -28,6 +28,9 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
 /* The same once the features are known, and how many of them a document has. */
 dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *survey,
                              const dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
+/* Threads that were asked for, or else so many as there are cores, but no more than half of the
+ * limit is enough for. */
+size_t dbt__budget_threads(const dbt_fit_options *options);
 /* Bytes that the network leaves of the limit: for the vectorizer, rows in memory, and what is free
  * in the heap. */
 size_t dbt__budget_beside_network(const dbt_fit_options *options, const dbt__survey *survey,

@@ -308,11 +308,11 @@ static dbt_status check_memory(const dbt__fit *fit, dbt_error *err)
 static dbt_status prepare(dbt__fit *fit, dbt_error *err)
 {
     bool resumed = fit->options.resume != 0;
-    size_t threads = fit->options.threads == 0 ? dbt_usable_cores() : fit->options.threads;
     fit->progress = (dbt__progress){.seed = fit->options.seed, .epoch = 1};
     /* Told now rather than by dbt__run_create, after minutes of counting. */
     dbt_status status = resumed ? DBT_OK : dbt__run_check_name(fit->sql, fit->options.name, err);
-    if (status == DBT_OK) status = dbt_pool_new(threads, &fit->pool, err);
+    if (status == DBT_OK)
+        status = dbt_pool_new(dbt__budget_threads(&fit->options), &fit->pool, err);
     if (status == DBT_OK && !resumed) status = check_memory(fit, err);
     if (status == DBT_OK) status = find_folder(fit, err);
     if (status == DBT_OK) status = dbt__fit_data(fit, err);

@@ -12,6 +12,7 @@
 #include <dbtrain/train.h>
 
 #include "../corpus_store.h"
+#include "budget.h"
 #include "class_weight.h"
 #include "labels.h"
 #include "loader.h"
@@ -885,6 +886,20 @@ static void test_survey__does_not_depend_on_the_threads(void **state)
     close_store(store);
 }
 
+static void test_budget__has_no_more_threads_than_memory_for_them(void **state)
+{
+    (void)state;
+    dbt_fit_options options;
+    dbt_fit_options_init(&options);
+    size_t cores = dbt_usable_cores();
+    options.memory = (size_t)1 << 40;
+    assert_int_equal(dbt__budget_threads(&options), cores);
+    options.memory = (size_t)64 << 20;
+    assert_int_equal(dbt__budget_threads(&options), cores < 2 ? cores : 2);
+    options.threads = 7;
+    assert_int_equal(dbt__budget_threads(&options), 7);
+}
+
 static void test_page_rows__are_fewer_of_long_documents(void **state)
 {
     (void)state;
@@ -1476,6 +1491,7 @@ int main(void)
         cmocka_unit_test(test_weights__that_are_not_finite_are_not_written),
         cmocka_unit_test(test_survey__counts_and_fingerprints_the_documents),
         cmocka_unit_test(test_survey__does_not_depend_on_the_threads),
+        cmocka_unit_test(test_budget__has_no_more_threads_than_memory_for_them),
         cmocka_unit_test(test_page_rows__are_fewer_of_long_documents),
         cmocka_unit_test(test_vocabulary__is_found_again_as_it_was),
         cmocka_unit_test(test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone),
