@@ -939,6 +939,14 @@ static void test_fit__refuses_options_out_of_range(void **state)
     options.vectorizer.hash_bits = 24;
     assert_refused(store, &options, DBT_EUSAGE, "a memory limit of 512 MiB is too low");
     options = quick_options(1);
+    options.network.units = 4;
+    options.vectorizer.top_k = 200;
+    options.memory = (size_t)64 << 20;
+    options.threads = 16; /* they leave nothing for the network, */
+    assert_refused(store, &options, DBT_EUSAGE, "; fewer threads take less");
+    options.threads = 5; /* or too little for counting */
+    assert_refused(store, &options, DBT_EUSAGE, "; fewer threads take less");
+    options = quick_options(1);
     options.class_weight = "chess=2";
     assert_refused(store, &options, DBT_EUSAGE, "no label 'chess' in the training split");
     options.class_weight = "travel=x";
