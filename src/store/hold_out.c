@@ -6,9 +6,11 @@
  * But validation must not hold a label that training lacks: the first document of each label stays
  * in training, and with it every text that has the same hash, wherever it stands.
  *
- * Two passes over the split. The first takes a hash of everything the result depends on, and the
- * hashes of the kept texts; if the parts in the file were made of the same, it ends there. The
- * second writes. It reads a few thousand rows, resets, and writes them, many in a statement: SQLite
+ * Two passes over the split. The first reads the texts: it takes a hash of everything the result
+ * depends on, the hashes of the kept texts, and a bit for each document, whether its own hash is
+ * below the limit; if the parts in the file were made of the same, it ends there. The second
+ * writes, and reads a text again only where its bit is set and some kept text's hash is below the
+ * limit, too. It reads a few thousand rows, resets, and writes them, many in a statement: SQLite
  * would otherwise have to find its place in the table anew after every insert.
  *
  * What the parts were before waits in temporary tables, until whoever had them cut has use for the
@@ -90,24 +92,46 @@ typedef struct cut {
     const char *name; /* of the split that is cut */
     dbt_split parent;
     uint64_t seed;
-    uint64_t limit;  /* hashes below it are held out */
-    number_set kept; /* hashes of texts that stay in training */
-    char *origin;    /* what the parts are made of, as stored */
+    uint64_t limit;  /* hashes below it are held out, */
+    number_set kept; /* but for these: of texts that stay in training */
+    uint64_t *below; /* [documents, a bit each]: whether the text's hash is below the limit */
+    size_t below_capacity;
+    char *origin; /* what the parts are made of, as stored */
     part parts[N_PARTS];
-    dbt__statement *rows; /* of the parent: position, id, label, text between two positions */
+    dbt__statement *rows;   /* of the parent: position, id, label, text */
+    dbt__statement *places; /* position, id between two positions */
+    dbt__statement *text;   /* of a document */
     dbt__bulk add;
 } cut;
 
-static dbt_status read_row(cut *c, int64_t position, dbt_error *err)
+static dbt_status read_row(const cut *c, dbt__statement *rows, int64_t position, dbt_error *err)
 {
-    dbt_status status = dbt__step(c->rows, err);
-    if (status == DBT_DONE || (status == DBT_OK && dbt__column_int(c->rows, 0) != position))
+    dbt_status status = dbt__step(rows, err);
+    if (status == DBT_DONE || (status == DBT_OK && dbt__column_int(rows, 0) != position))
         return dbt__split_lacks(c->name, position, err);
     return status;
 }
 
-/* Takes the row into the hash of the content, and keeps its text if it is the first of its label.
- */
+static dbt_status note_below(cut *c, int64_t position, bool below, dbt_error *err)
+{
+    size_t word = (size_t)position / 64;
+    if (position % 64 == 0) {
+        dbt_status status = dbt__reserve((void **)&c->below, &c->below_capacity, word + 1,
+                                         sizeof *c->below, "a split", err);
+        if (status < 0) return status;
+        c->below[word] = 0;
+    }
+    c->below[word] |= (uint64_t)below << position % 64;
+    return DBT_OK;
+}
+
+static bool is_below(const cut *c, int64_t position)
+{
+    return (c->below[position / 64] >> position % 64 & 1) != 0;
+}
+
+/* Takes the row into the hash of the content, notes on which side its text is, and keeps that if it
+ * is the first of its label. */
 static dbt_status survey_row(cut *c, dbt__hasher *content, number_set *labels, dbt_error *err)
 {
     dbt_text text = dbt__column_text(c->rows, 3);
@@ -117,9 +141,12 @@ static dbt_status survey_row(cut *c, dbt__hasher *content, number_set *labels, d
     if (text.data == NULL) return dbt__out_of_memory(err, "a document");
     dbt__hasher_update(content, head, sizeof head);
     dbt__hasher_update(content, text.data, text.bytes);
-    if (label == 0 || set_has(labels, label)) return DBT_OK;
-    dbt_status status = set_add(labels, label, err);
-    return status < 0 ? status : set_add(&c->kept, dbt__hash(text.data, text.bytes, c->seed), err);
+    uint64_t hash = dbt__hash(text.data, text.bytes, c->seed);
+    dbt_status status = note_below(c, (int64_t)head[0], hash < c->limit, err);
+    if (status < 0 || label == 0 || set_has(labels, label)) return status;
+    status = set_add(labels, label, err);
+    if (status == DBT_OK && hash < c->limit) status = set_add(&c->kept, hash, err);
+    return status;
 }
 
 static dbt_status survey(cut *c, uint64_t *digest, dbt_error *err)
@@ -132,10 +159,8 @@ static dbt_status survey(cut *c, uint64_t *digest, dbt_error *err)
         goto out;
     }
     dbt__bind_int(c->rows, 1, c->parent.id);
-    dbt__bind_int(c->rows, 2, 0);
-    dbt__bind_int(c->rows, 3, c->parent.documents);
     for (int64_t position = 0; position < c->parent.documents; position++) {
-        status = read_row(c, position, err);
+        status = read_row(c, c->rows, position, err);
         if (status == DBT_OK) status = survey_row(c, content, &labels, err);
         if (status < 0) goto out;
     }
@@ -235,25 +260,39 @@ typedef struct chunk {
     int64_t document[CHUNK];
 } chunk;
 
+/* Whether the text of the document, which is below the limit, stays in training all the same. */
+static dbt_status is_kept(cut *c, int64_t document, bool *kept, dbt_error *err)
+{
+    *kept = false;
+    if (c->kept.n == 0 && !c->kept.has_zero) return DBT_OK;
+    dbt__bind_int(c->text, 1, document);
+    dbt_status status = dbt__step(c->text, err);
+    dbt_text text = {0};
+    if (status == DBT_OK) text = dbt__column_text(c->text, 0);
+    if (text.data != NULL)
+        *kept = set_has(&c->kept, dbt__hash(text.data, text.bytes, c->seed));
+    else if (status >= 0)
+        status = dbt__out_of_memory(err, "a document");
+    dbt__reset(c->text);
+    return status;
+}
+
 static dbt_status read_chunk(cut *c, int64_t start, int64_t n, chunk *chunks, dbt_error *err)
 {
     dbt_status status = DBT_OK;
-    dbt__bind_int(c->rows, 1, c->parent.id);
-    dbt__bind_int(c->rows, 2, start);
-    dbt__bind_int(c->rows, 3, start + n);
-    for (int64_t position = start; position < start + n; position++) {
-        status = read_row(c, position, err);
+    dbt__bind_int(c->places, 1, c->parent.id);
+    dbt__bind_int(c->places, 2, start);
+    dbt__bind_int(c->places, 3, start + n);
+    for (int64_t position = start; status == DBT_OK && position < start + n; position++) {
+        status = read_row(c, c->places, position, err);
         if (status < 0) break;
-        dbt_text text = dbt__column_text(c->rows, 3);
-        if (text.data == NULL) {
-            status = dbt__out_of_memory(err, "a document");
-            break;
-        }
-        uint64_t hash = dbt__hash(text.data, text.bytes, c->seed);
-        chunk *side = &chunks[hash < c->limit && !set_has(&c->kept, hash) ? VALIDATION : TRAIN];
-        side->document[side->n++] = dbt__column_int(c->rows, 1);
+        int64_t document = dbt__column_int(c->places, 1);
+        bool kept = true;
+        if (is_below(c, position)) status = is_kept(c, document, &kept, err);
+        chunk *side = &chunks[kept ? TRAIN : VALIDATION];
+        side->document[side->n++] = document;
     }
-    dbt__reset(c->rows);
+    dbt__reset(c->places);
     return status;
 }
 
@@ -397,9 +436,15 @@ static dbt_status prepare_cut(cut *c, dbt_error *err)
         c->sql,
         "SELECT place.position, place.document_id, document.label_id, document.text"
         " FROM split_document AS place CROSS JOIN document ON document.id = place.document_id"
-        " WHERE place.split_id = ? AND place.position >= ? AND place.position < ?"
-        " ORDER BY place.position",
+        " WHERE place.split_id = ? ORDER BY place.position",
         &c->rows, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(c->sql,
+                              "SELECT position, document_id FROM split_document WHERE split_id = ?"
+                              " AND position >= ? AND position < ? ORDER BY position",
+                              &c->places, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(c->sql, "SELECT text FROM document WHERE id = ?", &c->text, err);
     if (status < 0) return status;
     for (int i = 0; i < N_PARTS; i++) {
         size_t bytes = strlen(c->name) + strlen(part_suffix[i]) + 1;
@@ -415,10 +460,13 @@ static dbt_status prepare_cut(cut *c, dbt_error *err)
 static void release_cut(cut *c)
 {
     dbt__finalize(c->rows);
+    dbt__finalize(c->places);
+    dbt__finalize(c->text);
     dbt__bulk_finalize(&c->add);
     for (int i = 0; i < N_PARTS; i++)
         dbt__free(c->parts[i].name);
     dbt__free(c->kept.slot);
+    dbt__free(c->below);
     dbt__free(c->origin);
 }
 
