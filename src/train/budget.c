@@ -14,6 +14,10 @@
 #define FIXED_BYTES (41 * MIB)
 /* Of each other thread: items, a page of texts, a connection. */
 #define THREAD_BYTES (6 * MIB)
+/* What a thread makes of a text, if its terms all differ, and of a page that it reads, for each
+ * byte: of documents of 4 to 16 MB each thread took 4.5 times one at most. */
+#define TEXT_FACTOR 4
+#define PAGE_FACTOR 2
 #define BATCHES_BYTES (6 * MIB)
 /* The least that counting is given. */
 #define COUNTING_BYTES (16 * MIB)
@@ -41,18 +45,35 @@ static size_t multiply(size_t a, size_t b)
     return dbt__multiply(a, b, &product) ? product : SIZE_MAX;
 }
 
-size_t dbt__budget_threads(const dbt_fit_options *options)
+/* Of each thread. Before the documents are surveyed (NULL) none is long. */
+static size_t thread_bytes(const dbt__survey *survey)
 {
-    size_t most = 2 + dbt__budget_left(options->memory / 2, FIXED_BYTES) / THREAD_BYTES;
-    size_t cores = dbt_usable_cores();
-    if (options->threads != 0) return options->threads;
-    return cores < most ? cores : most;
+    if (survey == NULL) return THREAD_BYTES;
+    size_t bytes = add(multiply(survey->longest, TEXT_FACTOR), multiply(survey->page, PAGE_FACTOR));
+    return bytes > THREAD_BYTES ? bytes : THREAD_BYTES;
 }
 
-static size_t fixed_bytes(const dbt_fit_options *options)
+/* FIXED_BYTES has the share of two threads. */
+static size_t fixed_bytes_of(size_t threads, const dbt__survey *survey)
 {
-    size_t others = dbt__budget_left(dbt__budget_threads(options), 2);
-    return add(FIXED_BYTES, multiply(others, THREAD_BYTES));
+    size_t others = dbt__budget_left(threads, 2), each = thread_bytes(survey);
+    size_t two = multiply(threads - others, each - THREAD_BYTES);
+    return add(FIXED_BYTES, add(two, multiply(others, each)));
+}
+
+size_t dbt__budget_threads(const dbt_fit_options *options, const dbt__survey *survey)
+{
+    size_t threads = options->threads != 0 ? options->threads : dbt_usable_cores();
+    size_t least = thread_bytes(survey) > THREAD_BYTES ? 1 : 2;
+    while (options->threads == 0 && threads > least &&
+           fixed_bytes_of(threads, survey) > options->memory / 2)
+        threads--;
+    return threads;
+}
+
+static size_t fixed_bytes(const dbt_fit_options *options, const dbt__survey *survey)
+{
+    return fixed_bytes_of(dbt__budget_threads(options, survey), survey);
 }
 
 static dbt_network_options network_of(const dbt_fit_options *options, size_t n_features,
@@ -78,7 +99,8 @@ static size_t batches_bytes(const dbt_fit_options *options, const dbt_network_op
     size_t bytes = add(multiply(n_rows, 2 * SLOT_ROW_BYTES),
                        multiply(n_entries, 2 * (sizeof(uint32_t) + sizeof(float))));
     bytes = add(bytes, dbt_network_step_bytes(network, n_rows, n_entries));
-    return add(bytes, multiply(dbt_workspace_bytes(network, page), dbt__budget_threads(options)));
+    return add(bytes,
+               multiply(dbt_workspace_bytes(network, page), dbt__budget_threads(options, survey)));
 }
 
 /* Entries of a document, on the average: of the features alone, whose document frequencies tell. */
@@ -109,22 +131,27 @@ static demand training_bytes(const dbt_fit_options *options, const dbt__survey *
     size_t stored = multiply(dbt_network_weight_bytes(&network), 5);
     demand t = {.network = add(dbt_network_bytes(&network), stored),
                 .batches = batches_bytes(options, &network, survey, row_entries)};
-    t.total = add(fixed_bytes(options), add(t.network, dbt__budget_left(t.batches, BATCHES_BYTES)));
+    t.total = add(fixed_bytes(options, survey),
+                  add(t.network, dbt__budget_left(t.batches, BATCHES_BYTES)));
     return t;
 }
 
-#define FEWER_THREADS "; fewer threads take less"
-
-static bool threads_help(const dbt_fit_options *options, size_t needed)
+/* Whether fewer threads, or shorter documents, would do; "": neither. */
+static const char *hint_of_fixed(const dbt_fit_options *options, const dbt__survey *survey,
+                                 size_t needed)
 {
-    return needed - options->memory <= fixed_bytes(options) - FIXED_BYTES;
+    size_t missing = needed - options->memory, one = fixed_bytes_of(1, survey);
+    if (missing <= fixed_bytes(options, survey) - one) return "; fewer threads take less";
+    return missing <= one - FIXED_BYTES ? "; the longest of the documents takes much of it" : "";
 }
 
 /* What would take less, or else may be given. */
-static const char *hint_of(const dbt_fit_options *options, const demand *t, size_t needed)
+static const char *hint_of(const dbt_fit_options *options, const dbt__survey *survey,
+                           const demand *t, size_t needed)
 {
+    const char *fixed = hint_of_fixed(options, survey, needed);
     if (options->resume != 0) return ": it can go on with a higher --memory";
-    if (threads_help(options, needed)) return FEWER_THREADS;
+    if (fixed[0] != '\0') return fixed;
     if (needed - options->memory <= dbt__budget_left(t->batches, BATCHES_BYTES))
         return "; a lower batch-size or fewer units take less";
     if (options->vectorizer.hash_bits != 0) return "; fewer hash-bits or units take less";
@@ -148,12 +175,11 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
     /* The features there will be are not known before counting: those that are asked for are. */
     demand t = training_bytes(options, survey, expect_features(vectorizer), 0);
     if (options->memory < t.total)
-        return fail_memory(options, t.total, hint_of(options, &t, t.total), err);
-    size_t counting = add(fixed_bytes(options), COUNTING_BYTES);
+        return fail_memory(options, t.total, hint_of(options, survey, &t, t.total), err);
+    size_t fixed = fixed_bytes(options, survey), counting = add(fixed, COUNTING_BYTES);
     if (options->memory < counting)
-        return fail_memory(options, counting, threads_help(options, counting) ? FEWER_THREADS : "",
-                           err);
-    vectorizer->memory = options->memory - fixed_bytes(options);
+        return fail_memory(options, counting, hint_of_fixed(options, survey, counting), err);
+    vectorizer->memory = options->memory - fixed;
     vectorizer->table_memory = dbt__budget_left(options->memory, t.total + WINDOW_BYTES) + MIB;
     return DBT_OK;
 }
@@ -175,7 +201,7 @@ dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *
     if (expect_features(&options->vectorizer) == 0)
         needed = add(needed, dbt_vectorizer_bytes(vectorizer));
     if (needed <= options->memory) return DBT_OK;
-    return fail_memory(options, needed, hint_of(options, &t, needed), err);
+    return fail_memory(options, needed, hint_of(options, survey, &t, needed), err);
 }
 
 size_t dbt__budget_beside_network(const dbt_fit_options *options, const dbt__survey *survey,
@@ -191,10 +217,11 @@ size_t dbt__budget_rows(const dbt_fit_options *options, const dbt__survey *surve
                             dbt_vectorizer_bytes(vectorizer));
 }
 
-size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *vectorizer)
+size_t dbt__budget_work(const dbt_fit_options *options, const dbt__survey *survey,
+                        const dbt_vectorizer *vectorizer)
 {
     return dbt__budget_left(options->memory,
-                            fixed_bytes(options) + dbt_vectorizer_bytes(vectorizer));
+                            add(fixed_bytes(options, survey), dbt_vectorizer_bytes(vectorizer)));
 }
 
 /* --- how much memory it takes --- */

@@ -29,8 +29,8 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
 dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *survey,
                              const dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
 /* Threads that were asked for, or else so many as there are cores, but no more than half of the
- * limit is enough for. */
-size_t dbt__budget_threads(const dbt_fit_options *options);
+ * limit is enough for: once the documents are surveyed, for threads that hold long ones. */
+size_t dbt__budget_threads(const dbt_fit_options *options, const dbt__survey *survey);
 /* Bytes that the network leaves of the limit: for the vectorizer, rows in memory, and what is free
  * in the heap. */
 size_t dbt__budget_beside_network(const dbt_fit_options *options, const dbt__survey *survey,
@@ -39,6 +39,7 @@ size_t dbt__budget_beside_network(const dbt_fit_options *options, const dbt__sur
 size_t dbt__budget_rows(const dbt_fit_options *options, const dbt__survey *survey,
                         const dbt_vectorizer *vectorizer);
 /* Bytes that making them may take, before there is a network. */
-size_t dbt__budget_work(const dbt_fit_options *options, const dbt_vectorizer *vectorizer);
+size_t dbt__budget_work(const dbt_fit_options *options, const dbt__survey *survey,
+                        const dbt_vectorizer *vectorizer);
 
 #endif

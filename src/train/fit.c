@@ -160,7 +160,7 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
         .split = name,
         .n_rows = split->documents,
         .memory = memory,
-        .work_memory = dbt__budget_work(&fit->options, fit->vectorizer),
+        .work_memory = dbt__budget_work(&fit->options, &fit->survey, fit->vectorizer),
         .norms = norms,
         .spill_folder = has_to ? fit->folder : NULL,
         .key = stored ? &key : NULL,
@@ -305,6 +305,18 @@ static dbt_status check_memory(const dbt__fit *fit, dbt_error *err)
     return dbt__budget_vectorizer(&options, NULL, err);
 }
 
+/* Each thread holds a document at a time: of long ones the limit may be enough for few. */
+static dbt_status limit_threads(dbt__fit *fit, dbt_error *err)
+{
+    size_t n = dbt__budget_threads(&fit->options, &fit->survey);
+    if (n >= dbt_pool_threads(fit->pool)) return DBT_OK;
+    dbt__fit_note(fit, "a document has %zu MiB: %zu thread%s instead of %zu, to keep to --memory",
+                  fit->survey.longest >> 20, n, n == 1 ? "" : "s", dbt_pool_threads(fit->pool));
+    dbt_pool_free(fit->pool);
+    fit->pool = NULL;
+    return dbt_pool_new(n, &fit->pool, err);
+}
+
 static dbt_status prepare(dbt__fit *fit, dbt_error *err)
 {
     bool resumed = fit->options.resume != 0;
@@ -312,10 +324,11 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     /* Told now rather than by dbt__run_create, after minutes of counting. */
     dbt_status status = resumed ? DBT_OK : dbt__run_check_name(fit->sql, fit->options.name, err);
     if (status == DBT_OK)
-        status = dbt_pool_new(dbt__budget_threads(&fit->options), &fit->pool, err);
+        status = dbt_pool_new(dbt__budget_threads(&fit->options, NULL), &fit->pool, err);
     if (status == DBT_OK && !resumed) status = check_memory(fit, err);
     if (status == DBT_OK) status = find_folder(fit, err);
     if (status == DBT_OK) status = dbt__fit_data(fit, err);
+    if (status == DBT_OK) status = limit_threads(fit, err);
     if (status == DBT_OK) status = dbt__budget_vectorizer(&fit->options, &fit->survey, err);
     if (status == DBT_OK)
         status = resumed ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);

@@ -89,8 +89,13 @@ static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
     dbt_status status = dbt__survey_split(fit->store, fit->train, fit->train_split.documents,
                                           fit->pool, &fit->survey, err);
     if (status < 0) return status;
-    return dbt__survey_split(fit->store, fit->validation, fit->validation_split.documents,
-                             fit->pool, &fit->validation_survey, err);
+    dbt__survey *other = &fit->validation_survey;
+    status = dbt__survey_split(fit->store, fit->validation, fit->validation_split.documents,
+                               fit->pool, other, err);
+    /* Threads that have room for the one have room for the other. */
+    if (other->longest > fit->survey.longest) fit->survey.longest = other->longest;
+    if (other->page > fit->survey.page) fit->survey.page = other->page;
+    return status;
 }
 
 static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)

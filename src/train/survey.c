@@ -16,8 +16,10 @@
 
 /* Rows of a page, of long documents fewer. */
 #define PAGE_ROWS 256
-/* Pages that are read before they are taken, for each thread. */
+/* Pages that are read before they are taken, for each thread, but no more in all: some documents
+ * are so long that a page is one of them. */
 #define PAGES_AHEAD 2
+#define MOST_PAGES_AHEAD 4
 
 static void hash_page(dbt__hasher *hasher, const dbt_page *page)
 {
@@ -44,9 +46,11 @@ static void check_weights(dbt__survey *survey, const dbt_page *page)
 
 static dbt_status count_page(dbt__survey *survey, const dbt_page *page, dbt_error *err)
 {
+    size_t bytes = 0;
     check_weights(survey, page);
     for (size_t i = 0; i < page->n_rows; i++) {
-        survey->text_bytes += (int64_t)page->text[i].bytes;
+        bytes += page->text[i].bytes;
+        if (page->text[i].bytes > survey->longest) survey->longest = page->text[i].bytes;
         if (page->label_id[i] == 0) {
             survey->unlabelled++;
             continue;
@@ -55,6 +59,8 @@ static dbt_status count_page(dbt__survey *survey, const dbt_page *page, dbt_erro
         if (status < 0) return status;
     }
     survey->documents += (int64_t)page->n_rows;
+    survey->text_bytes += (int64_t)bytes;
+    if (bytes > survey->page) survey->page = bytes;
     return DBT_OK;
 }
 
@@ -83,7 +89,9 @@ static dbt_status open_reading(reading *r, dbt_store *store, const char *split, 
     dbt_cursor_options_init(&options);
     options.split = split;
     options.n_rows = n_rows;
-    *r = (reading){.n_cursors = n_threads, .n_slots = PAGES_AHEAD * n_threads};
+    size_t n_slots = PAGES_AHEAD * n_threads;
+    *r = (reading){.n_cursors = n_threads,
+                   .n_slots = n_slots < MOST_PAGES_AHEAD ? n_slots : MOST_PAGES_AHEAD};
     r->cursor = dbt__alloc_array(r->n_cursors, sizeof *r->cursor);
     r->page = dbt__alloc_array(r->n_slots, sizeof(dbt_page *));
     if (r->cursor == NULL || r->page == NULL) return dbt__out_of_memory(err, "a survey");

@@ -14,6 +14,8 @@ typedef struct dbt__survey {
     int64_t documents;
     int64_t unlabelled;
     int64_t text_bytes;
+    size_t longest;        /* bytes of a text, at most, */
+    size_t page;           /* and of neighbouring ones that are read as a page */
     int64_t bad_weight;    /* position of the first one that is negative or infinite; -1: none */
     bool has_weight;       /* one that is not 0 */
     dbt__label_map labels; /* counted and finished */

@@ -148,6 +148,21 @@ static void test_memory__of_long_documents(void **state)
 #endif
 }
 
+/* Each thread holds a document: threads that were asked for are refused, others are left out. */
+static void test_memory__of_documents_of_megabytes(void **state)
+{
+    (void)state;
+    static const char *const eight[] = {"--threads", "8", "--epochs", "1", "--top-k", "100", NULL};
+    static const char *const one[] = {"--threads", "1", "--epochs", "1", "--top-k", "100", NULL};
+    const char *database = path_of("megabytes.db");
+    char said[4096];
+    long peak;
+    make_corpus(database, 8, 2, 500000);
+    assert_kept(database, "100M", "; fewer threads take less", eight);
+    assert_kept(database, "64M", "; the longest of the documents takes much of it", one);
+    if (fit(database, one + 2, "80M", &peak, said, sizeof said) != 0) fail_msg("%s", said);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_memory__of_hashed_columns),
         cmocka_unit_test(test_memory__of_the_defaults),
         cmocka_unit_test(test_memory__of_long_documents),
+        cmocka_unit_test(test_memory__of_documents_of_megabytes),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

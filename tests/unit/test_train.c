@@ -893,11 +893,18 @@ static void test_budget__has_no_more_threads_than_memory_for_them(void **state)
     dbt_fit_options_init(&options);
     size_t cores = dbt_usable_cores();
     options.memory = (size_t)1 << 40;
-    assert_int_equal(dbt__budget_threads(&options), cores);
+    assert_int_equal(dbt__budget_threads(&options, NULL), cores);
     options.memory = (size_t)64 << 20;
-    assert_int_equal(dbt__budget_threads(&options), cores < 2 ? cores : 2);
+    assert_int_equal(dbt__budget_threads(&options, NULL), cores < 2 ? cores : 2);
+    /* Each of them holds a document. */
+    const dbt__survey survey = {.longest = 5000000, .page = 5000000};
+    assert_int_equal(dbt__budget_threads(&options, &survey), 1);
+    options.memory = (size_t)1 << 40;
+    assert_int_equal(dbt__budget_threads(&options, &survey), cores);
     options.threads = 7;
-    assert_int_equal(dbt__budget_threads(&options), 7);
+    options.memory = (size_t)64 << 20;
+    assert_int_equal(dbt__budget_threads(&options, NULL), 7);
+    assert_int_equal(dbt__budget_threads(&options, &survey), 7);
 }
 
 static void test_page_rows__are_fewer_of_long_documents(void **state)
