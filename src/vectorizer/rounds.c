@@ -160,6 +160,16 @@ static void sort_items(const dbt__worker *worker, dbt__slot *slot)
         slot->item[next[worker->group[i]]++] = worker->item[i];
 }
 
+/* The slot's page, unless the worker has it from the round before. */
+static dbt_status hold_page(dbt__rounds *rounds, dbt__worker *worker, int64_t page, dbt_error *err)
+{
+    if (worker->page_number == page) return DBT_OK;
+    worker->page_number = worker->unfinished = -1;
+    dbt_status status = dbt__rounds_read(rounds, worker, page, err);
+    if (status == DBT_OK) worker->page_number = page;
+    return status;
+}
+
 static dbt_status fill_slot(void *context, size_t task, size_t number, dbt_error *err)
 {
     dbt__rounds *rounds = context;
@@ -169,11 +179,12 @@ static dbt_status fill_slot(void *context, size_t task, size_t number, dbt_error
     worker->n_items = 0;
     bool complete = true;
     for (; complete && slot->page < slot->end_page; slot->page += complete) {
-        dbt_status status = dbt__rounds_read(rounds, worker, slot->page, err);
+        dbt_status status = hold_page(rounds, worker, slot->page, err);
         while (status == DBT_OK && complete && slot->row < worker->page->n_rows) {
             int64_t document = slot->page * rounds->corpus->page_rows + (int64_t)slot->row;
             status = rounds->pass->document(rounds->pass, worker, slot, slot->row,
                                             (uint32_t)document, &complete, err);
+            worker->unfinished = complete ? -1 : document;
             if (complete) slot->row++;
         }
         if (status < 0) return status;
@@ -250,6 +261,8 @@ dbt_status dbt__rounds_run(dbt__rounds *rounds, dbt__pass *pass, dbt_error *err)
     rounds->next_page = 0;
     for (size_t i = 0; i < rounds->n_slots; i++)
         give_pages(rounds, &rounds->slot[i]);
+    for (size_t i = 0; i < rounds->n_workers; i++)
+        rounds->worker[i].page_number = rounds->worker[i].unfinished = -1;
     dbt_status status = DBT_OK;
     while (status == DBT_OK && rounds->slot[rounds->head].page < rounds->n_pages) {
         status = dbt_pool_for(rounds->pool, rounds->n_slots, fill_slot, rounds, err);

@@ -84,7 +84,7 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
     const score_pass *score = (const score_pass *)pass;
     uint32_t *class = &slot->class_of[document - slot->first_document];
     dbt_status status = find_class(score, worker->page->label_id[row], document, class, err);
-    if (status == DBT_OK)
+    if (status == DBT_OK && worker->unfinished != (int64_t)document)
         status = dbt__row_fill(&worker->row, score->table, score->rounds->options, worker->analyzer,
                                worker->page->text[row], err);
     if (status < 0) return status;

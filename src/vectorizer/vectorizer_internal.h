@@ -217,6 +217,8 @@ typedef struct dbt__worker {
     dbt__item *item; /* [capacity of a slot] */
     uint8_t *group;  /* [capacity of a slot]: of each item */
     size_t n_items;
+    int64_t page_number; /* of the page, during a pass; -1: none */
+    int64_t unfinished;  /* document of that page which analyzer and row are at; -1: none */
 } dbt__worker;
 
 /* Some neighbouring pages, and the items of their documents, by group. */
@@ -240,9 +242,11 @@ typedef struct dbt_norms dbt__norms;
 
 /*
  * A pass. `document` appends the items of a document to the worker's, *complete false when they do
- * not all fit: it is called again, with slot->skip as it left it, for the rest. `apply` takes the
- * items of a group, slots in the order of documents; two groups at the same time. `finish_round`
- * may end the pass with an error.
+ * not all fit: it is called again, with slot->skip as it left it, for the rest. Mostly that is the
+ * same worker's, who then goes on where it was (worker->unfinished is the document): else a
+ * document would be taken apart as often as it fills a slot. `apply` takes the items of a group,
+ * slots in the order of documents; two groups at the same time. `finish_round` may end the pass
+ * with an error.
  */
 typedef struct dbt__pass {
     dbt_status (*document)(struct dbt__pass *pass, dbt__worker *worker, dbt__slot *slot, size_t row,
