@@ -17,9 +17,15 @@
 #include <time.h>
 #include <unistd.h>
 
+/* How a side file begins. */
+#define SIGNATURE "process "
+/* The byte of a database that is locked: the last one, far from those that SQLite locks. */
+#define LOCKED_BYTE INT64_MAX
+
 struct dbt__lock {
     char *path;
     int descriptor;
+    int database; /* descriptor of the database, where that has several names; else -1 */
 };
 
 /* Of the file itself, whatever symbolic link led to it: two names of one file have one lock. */
@@ -41,6 +47,26 @@ static bool still_named(const dbt__lock *lock)
            held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
+static bool lock_bytes(int descriptor, off_t start, off_t n)
+{
+    struct flock bytes = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = n};
+    return fcntl(descriptor, F_OFD_SETLK, &bytes) == 0;
+}
+
+static bool is_held_elsewhere(void)
+{
+    return errno == EAGAIN || errno == EACCES;
+}
+
+/* Whether what is locked may be signed and removed: a user's own file of that name may not. */
+static bool is_side_file(const dbt__lock *lock)
+{
+    char start[sizeof SIGNATURE - 1];
+    ssize_t bytes = pread(lock->descriptor, start, sizeof start, 0);
+    return bytes == 0 ||
+           (bytes == (ssize_t)sizeof start && memcmp(start, SIGNATURE, sizeof start) == 0);
+}
+
 static dbt_status fail_held(const dbt__lock *lock, const char *database, dbt_error *err)
 {
     char holder[96] = "";
@@ -57,7 +83,7 @@ static void sign(const dbt__lock *lock)
     time_t now = time(NULL);
     struct tm utc;
     if (gmtime_r(&now, &utc) != NULL) (void)strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &utc);
-    int bytes = snprintf(text, sizeof text, "process %ld since %s UTC", (long)getpid(), when);
+    int bytes = snprintf(text, sizeof text, SIGNATURE "%ld since %s UTC", (long)getpid(), when);
     if (ftruncate(lock->descriptor, 0) != 0 ||
         pwrite(lock->descriptor, text, (size_t)bytes, 0) != bytes)
         (void)ftruncate(lock->descriptor, 0);
@@ -66,18 +92,21 @@ static void sign(const dbt__lock *lock)
 /* DBT_DONE: what was locked has lost its name meanwhile. */
 static dbt_status try_once(dbt__lock *lock, const char *database, dbt_error *err)
 {
-    lock->descriptor = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    lock->descriptor = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (lock->descriptor < 0)
         return dbt__fail(err, DBT_EIO, "cannot make '%s', which locks the database: %s", lock->path,
                          strerror(errno));
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     dbt_status status = DBT_OK;
-    if (fcntl(lock->descriptor, F_OFD_SETLK, &whole) != 0)
-        status = errno == EAGAIN || errno == EACCES
+    if (!lock_bytes(lock->descriptor, 0, 0))
+        status = is_held_elsewhere()
                      ? fail_held(lock, database, err)
                      : dbt__fail(err, DBT_EIO, "cannot lock '%s': %s", lock->path, strerror(errno));
     else if (!still_named(lock))
         status = DBT_DONE;
+    else if (!is_side_file(lock))
+        status = dbt__fail(err, DBT_EIO,
+                           "'%s', which is to lock the database, is another file: move it away",
+                           lock->path);
     if (status != DBT_OK) {
         (void)close(lock->descriptor);
         lock->descriptor = -1;
@@ -85,16 +114,31 @@ static dbt_status try_once(dbt__lock *lock, const char *database, dbt_error *err
     return status;
 }
 
+/* A system on which that cannot be locked is warned of: dbt_store_cautions. */
+static dbt_status lock_names(dbt__lock *lock, const char *database, dbt_error *err)
+{
+    struct stat facts;
+    if (stat(database, &facts) != 0 || facts.st_nlink < 2) return DBT_OK;
+    lock->database = open(database, O_RDWR | O_CLOEXEC);
+    if (lock->database < 0 || lock_bytes(lock->database, LOCKED_BYTE, 1) || !is_held_elsewhere())
+        return DBT_OK;
+    return dbt__fail(err, DBT_ELOCKED,
+                     "'%s' is being written by another dbtrain, under another of its names (hard "
+                     "links): wait for it",
+                     database);
+}
+
 dbt_status dbt__lock_take(const char *database, dbt__lock **lock, dbt_error *err)
 {
     *lock = NULL;
     dbt__lock *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "a lock");
-    made->descriptor = -1;
+    made->descriptor = made->database = -1;
     made->path = side_path(database);
     dbt_status status = made->path == NULL ? dbt__out_of_memory(err, "a lock") : DBT_DONE;
     while (status == DBT_DONE)
         status = try_once(made, database, err);
+    if (status == DBT_OK) status = lock_names(made, database, err);
     if (status < 0) {
         dbt__lock_release(made);
         return status;
@@ -111,6 +155,7 @@ void dbt__lock_release(dbt__lock *lock)
         (void)unlink(lock->path);
         (void)close(lock->descriptor);
     }
+    if (lock->database >= 0) (void)close(lock->database);
     dbt__free(lock->path);
     dbt__free(lock);
 }

@@ -730,6 +730,53 @@ static void test_lock__a_second_writer_is_refused_and_told_who(void **state)
     assert_ok(dbt_store_close(second, &err), err);
 }
 
+static void test_lock__a_second_writer_is_refused_under_a_hard_link(void **state)
+{
+    (void)state;
+    dbt_error err = {0}, refused = {0};
+    dbt_store *first, *second;
+    char other[160];
+    (void)snprintf(other, sizeof other, "%s", path_of("other.db"));
+    assert_ok(dbt_store_open(path_of("names.db"), DBT_STORE_CREATE, &first, &err), err);
+    assert_ok(dbt_store_close(first, &err), err);
+    assert_int_equal(link(path_of("names.db"), other), 0);
+    assert_ok(dbt_store_open(path_of("names.db"), DBT_STORE_WRITE, &first, &err), err);
+    assert_int_equal(dbt_store_open(other, DBT_STORE_WRITE, &second, &refused), DBT_ELOCKED);
+    assert_non_null(strstr(refused.message, "hard links"));
+    assert_false(exists(path_of("other.db-writer")));
+    assert_ok(dbt_store_close(first, &err), err);
+    assert_ok(dbt_store_open(other, DBT_STORE_WRITE, &second, &err), err);
+    assert_ok(dbt_store_close(second, &err), err);
+}
+
+/* Neither a file of that name nor what a link of that name leads to is signed or removed. */
+static void test_lock__files_of_others_are_left_alone(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_store *store;
+    char side[160];
+    (void)snprintf(side, sizeof side, "%s", path_of("own.db-writer"));
+    for (int linked = 0; linked <= 1; linked++) {
+        dbt_error refused = {0};
+        const char *own = linked ? path_of("precious") : side;
+        FILE *file = fopen(own, "w");
+        assert_non_null(file);
+        assert_true(fputs("precious", file) >= 0);
+        assert_int_equal(fclose(file), 0);
+        if (linked) assert_int_equal(symlink(own, side), 0);
+        assert_int_equal(dbt_store_open(path_of("own.db"), DBT_STORE_CREATE, &store, &refused),
+                         DBT_EIO);
+        assert_non_null(strstr(refused.message, "own.db-writer"));
+        struct stat facts;
+        assert_int_equal(stat(side, &facts), 0);
+        assert_int_equal(facts.st_size, strlen("precious"));
+        assert_int_equal(unlink(side), 0);
+    }
+    assert_ok(dbt_store_open(path_of("own.db"), DBT_STORE_CREATE, &store, &err), err);
+    assert_ok(dbt_store_close(store, &err), err);
+}
+
 static void test_lock__a_killed_writer_blocks_nobody(void **state)
 {
     (void)state;
@@ -762,6 +809,8 @@ int main(void)
         cmocka_unit_test(test_store__refused_files_are_left_as_they_were),
         cmocka_unit_test(test_store__close_says_when_the_log_could_not_be_emptied),
         cmocka_unit_test(test_lock__a_second_writer_is_refused_and_told_who),
+        cmocka_unit_test(test_lock__a_second_writer_is_refused_under_a_hard_link),
+        cmocka_unit_test(test_lock__files_of_others_are_left_alone),
         cmocka_unit_test(test_lock__a_killed_writer_blocks_nobody),
         cmocka_unit_test(test_store__cautions_of_systems_whose_locks_fail),
         cmocka_unit_test(test_store__cautions_of_a_second_name),
