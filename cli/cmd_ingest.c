@@ -145,7 +145,7 @@ static const cli_option ingest_options[] = {
      .field = FIELD(options.max_document),
      .argument = "SIZE",
      .minimum = 1,
-     .maximum = 1 << 30,
+     .maximum = 128 << 20,
      .help = "longer texts are refused"},
     {.kind = CLI_HEADING, .help = "General"},
     {.name = "json",
@@ -266,9 +266,10 @@ const cli_command cli_ingest = {
                    "(format, header, columns, split) is detected, and said; the options below "
                    "decide it instead. "
                    "Each row becomes a document, or a row of the table `reject` that tells why "
-                   "not. A file that "
-                   "is there already is recognised and left alone; after an interruption the same "
-                   "command goes on after the last row that was committed.",
+                   "not. A file that is there already (under that name, in that split, with those "
+                   "bytes) is recognised and left alone; stdin that was read to its end is not. "
+                   "After an interruption the same command goes on after the last row that was "
+                   "committed.",
     .examples = "  dbtrain ingest imdb.db train.csv test.csv\n"
                 "  dbtrain ingest imdb.db aclImdb_v1.tar.gz\n"
                 "  dbtrain ingest sms.db spam.tsv --no-header --split messages\n"

@@ -79,8 +79,10 @@ dbt_status dbt__reader_refuse(dbt__reader *r, size_t raw_bytes, const char *form
 
 dbt_status dbt__reader_refuse_long(dbt__reader *r)
 {
-    return dbt__reader_refuse(r, dbt__window_bytes(&r->window),
-                              "longer than %zu bytes (--max-document)", r->options.max_document);
+    /* So many bytes are the record's; behind them the next one may begin. */
+    size_t raw = dbt__window_bytes(&r->window), most = r->options.max_document;
+    return dbt__reader_refuse(r, raw < most ? raw : most, "longer than %zu bytes (--max-document)",
+                              r->options.max_document);
 }
 
 /* *text as it is, or cleaned in `clean`. */

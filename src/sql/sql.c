@@ -4,7 +4,8 @@
  * Every connection gets the same settings, whoever opens it: a busy time-out of 5 seconds, foreign
  * keys, synchronous FULL (an acknowledged commit survives a power loss), no memory map (a file that
  * another process cuts short would end this one by SIGBUS), and the switches that keep a file from
- * running logic of its own: defensive, untrusted schema, no extensions, cell sizes checked.
+ * running logic of its own: defensive, untrusted schema, no extensions, cell sizes checked, no
+ * value that is longer than any that is stored but for weights.
  *
  * The log is never moved into the file behind the caller's back when a connection closes, because
  * SQLite reports no failure of that checkpoint (a full disk would go unseen), and because a file
@@ -16,6 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,6 +57,7 @@ struct dbt__sql {
     int64_t looks;   /* at the step under way */
     bool is_endless; /* it took too much */
     bool is_unwatched;
+    bool allows_large;      /* as the statement does that was used last */
     bool waited_in_vain;    /* to begin a transaction, the last time */
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
     char *path;             /* as the caller gave it, for messages */
@@ -69,6 +72,7 @@ typedef struct schema_guard {
 struct dbt__statement {
     dbt__sql *sql;
     sqlite3_stmt *handle;
+    bool allows_large;
     int failed; /* SQLite's code of the first bind or column access that failed since the last reset
                  */
 };
@@ -115,6 +119,12 @@ static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
         return dbt__fail(err, DBT_EFORMAT,
                          "'%s': a table seems to have rows without end: the file is damaged",
                          sql->path);
+    /* Not one that was bound: then there is a code. */
+    if (code == SQLITE_OK && sqlite3_errcode(sql->handle) == SQLITE_TOOBIG)
+        return dbt__fail(
+            err, DBT_EFORMAT,
+            "'%s': a value in it is longer than %zu MiB: dbtrain stores none like that", sql->path,
+            DBT__LONGEST_VALUE >> 20);
     const char *text = code == SQLITE_OK ? sqlite3_errmsg(sql->handle) : sqlite3_errstr(code);
     if (code == SQLITE_OK) code = sqlite3_extended_errcode(sql->handle);
     dbt_status status = map_code(code);
@@ -251,8 +261,7 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
         {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},   {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
         {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
     };
-    /* The length of a value stays SQLite's own limit, 10^9 bytes: that of the largest weight
-     * matrix. What is stored is no longer than the file. */
+    (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_LENGTH, (int)DBT__LONGEST_VALUE);
     (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT);
     (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_ATTACHED, 0);
     (void)sqlite3_extended_result_codes(sql->handle, 1);
@@ -557,6 +566,21 @@ dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **
     return DBT_OK;
 }
 
+void dbt__allow_large(dbt__statement *statement)
+{
+    statement->allows_large = true;
+}
+
+/* SQLite has one limit for a connection. */
+static void set_limit(const dbt__statement *statement)
+{
+    dbt__sql *sql = statement->sql;
+    if (sql->allows_large == statement->allows_large) return;
+    sql->allows_large = statement->allows_large;
+    (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_LENGTH,
+                        sql->allows_large ? INT_MAX : (int)DBT__LONGEST_VALUE);
+}
+
 void dbt__finalize(dbt__statement *statement)
 {
     if (statement == NULL) return;
@@ -592,6 +616,7 @@ void dbt__bind_string(dbt__statement *statement, int index, const char *text)
 
 void dbt__bind_blob(dbt__statement *statement, int index, const void *data, size_t bytes)
 {
+    set_limit(statement);
     keep_failure(statement,
                  sqlite3_bind_blob64(statement->handle, index, data, bytes, SQLITE_STATIC));
 }
@@ -605,6 +630,7 @@ dbt_status dbt__step(dbt__statement *statement, dbt_error *err)
 {
     if (statement->failed != SQLITE_OK) return fail_sql(statement->sql, statement->failed, err);
     statement->sql->looks = 0;
+    set_limit(statement);
     switch (sqlite3_step(statement->handle)) {
     case SQLITE_ROW:
         return DBT_OK;

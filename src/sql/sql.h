@@ -4,8 +4,9 @@
  * A connection and its statements belong to one thread at a time. Every failure carries SQLite's
  * own message and is mapped: BUSY and LOCKED to DBT_ELOCKED, FULL and IOERR and READONLY and
  * CANTOPEN to DBT_EIO, NOMEM to DBT_ENOMEM, CORRUPT and NOTADB and a missing file to DBT_EFORMAT,
- * TOOBIG to DBT_EDATA, INTERRUPT to DBT_EINTERRUPTED, else DBT_EINTERNAL. A step that takes longer
- * than any can on a sound file of its size is ended: DBT_EFORMAT.
+ * TOOBIG to DBT_EDATA when it was bound and to DBT_EFORMAT when it was read, INTERRUPT to
+ * DBT_EINTERRUPTED, else DBT_EINTERNAL. A step that takes longer than any can on a sound file of
+ * its size is ended: DBT_EFORMAT.
  *
  * Statements: bind (indices from 1), step until DBT_DONE, reset. Binding cannot fail visibly: the
  * first failure is kept and reported by the next step, so that a row of binds needs one check.
@@ -27,6 +28,9 @@
 
 typedef struct dbt__sql dbt__sql;
 typedef struct dbt__statement dbt__statement;
+
+/* Bytes of a value, at most, but of statements that dbt__allow_large was told of. */
+#define DBT__LONGEST_VALUE ((size_t)256 << 20)
 
 typedef enum dbt__sql_mode { DBT__SQL_READ, DBT__SQL_WRITE, DBT__SQL_CREATE } dbt__sql_mode;
 
@@ -87,6 +91,9 @@ dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statem
  */
 dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **statement,
                               size_t *bytes, dbt_error *err) DBT_MUST_USE;
+/* Lets the statement read and write values of up to 10^9 bytes, SQLite's own limit: weights. To
+ * others a longer one than DBT__LONGEST_VALUE is damage. */
+void dbt__allow_large(dbt__statement *statement);
 /* Takes NULL. */
 void dbt__finalize(dbt__statement *statement);
 

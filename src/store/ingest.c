@@ -23,7 +23,8 @@
 #include "utf8.h"
 
 #define MAX_NAME ((size_t)256 * 1024)
-#define MAX_DOCUMENT ((size_t)1000 * 1000 * 1000) /* SQLite's own limit of a value */
+/* Decoded it may be twice as long, and is still a value that is read: DBT__LONGEST_VALUE. */
+#define MAX_DOCUMENT ((size_t)128 << 20)
 
 typedef struct ingestion {
     const dbt_ingest_options *options;

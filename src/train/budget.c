@@ -160,12 +160,13 @@ static const char *hint_of(const dbt_fit_options *options, const dbt__survey *su
     return "; a lower top-k or fewer units take less";
 }
 
-static dbt_status fail_memory(const dbt_fit_options *options, size_t needed, const char *hint,
-                              dbt_error *err)
+/* `least`: what counting finds may take more. */
+static dbt_status fail_memory(const dbt_fit_options *options, const char *least, size_t needed,
+                              const char *hint, dbt_error *err)
 {
     return dbt__fail(err, DBT_EUSAGE,
-                     "a memory limit of %zu MiB is too low: this network needs %zu MiB%s",
-                     options->memory / MIB, needed / MIB + (needed % MIB != 0), hint);
+                     "a memory limit of %zu MiB is too low: this network needs %s%zu MiB%s",
+                     options->memory / MIB, least, needed / MIB + (needed % MIB != 0), hint);
 }
 
 dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *survey,
@@ -175,10 +176,12 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
     /* The features there will be are not known before counting: those that are asked for are. */
     demand t = training_bytes(options, survey, expect_features(vectorizer), 0);
     if (options->memory < t.total)
-        return fail_memory(options, t.total, hint_of(options, survey, &t, t.total), err);
+        return fail_memory(options, "at least ", t.total, hint_of(options, survey, &t, t.total),
+                           err);
     size_t fixed = fixed_bytes(options, survey), counting = add(fixed, COUNTING_BYTES);
     if (options->memory < counting)
-        return fail_memory(options, counting, hint_of_fixed(options, survey, counting), err);
+        return fail_memory(options, "at least ", counting, hint_of_fixed(options, survey, counting),
+                           err);
     vectorizer->memory = options->memory - fixed;
     vectorizer->table_memory = dbt__budget_left(options->memory, t.total + WINDOW_BYTES) + MIB;
     return DBT_OK;
@@ -201,7 +204,7 @@ dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *
     if (expect_features(&options->vectorizer) == 0)
         needed = add(needed, dbt_vectorizer_bytes(vectorizer));
     if (needed <= options->memory) return DBT_OK;
-    return fail_memory(options, needed, hint_of(options, survey, &t, needed), err);
+    return fail_memory(options, "", needed, hint_of(options, survey, &t, needed), err);
 }
 
 size_t dbt__budget_beside_network(const dbt_fit_options *options, const dbt__survey *survey,

@@ -48,16 +48,21 @@ static dbt_status choose_weights(dbt_model *model, dbt__sql *sql, dbt_error *err
     dbt__statement *select = NULL;
     dbt_status status = dbt__prepare(sql,
                                      "SELECT coalesce(sum(kind = 'best'), 0),"
-                                     " coalesce(sum(kind = 'last'), 0)"
-                                     " FROM parameter WHERE run_id = ?",
+                                     " coalesce(sum(kind = 'last'), 0),"
+                                     " (SELECT best_epoch FROM run WHERE id = ?1)"
+                                     " FROM parameter WHERE run_id = ?1",
                                      &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, model->run_id);
     status = dbt__step(select, err);
     if (status == DBT_OK) {
         bool best = dbt__column_int(select, 0) > 0, last = dbt__column_int(select, 1) > 0;
-        if (model->weights == DBT_WEIGHTS_BEST && !best) model->weights = DBT_WEIGHTS_LAST;
-        if (model->weights == DBT_WEIGHTS_LAST && !last)
+        if (!best && dbt__column_int(select, 2) > 0)
+            status = dbt__fail(err, DBT_EFORMAT, "run %lld: its best weights are missing",
+                               (long long)model->run_id);
+        else if (model->weights == DBT_WEIGHTS_BEST && !best)
+            model->weights = DBT_WEIGHTS_LAST;
+        if (status == DBT_OK && model->weights == DBT_WEIGHTS_LAST && !last)
             status =
                 dbt__fail(err, DBT_EUSAGE, "run %lld has no %s weights%s", (long long)model->run_id,
                           best ? "last" : "stored", best ? ": use its best" : "");

@@ -43,9 +43,10 @@ static dbt_status read_options(dbt__sql *sql, dbt_resume *resume, dbt_error *err
     dbt__statement *select = NULL;
     dbt_status status =
         dbt__prepare(sql,
-                     "SELECT r.settings, v.settings, r.seed, r.name, r.settings ->> 'train',"
-                     " r.settings ->> 'validation', r.settings ->> 'class_weight'"
-                     " FROM run r JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
+                     "SELECT r.settings, v.settings, r.seed, r.name, json ->> 'train',"
+                     " json ->> 'validation', json ->> 'class_weight' FROM (SELECT *,"
+                     "  iif(json_valid(settings), settings, NULL) AS json FROM run) AS r"
+                     " JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
                      &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, resume->run_id);

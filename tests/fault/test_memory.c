@@ -55,7 +55,8 @@ static long needed_of(const char *said, const char *hint)
     const char *at = strstr(said, "this network needs ");
     assert_non_null(at);
     if (strstr(at, hint) == NULL) fail_msg("%s", said);
-    return strtol(at + strlen("this network needs "), NULL, 10);
+    at += strcspn(at, "0123456789");
+    return strtol(at, NULL, 10);
 }
 
 /* Refused below what it says it needs, which it then keeps: what a batch takes is known before the

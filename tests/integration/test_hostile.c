@@ -474,12 +474,15 @@ static void test_claims__are_checked_before_memory_is_taken(void **state)
         {"UPDATE vectorizer SET terms = 4000000000", "terms"},
         {"UPDATE vectorizer SET documents = -1", "documents"},
         {"UPDATE feature SET term = CAST(zeroblob(20000000) AS TEXT) WHERE id = 5", "feature 5"},
+        {"UPDATE feature SET term = CAST(zeroblob(300000000) AS TEXT) WHERE id = 5",
+         "longer than 256 MiB"},
         {"INSERT INTO feature SELECT vectorizer_id, 200, term, document_frequency, idf, score"
          " FROM feature WHERE id = 199",
          "feature 200"},
         {"UPDATE feature SET id = 1000000000 WHERE id = 199", "feature 199 is missing"},
         {"UPDATE feature SET idf = 9e999 WHERE id = 3", "feature 3"},
         {"UPDATE run SET vectorizer_id = NULL", "vectorizer 0"},
+        {"DELETE FROM parameter WHERE kind = 'best'", "best weights are missing"},
     };
     size_t bytes;
     unsigned char *data = make_fitted(&bytes);
@@ -496,6 +499,24 @@ static void test_claims__are_checked_before_memory_is_taken(void **state)
         dbt_model_close(model);
         close_store(store);
     }
+    free(data);
+}
+
+static void test_claims__of_a_run_that_is_to_go_on(void **state)
+{
+    (void)state;
+    size_t bytes;
+    dbt_error err = {0};
+    dbt_store *store;
+    dbt_resume resume;
+    unsigned char *data = make_fitted(&bytes);
+    write_file(path_of("resume.db"), data, bytes);
+    spoil(path_of("resume.db"), "UPDATE run SET status = 'interrupted', settings = 'nope'");
+    assert_ok(dbt_store_open(path_of("resume.db"), DBT_STORE_READ, &store, &err), err);
+    assert_int_equal(dbt_resume_find(store, NULL, &resume, &err), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "run 1: stored settings are not a JSON object"));
+    dbt_resume_release(&resume);
+    close_store(store);
     free(data);
 }
 
@@ -581,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_damage__a_file_cut_short_is_refused),
         cmocka_unit_test(test_file__what_is_no_database_is_refused),
         cmocka_unit_test(test_claims__are_checked_before_memory_is_taken),
+        cmocka_unit_test(test_claims__of_a_run_that_is_to_go_on),
 #ifdef __linux__
         cmocka_unit_test(test_claims__no_path_of_a_file_is_opened),
 #endif

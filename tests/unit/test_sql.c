@@ -428,6 +428,41 @@ static void insert_rows(dbt__sql *sql, const dbt__bulk *bulk, int64_t group, siz
     assert_true(dbt__sql_idle(sql));
 }
 
+static void test_sql__long_values_are_for_statements_that_expect_them(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__sql *sql;
+    dbt__statement *usual, *read, *large;
+    size_t bytes = DBT__LONGEST_VALUE + 1;
+    char *value = dbt__alloc_array(bytes, 1);
+    assert_non_null(value);
+    make_database(path_of("large.db"));
+    assert_ok(dbt__sql_open(path_of("large.db"), DBT__SQL_READ, &sql, &err), err);
+    assert_ok(dbt__prepare(sql, "SELECT length(?)", &usual, &err), err);
+    assert_ok(dbt__prepare(sql, "SELECT zeroblob(268435457)", &read, &err), err);
+    assert_ok(dbt__prepare(sql, "SELECT length(?)", &large, &err), err);
+    dbt__allow_large(large);
+    for (int round = 0; round < 2; round++) {
+        dbt_error refused = {0};
+        dbt__bind_blob(large, 1, value, bytes);
+        assert_ok(dbt__step(large, &err), err);
+        assert_int_equal(dbt__column_int(large, 0), bytes);
+        dbt__reset(large);
+        dbt__bind_blob(usual, 1, value, bytes);
+        assert_int_equal(dbt__step(usual, NULL), DBT_EDATA);
+        dbt__reset(usual);
+        assert_int_equal(dbt__step(read, &refused), DBT_EFORMAT);
+        assert_non_null(strstr(refused.message, "longer than 256 MiB"));
+        dbt__reset(read);
+    }
+    dbt__finalize(usual);
+    dbt__finalize(read);
+    dbt__finalize(large);
+    dbt__sql_close(sql);
+    dbt__free(value);
+}
+
 static void test_sql__bulk_inserts_any_number_of_rows(void **state)
 {
     (void)state;
@@ -594,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_sql__int_tells_missing_from_zero),
         cmocka_unit_test(test_sql__statements_carry_values_both_ways),
         cmocka_unit_test(test_sql__a_failed_bind_is_reported_by_the_step),
+        cmocka_unit_test(test_sql__long_values_are_for_statements_that_expect_them),
         cmocka_unit_test(test_sql__bulk_inserts_any_number_of_rows),
         cmocka_unit_test(test_sql__keys_are_checked_or_not_within_a_transaction),
         cmocka_unit_test(test_sql__a_query_is_one_reading_statement),
