@@ -59,12 +59,20 @@ static bool is_held_elsewhere(void)
 }
 
 /* Whether what is locked may be signed and removed: a user's own file of that name may not. */
-static bool is_side_file(const dbt__lock *lock)
+static dbt_status check_side_file(const dbt__lock *lock, dbt_error *err)
 {
     char start[sizeof SIGNATURE - 1];
-    ssize_t bytes = pread(lock->descriptor, start, sizeof start, 0);
-    return bytes == 0 ||
-           (bytes == (ssize_t)sizeof start && memcmp(start, SIGNATURE, sizeof start) == 0);
+    ssize_t bytes;
+    do
+        bytes = pread(lock->descriptor, start, sizeof start, 0);
+    while (bytes < 0 && errno == EINTR);
+    if (bytes < 0)
+        return dbt__fail(err, DBT_EIO, "cannot read '%s': %s", lock->path, strerror(errno));
+    if (bytes == 0 || (bytes == sizeof start && memcmp(start, SIGNATURE, sizeof start) == 0))
+        return DBT_OK;
+    return dbt__fail(err, DBT_EIO,
+                     "'%s', which is to lock the database, is another file: move it away",
+                     lock->path);
 }
 
 static dbt_status fail_held(const dbt__lock *lock, const char *database, dbt_error *err)
@@ -103,10 +111,8 @@ static dbt_status try_once(dbt__lock *lock, const char *database, dbt_error *err
                      : dbt__fail(err, DBT_EIO, "cannot lock '%s': %s", lock->path, strerror(errno));
     else if (!still_named(lock))
         status = DBT_DONE;
-    else if (!is_side_file(lock))
-        status = dbt__fail(err, DBT_EIO,
-                           "'%s', which is to lock the database, is another file: move it away",
-                           lock->path);
+    else
+        status = check_side_file(lock, err);
     if (status != DBT_OK) {
         (void)close(lock->descriptor);
         lock->descriptor = -1;
