@@ -409,6 +409,9 @@ static void tell_what_is_kept(const cli_input *input, dbt_status status,
                               const dbt_fit_result *result)
 {
     long long run = (long long)result->run_id;
+    if (run == 0 && status == DBT_EINTERRUPTED)
+        cli_note(cli_given(input, "resume") ? "the run is as it was: the same command goes on"
+                                            : "there is no run yet: the same command begins one");
     if (run == 0) return;
     if (result->best_epoch > 0)
         cli_note("run %lld is kept with the weights of its best epoch, %lld", run,

@@ -7,9 +7,7 @@ static dbt_status go_on(void *context, dbt_error *err)
 {
     const dbt_observer *observer = ((const dbt__corpus *)context)->observer;
     if (observer->stop != NULL && observer->stop(observer->context))
-        return dbt__fail(
-            err, DBT_EINTERRUPTED,
-            "interrupted before the first epoch: there is no run to go on with, begin it again");
+        return dbt__fail(err, DBT_EINTERRUPTED, "interrupted before the first epoch");
     return DBT_OK;
 }
 
