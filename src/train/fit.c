@@ -177,8 +177,8 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
 /* Texts of so many pages may wait in batches. */
 #define PAGES_AHEAD 16
 
-/* Rows have to be kept where they cannot be made one by one, and where the texts of a batch would
- * take too much. */
+/* Rows have to be kept where they cannot be made one by one, and where the texts of batches would
+ * take too much: of many documents that are long, or of some that are very long. */
 static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
 {
     size_t memory = dbt__budget_rows(&fit->options, &fit->survey, fit->vectorizer), page_rows;
@@ -189,8 +189,9 @@ static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
     fit->rows_ahead = PAGES_AHEAD * page_rows;
     status = keep_split(fit, fit->train, &fit->train_split, &fit->survey,
                         dbt_vectorizer_norms(fit->vectorizer),
-                        has_to || (size_t)fit->options.batch_size >= fit->rows_ahead, memory,
-                        &fit->train_rows, err);
+                        has_to || (size_t)fit->options.batch_size >= fit->rows_ahead ||
+                            fit->survey.longest > DBT__PAGE_BYTES,
+                        memory, &fit->train_rows, err);
     if (status < 0) return status;
     return keep_split(fit, fit->validation, &fit->validation_split, &fit->validation_survey, NULL,
                       has_to, dbt__budget_left(memory, dbt__row_cache_bytes(fit->train_rows)),

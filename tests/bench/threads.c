@@ -1,5 +1,9 @@
-/* threads.c: a whole fit by one thread and by all. */
+/*
+ * threads.c: a whole fit by one thread and by all, and as many fits by one thread as there are
+ * threads, at once: what the processors of the machine can do together, whatever the program.
+ */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bench.h"
 
@@ -7,20 +11,32 @@ enum { TEST_DOCUMENTS = 5000 };
 
 typedef struct contest {
     const bench_options *options;
-    const char *database;
     char threads[24];
+    size_t n_databases; /* that are fitted at once */
+    const char **database;
 } contest;
 
-/* With a vocabulary of its own: one that the file has would be used again. */
-static void run_fit(void *context, size_t run, double *value)
+static const char script[] =
+    "threads=$1; shift; for file; do"
+    " \"$0\" fit \"$file\" --validation test --threads $threads & jobs=\"$jobs $!\"; done;"
+    " for job in $jobs; do wait $job || exit 1; done";
+
+/* Each with a vocabulary of its own: one that the file has would be used again. */
+static void run_fits(void *context, size_t run, double *value)
 {
     (void)run;
     const contest *c = context;
-    const char *const argv[] = {c->options->dbtrain, "fit",  c->database,
-                                "--validation",      "test", "--threads",
-                                c->threads,          NULL};
-    bench_execute(c->database, "DELETE FROM run; DELETE FROM vectorizer");
+    const char **argv = calloc(c->n_databases + 6, sizeof *argv);
+    if (argv == NULL) bench_fail("out of memory");
+    const char *const start[] = {"sh", "-c", script, c->options->dbtrain, c->threads};
+    for (size_t i = 0; i < 5; i++)
+        argv[i] = start[i];
+    for (size_t i = 0; i < c->n_databases; i++) {
+        argv[5 + i] = c->database[i];
+        bench_execute(c->database[i], "DELETE FROM run; DELETE FROM vectorizer");
+    }
     bench_usage usage = bench_process(c->options, argv, NULL, NULL);
+    free(argv);
     value[0] = usage.seconds;
     value[1] = usage.cpu;
     value[2] = usage.peak / 0x1.0p20;
@@ -29,24 +45,34 @@ static void run_fit(void *context, size_t run, double *value)
 static void measure_corpus(const bench_options *options, const char *title,
                            const char *const paths[2])
 {
-    contest one = {.options = options, .database = bench_path(options, "threads.db")}, all = one;
-    char name[32];
-    (void)snprintf(one.threads, sizeof one.threads, "1");
-    (void)snprintf(all.threads, sizeof all.threads, "%zu", options->threads);
-    (void)snprintf(name, sizeof name, "fit --threads %zu", options->threads);
-    bench_ingest(one.database, paths, 2);
-    const bench_contestant contestants[] = {{name, run_fit, &all},
-                                            {"fit --threads 1", run_fit, &one}};
+    size_t n = options->threads;
+    const char **databases = calloc(n, sizeof *databases);
+    if (databases == NULL) bench_fail("out of memory");
+    for (size_t i = 0; i < n; i++) {
+        databases[i] = bench_path(options, "threads-%zu.db", i);
+        bench_ingest(databases[i], paths, 2);
+    }
+    contest all = {options, "", 1, databases}, one = {options, "1", 1, databases},
+            several = {options, "1", n, databases};
+    char names[2][48];
+    (void)snprintf(all.threads, sizeof all.threads, "%zu", n);
+    (void)snprintf(names[0], sizeof names[0], "fit --threads %zu", n);
+    (void)snprintf(names[1], sizeof names[1], "%zu fits --threads 1 at once", n);
+    const bench_contestant contestants[] = {{names[0], run_fits, &all},
+                                            {"fit --threads 1", run_fits, &one},
+                                            {names[1], run_fits, &several}};
     bench_measure(options, &(bench_table){
                                .section = "threads",
                                .title = title,
                                .note = "guide's settings; counting, training and validating",
                                .n_metrics = 3,
                                .metric = {{"seconds", 2}, {"CPU s", 2}, {"peak MiB", 1}},
-                               .n_contestants = 2,
+                               .n_contestants = 3,
                                .contestant = contestants,
                            });
-    bench_remove_database(one.database);
+    for (size_t i = 0; i < n; i++)
+        bench_remove_database(databases[i]);
+    free(databases);
 }
 
 void bench_section_threads(const bench_options *options)
