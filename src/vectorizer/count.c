@@ -419,7 +419,7 @@ dbt_status dbt__count(dbt__rounds *rounds, uint64_t hash_mask, dbt__counts *coun
         atomic_store(&count->collided, false);
         /* Totals are by place in memory: with them terms stay there. */
         dbt__lexicon_init(&counts->lexicon, count->totals ? NULL : rounds->options->spill_folder,
-                          rounds->options->memory / 6);
+                          rounds->options->memory);
         status = dbt__rounds_set_hash(rounds, seed, seed == 0 ? hash_mask : UINT64_MAX, err);
         /* A collision ends the pass with an error that nobody is to see. */
         dbt_error pass_error = {0};

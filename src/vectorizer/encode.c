@@ -213,7 +213,7 @@ dbt_status dbt_vectorizer_load_new(const dbt_vectorizer_options *options, int64_
         dbt_vectorizer_free(made);
         return dbt__out_of_memory(err, "a vectorizer");
     }
-    dbt__lexicon_init(&made->loading->lexicon, options->spill_folder, options->memory / 6);
+    dbt__lexicon_init(&made->loading->lexicon, options->spill_folder, options->memory);
     *vectorizer = made;
     return DBT_OK;
 }
@@ -471,7 +471,7 @@ static dbt_status merge_features(dbt_vectorizer *vectorizer, loaded_term *term, 
     const dbt__loading *load = vectorizer->loading;
     term_reader reader = {.lexicon = &load->lexicon};
     dbt__lexicon_init(&vectorizer->lexicon, vectorizer->options.spill_folder,
-                      vectorizer->options.memory / 6);
+                      vectorizer->options.memory);
     dbt_status status = hash_features(vectorizer, term, err);
     if (status == DBT_OK && dbt__lexicon_is_spilled(&load->lexicon)) {
         reader.chunk = dbt__alloc_array(CHUNK_TERMS, sizeof *reader.chunk);

@@ -6,9 +6,14 @@
  */
 #include "vectorizer_internal.h"
 
+/* Of the memory, what the array may take: with the table that is made of it, five quarters of its
+ * size, more than a half. */
+#define ARRAY_PART 4
+
 void dbt__lexicon_init(dbt__lexicon *lexicon, const char *spill_folder, size_t memory)
 {
-    *lexicon = (dbt__lexicon){.spill_folder = spill_folder, .limit = memory / sizeof(dbt__kept)};
+    *lexicon = (dbt__lexicon){.spill_folder = spill_folder,
+                              .limit = memory / ARRAY_PART / sizeof(dbt__kept)};
 }
 
 void dbt__lexicon_release(dbt__lexicon *lexicon)

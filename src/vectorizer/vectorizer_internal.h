@@ -129,8 +129,10 @@ typedef struct dbt__lexicon {
     size_t n_spilled;
 } dbt__lexicon;
 
-/* `memory`: bytes that terms may take before they go to a file in spill_folder, if that is not
- * NULL, which must stay until the lexicon is finished. */
+/* `memory`: bytes that fitting or loading may take. Terms that would take more than their part of
+ * it go to a file in spill_folder, if that is not NULL, which must stay until the lexicon is
+ * finished.
+ */
 void dbt__lexicon_init(dbt__lexicon *lexicon, const char *spill_folder, size_t memory);
 /* One of zeros too. */
 void dbt__lexicon_release(dbt__lexicon *lexicon);
