@@ -311,8 +311,9 @@ static dbt_status limit_threads(dbt__fit *fit, dbt_error *err)
 {
     size_t n = dbt__budget_threads(&fit->options, &fit->survey);
     if (n >= dbt_pool_threads(fit->pool)) return DBT_OK;
-    dbt__fit_note(fit, "a document has %zu MiB: %zu thread%s instead of %zu, to keep to --memory",
-                  fit->survey.longest >> 20, n, n == 1 ? "" : "s", dbt_pool_threads(fit->pool));
+    dbt__fit_note(
+        fit, "a document has up to %zu MiB: %zu thread%s instead of %zu, to keep to --memory",
+        (fit->survey.longest >> 20) + 1, n, n == 1 ? "" : "s", dbt_pool_threads(fit->pool));
     dbt_pool_free(fit->pool);
     fit->pool = NULL;
     return dbt_pool_new(n, &fit->pool, err);

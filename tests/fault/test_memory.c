@@ -133,20 +133,26 @@ static void test_memory__of_the_defaults(void **state)
     assert_kept(database, "64M", "; a lower top-k or fewer units take less", options);
 }
 
+static void assert_within(const char *database, long mib, const char *const *options)
+{
+    char said[4096], limit[32];
+    long peak;
+    (void)snprintf(limit, sizeof limit, "%ldM", mib);
+    if (fit(database, options, limit, &peak, said, sizeof said) != 0) fail_msg("%s", said);
+    print_message("%s: %ld MiB allowed, %ld taken\n", database, mib, peak / 1024);
+#ifndef DBT_SANITIZED
+    if (peak > mib * 1024) fail_msg("%ld KiB were taken, %ld MiB allowed", peak, mib);
+#endif
+}
+
 /* A batch of them would take more than half of the limit, and each thread has some. */
 static void test_memory__of_long_documents(void **state)
 {
     (void)state;
     static const char *const options[] = {"--threads", "8", "--epochs", "1", NULL};
     const char *database = path_of("long.db");
-    char said[4096];
-    long peak;
     make_corpus(database, 300, 2, 40000);
-    if (fit(database, options, "128M", &peak, said, sizeof said) != 0) fail_msg("%s", said);
-    print_message("%s: 128 MiB allowed, %ld taken\n", database, peak / 1024);
-#ifndef DBT_SANITIZED
-    if (peak > 128 * 1024) fail_msg("%ld KiB were taken, 128 MiB allowed", peak);
-#endif
+    assert_within(database, 128, options);
 }
 
 /* Each thread holds a document: threads that were asked for are refused, others are left out. */
@@ -156,12 +162,10 @@ static void test_memory__of_documents_of_megabytes(void **state)
     static const char *const eight[] = {"--threads", "8", "--epochs", "1", "--top-k", "100", NULL};
     static const char *const one[] = {"--threads", "1", "--epochs", "1", "--top-k", "100", NULL};
     const char *database = path_of("megabytes.db");
-    char said[4096];
-    long peak;
     make_corpus(database, 8, 2, 500000);
     assert_kept(database, "100M", "; fewer threads take less", eight);
     assert_kept(database, "64M", "; the longest of the documents takes much of it", one);
-    if (fit(database, one + 2, "80M", &peak, said, sizeof said) != 0) fail_msg("%s", said);
+    assert_within(database, 80, one + 2);
 }
 
 int main(void)
