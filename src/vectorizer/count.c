@@ -24,10 +24,11 @@
 /* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
 #define HEAPS_EXPONENT 0.8
 #define MOST_GROWTH 8.0
-/* Eighths of the homes that a shard fills before it grows: searches are short; where memory is, the
- * most before searches are long. */
-#define DUE 5
-#define DUE_IN_LITTLE_MEMORY 6
+/* Where there is memory, the part of its homes that a shard fills before it grows: searches are
+ * short. */
+#define DUE(capacity) ((capacity) / 8 * 5)
+/* Less than so many times as large is not worth moving the entries. */
+#define WORTH_GROWING 1.1
 
 typedef struct count_pass {
     dbt__pass pass;
@@ -35,8 +36,11 @@ typedef struct count_pass {
     dbt__counts *counts;
     bool totals;
     atomic_bool collided;
-    double growth; /* of the shards that are due for it, in this round */
-    uint32_t due;  /* eighths of its homes that a shard may fill before it is */
+    double growth;  /* of the shards that are due for it, in this round */
+    uint32_t most;  /* homes that they grow to, unless that is not worth it */
+    bool is_little; /* there is not the memory for more than `most` */
+    size_t n;       /* entries of all shards */
+    uint32_t added; /* to a shard in the last round, on the average */
     dbt__runs runs;
     uint32_t cut; /* the document in whose middle the last run ends */
     dbt__shard shard[N_SHARDS];
@@ -134,47 +138,6 @@ static size_t place_bytes(const count_pass *count)
     return sizeof(dbt__count_entry) + (count->totals ? sizeof(uint64_t) : 0);
 }
 
-static bool is_due(const count_pass *count, const dbt__shard *s)
-{
-    return s->n >= s->capacity / 8 * count->due;
-}
-
-/* What the tables will take when those that are due have grown. */
-static size_t count_bytes(const count_pass *count)
-{
-    size_t places = 0;
-    for (uint32_t i = 0; i < N_SHARDS; i++) {
-        const dbt__shard *s = &count->shard[i];
-        double growth = is_due(count, s) ? count->growth : 1;
-        places += dbt__shard_places((uint32_t)ceil(s->capacity * growth));
-    }
-    return places * place_bytes(count);
-}
-
-/* Chooses when and how shards grow: at once to what they will need at the end of the corpus, if
- * memory allows that, else late and little. */
-static void plan_growth(count_pass *count)
-{
-    const dbt__rounds *rounds = count->rounds;
-    double done = (double)rounds->slot[rounds->head].page / (double)rounds->n_pages;
-    double growth = pow(done < 1 ? 1 / done : 1, HEAPS_EXPONENT);
-    if (!(growth >= DBT__LEAST_GROWTH)) growth = DBT__LEAST_GROWTH;
-    count->growth = growth < MOST_GROWTH ? growth : MOST_GROWTH;
-    count->due = DUE;
-    if (count_bytes(count) <= rounds->memory) return;
-    count->growth = DBT__LEAST_GROWTH;
-    count->due = DUE_IN_LITTLE_MEMORY;
-}
-
-/* Grows a shard that would soon have to. */
-static dbt_status grow_soon(void *context, size_t task, size_t worker, dbt_error *err)
-{
-    (void)worker;
-    count_pass *count = context;
-    dbt__shard *s = &count->shard[task];
-    return is_due(count, s) ? dbt__shard_grow(s, count->growth, err) : DBT_OK;
-}
-
 /* The most homes of a shard when all take the memory. */
 static uint32_t full_capacity(const count_pass *count)
 {
@@ -183,6 +146,69 @@ static uint32_t full_capacity(const count_pass *count)
     size_t capacity = places > spare ? (places - spare) / 9 * 8 : 0;
     if (capacity < LEAST_CAPACITY) return LEAST_CAPACITY;
     return capacity > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)capacity;
+}
+
+/* Where memory is little a shard is filled until a round like the last one, and an eighth, would
+ * make it grow in its middle. */
+static bool is_due(const count_pass *count, const dbt__shard *s)
+{
+    if (!count->is_little) return s->n >= DUE(s->capacity);
+    return s->n + count->added + count->added / 8 >= DBT__SHARD_FULL(s->capacity);
+}
+
+/* How many times as large a shard becomes in this round. */
+static double growth_of(const count_pass *count, const dbt__shard *s)
+{
+    if (!is_due(count, s)) return 1;
+    double most = (double)count->most / s->capacity;
+    return most >= WORTH_GROWING && most < count->growth ? most : count->growth;
+}
+
+/* What the tables will take when those that are due have grown. */
+static size_t count_bytes(const count_pass *count)
+{
+    size_t places = 0;
+    for (uint32_t i = 0; i < N_SHARDS; i++) {
+        const dbt__shard *s = &count->shard[i];
+        places += dbt__shard_places((uint32_t)ceil(s->capacity * growth_of(count, s)));
+    }
+    return places * place_bytes(count);
+}
+
+static void note_added(count_pass *count)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < N_SHARDS; i++)
+        n += count->shard[i].n;
+    count->added = (uint32_t)((n - count->n) / N_SHARDS);
+    count->n = n;
+}
+
+/* Chooses when and how shards grow: at once to what they will need at the end of the corpus, if
+ * memory allows that, else late and little, in the end to all there is. */
+static void plan_growth(count_pass *count)
+{
+    const dbt__rounds *rounds = count->rounds;
+    double done = (double)rounds->slot[rounds->head].page / (double)rounds->n_pages;
+    double growth = pow(done < 1 ? 1 / done : 1, HEAPS_EXPONENT);
+    if (!(growth >= DBT__LEAST_GROWTH)) growth = DBT__LEAST_GROWTH;
+    count->growth = growth < MOST_GROWTH ? growth : MOST_GROWTH;
+    count->most = UINT32_MAX;
+    count->is_little = false;
+    if (count_bytes(count) <= count->rounds->memory) return;
+    count->growth = DBT__LEAST_GROWTH;
+    count->most = full_capacity(count);
+    count->is_little = true;
+}
+
+/* Grows a shard that would soon have to. */
+static dbt_status grow_soon(void *context, size_t task, size_t worker, dbt_error *err)
+{
+    (void)worker;
+    count_pass *count = context;
+    dbt__shard *s = &count->shard[task];
+    double growth = growth_of(count, s);
+    return growth > 1 ? dbt__shard_grow(s, growth, err) : DBT_OK;
 }
 
 static dbt_status spill_shard(void *context, size_t task, size_t worker, dbt_error *err)
@@ -231,12 +257,14 @@ static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
     dbt__rounds *rounds = count->rounds;
     /* The pass is given up as soon as possible; the caller looks at `collided` first. */
     if (atomic_load(&count->collided)) return dbt__fail(err, DBT_EINTERNAL, "colliding hashes");
+    note_added(count);
     plan_growth(count);
     /* Here rather than in the middle of a round, where giving memory back would stop the others. */
-    if (count->runs.folder == NULL || count_bytes(count) <= rounds->memory)
+    if (count->runs.folder == NULL || count_bytes(count) <= count->rounds->memory)
         return dbt_pool_for(rounds->pool, N_SHARDS, grow_soon, count, err);
     count->cut = find_cut(rounds);
     dbt_status status = spill_shards(count, err);
+    count->n = 0;
     return status < 0 ? status : dbt_pool_for(rounds->pool, N_SHARDS, empty_shard, count, err);
 }
 

@@ -141,11 +141,29 @@ static dbt_status add_norms(fit_state *fit, const dbt__table *table, int64_t *pa
     return dbt__norms_add(&fit->vectorizer->norms, &fit->rounds, table, err);
 }
 
+/* How many terms of n the parts have, so that passes over the corpus are few: of each part one for
+ * norms, and one or more, as sums of its terms fit beside its table, for scores. */
+static size_t plan_part(const fit_state *fit, size_t n)
+{
+    size_t n_classes = fit->classes == NULL ? 0 : fit->classes->n_classes;
+    size_t most = dbt__part_terms(fit->options->memory), best = most, fewest = SIZE_MAX;
+    for (size_t parts = (n - 1) / most + 1;; parts++) {
+        size_t part = (n - 1) / parts + 1;
+        size_t span = dbt__score_span(&fit->rounds, n_classes, part, dbt__table_bytes(part));
+        size_t passes = parts * (1 + (part - 1) / span + 1);
+        if (passes <= fewest) {
+            fewest = passes;
+            best = part;
+        }
+        if (span == part) return best;
+    }
+}
+
 static dbt_status visit_parts(fit_state *fit, part_visit visit, dbt_vectorizer_stats *stats,
                               dbt_error *err)
 {
     const dbt__lexicon *lexicon = &fit->counts.lexicon;
-    size_t n_terms = dbt__lexicon_terms(lexicon), part = dbt__part_terms(fit->options->memory);
+    size_t n_terms = dbt__lexicon_terms(lexicon), part = plan_part(fit, n_terms);
     dbt_status status = DBT_OK;
     for (size_t first = 0; status == DBT_OK && first < n_terms; first += part) {
         dbt__table table;

@@ -67,9 +67,7 @@ dbt_status dbt__rounds_init(dbt__rounds *rounds, const dbt_vectorizer_options *o
 {
     *rounds = (dbt__rounds){.options = options, .corpus = corpus, .pool = pool};
     rounds->n_workers = dbt_pool_threads(pool);
-    /* With what the heap leaves unused between tables that grow: ten million documents took a fifth
-     * of the memory more than the tables had. */
-    rounds->memory = options->memory / 5 * 2;
+    rounds->memory = options->memory / 5 * 3;
     plan_slots(rounds);
     rounds->worker = dbt__alloc_array(rounds->n_workers, sizeof *rounds->worker);
     rounds->slot = dbt__alloc_array(rounds->n_slots, sizeof *rounds->slot);

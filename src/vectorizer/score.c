@@ -16,6 +16,8 @@
 #define PREFETCH 16
 /* Terms whose scores one task computes. */
 #define TASK_TERMS 4096
+/* Of the memory, what sums are given at least, however large the table is: one of so many. */
+#define SUMS_PART 4
 
 typedef struct label_class {
     int64_t label_id;
@@ -109,6 +111,12 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
     return DBT_OK;
 }
 
+/* Of a term. */
+static size_t sums_bytes(size_t n_classes)
+{
+    return (n_classes + 2) * sizeof(double);
+}
+
 static double *sums_of(const score_pass *score, uint32_t term)
 {
     return score->sum + (size_t)term * (score->n_classes + 2);
@@ -196,12 +204,22 @@ static dbt_status add_candidates(score_pass *score, dbt_error *err)
     return status;
 }
 
+size_t dbt__score_span(const dbt__rounds *rounds, size_t n_classes, size_t n_terms,
+                       size_t table_bytes)
+{
+    size_t least = rounds->memory / SUMS_PART;
+    size_t left = rounds->memory > table_bytes ? rounds->memory - table_bytes : 0;
+    size_t span = (left > least ? left : least) / sums_bytes(n_classes);
+    if (span == 0) span = 1;
+    return span < n_terms ? span : n_terms;
+}
+
 static dbt_status run_pass(score_pass *score, dbt_error *err)
 {
     score->shift = 0;
     while ((score->span - 1) >> score->shift >= DBT__GROUPS)
         score->shift++;
-    memset(score->sum, 0, score->span * (score->n_classes + 2) * sizeof *score->sum);
+    memset(score->sum, 0, score->span * sums_bytes(score->n_classes));
     dbt_status status = dbt__rounds_run(score->rounds, &score->pass, err);
     if (status == DBT_OK) status = check_classes(score, err);
     if (status == DBT_OK)
@@ -217,12 +235,10 @@ static dbt_status init_pass(score_pass *score, const dbt_classes *classes, dbt_e
     score->n_classes = n;
     score->label = dbt__alloc_array(n, sizeof *score->label);
     score->n_class = dbt__alloc_array(n, sizeof *score->n_class);
-    size_t term_bytes, span = score->table->n_terms;
-    if (!dbt__multiply(n + 2, sizeof *score->sum, &term_bytes))
-        return dbt__out_of_memory(err, "scoring terms");
-    if (span > score->rounds->memory / term_bytes) span = score->rounds->memory / term_bytes;
-    score->span = span == 0 ? 1 : (uint32_t)span;
-    score->sum = dbt__alloc_aligned(score->span, term_bytes);
+    const dbt__table *table = score->table;
+    score->span = (uint32_t)dbt__score_span(score->rounds, n, table->n_terms,
+                                            table->n_places * sizeof *table->entry);
+    score->sum = dbt__alloc_aligned(score->span, sums_bytes(n));
     if (score->label == NULL || score->n_class == NULL || score->sum == NULL)
         return dbt__out_of_memory(err, "scoring terms");
     for (size_t k = 0; k < n; k++)

@@ -56,17 +56,12 @@ dbt_status dbt__shard_grow(dbt__shard *shard, double growth, dbt_error *err)
     }
 }
 
-/* Above four fifths full a search takes long. */
-static bool is_full(const dbt__shard *shard)
-{
-    return shard->n >= shard->capacity - shard->capacity / 5;
-}
-
 /* After growing if that is due. */
 dbt_status dbt__shard_add(dbt__shard *shard, uint64_t key, uint32_t document, bool goes_on,
                           size_t at, dbt_error *err)
 {
-    while (at == dbt__shard_places(shard->capacity) - 1 || is_full(shard)) {
+    while (at == dbt__shard_places(shard->capacity) - 1 ||
+           shard->n >= DBT__SHARD_FULL(shard->capacity)) {
         dbt_status status = dbt__shard_grow(shard, DBT__LEAST_GROWTH, err);
         if (status < 0) return status;
         at = dbt__shard_find(shard, key);

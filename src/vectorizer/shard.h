@@ -15,6 +15,9 @@
 /* How many times as large a shard becomes at least when it grows. */
 #define DBT__LEAST_GROWTH 1.4
 
+/* Entries with which a shard grows: above four fifths full a search takes long. */
+#define DBT__SHARD_FULL(capacity) ((capacity) - (capacity) / 5)
+
 /* Set in a document frequency: the first of these documents was cut, and had been counted in part
  * before (runs.h). */
 #define DBT__GOES_ON (UINT32_C(1) << 31)

@@ -271,7 +271,7 @@ struct dbt__rounds {
     size_t slot_capacity; /* items */
     int64_t n_pages;
     int64_t slot_pages;
-    size_t memory;           /* bytes that tables of a pass may take */
+    size_t memory;           /* bytes that tables and sums of a pass may take */
     const dbt__norms *norms; /* NULL: a row has all the terms of its norm */
     double *norm;            /* [documents]: where scoring puts them then; NULL: nowhere */
     /* the pass under way */
@@ -378,6 +378,9 @@ dbt_status dbt__candidates_finish(dbt__candidates *candidates, size_t *n_tied,
  */
 double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes, double squares);
 
+/* How many of n terms are scored in one pass, beside a table of so many bytes. */
+size_t dbt__score_span(const dbt__rounds *rounds, size_t n_classes, size_t n_terms,
+                       size_t table_bytes);
 /* Scores the terms of a table and adds them to the candidates; *passes more over the corpus. */
 dbt_status dbt__score(dbt__rounds *rounds, const dbt__table *table, const dbt_classes *classes,
                       dbt__candidates *candidates, int64_t *passes, dbt_error *err) DBT_MUST_USE;

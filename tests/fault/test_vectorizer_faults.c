@@ -23,7 +23,7 @@ enum { TEXTS = sizeof texts / sizeof *texts };
 static const int64_t label_ids[TEXTS] = {1, 1, 2, 2, 1, 2}, labels[] = {1, 2};
 
 /* Of so many words that the least memory does not hold their counts. */
-enum { LARGE_WORDS = 1000, LARGE_WORD_BYTES = 8 };
+enum { LARGE_WORDS = 3000, LARGE_WORD_BYTES = 8 };
 static char large_bytes[TEXTS][LARGE_WORDS * LARGE_WORD_BYTES];
 static dbt_text large_texts[TEXTS];
 
