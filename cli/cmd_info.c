@@ -67,7 +67,7 @@ static size_t fit_bytes(const dbt_split_info *split)
 {
     dbt_fit_options options;
     dbt_fit_options_init(&options);
-    return dbt_fit_bytes(&options, split->documents, split->mean_words, split->n_labels);
+    return dbt_fit_bytes(&options, split);
 }
 
 static dbt_status print_labels(const dbt_split_info *split, dbt_error *err)
@@ -89,7 +89,7 @@ static dbt_status print_labels(const dbt_split_info *split, dbt_error *err)
 
 static dbt_status print_split(const dbt_split_info *split, dbt_error *err)
 {
-    char number[CLI_NUMBER_BYTES];
+    char number[CLI_NUMBER_BYTES], terms[CLI_NUMBER_BYTES];
     size_t n_labels = count_labels(split);
     cli_print("\nsplit '%s': %s %s, %zu %s", split->name, cli_thousands(number, split->documents),
               cli_plural(split->documents, "document", "documents"), n_labels,
@@ -101,6 +101,9 @@ static dbt_status print_split(const dbt_split_info *split, dbt_error *err)
     if (status < 0 || split->documents == 0) return status;
     cli_print("  words a document: median %.1f, mean %.1f\n", split->median_words,
               split->mean_words);
+    cli_print("  n-grams of one and two words: %s, of them %s in two documents or more\n",
+              cli_thousands(number, (int64_t)split->ngrams),
+              cli_thousands(terms, (int64_t)split->terms));
     cli_print("  samples/words ratio: %.1f: the guide picks the %s\n", samples_words_ratio(split),
               guide_model(split));
     if (is_fit_for_training(split))
@@ -176,11 +179,12 @@ static json_t *split_json(const dbt_split_info *split)
                               "documents", (json_int_t)split->label[i].documents));
     json_t *bytes =
         is_fit_for_training(split) ? json_integer((json_int_t)fit_bytes(split)) : json_null();
-    return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o}", "name",
+    return json_pack("{s:o, s:I, s:I, s:o, s:o, s:I, s:I, s:o, s:s, s:o, s:o}", "name",
                      cli_json_text(split->name), "documents", (json_int_t)split->documents,
                      "missing", (json_int_t)split->missing, "median_words",
                      cli_json_number(split->median_words), "mean_words",
-                     cli_json_number(split->mean_words), "samples_words_ratio",
+                     cli_json_number(split->mean_words), "ngrams", (json_int_t)split->ngrams,
+                     "terms", (json_int_t)split->terms, "samples_words_ratio",
                      cli_json_number(samples_words_ratio(split)), "guide_model", guide_model(split),
                      "fit_bytes", bytes, "labels", labels);
 }

@@ -269,6 +269,9 @@ typedef struct dbt_split_info {
     const dbt_label_count *label; /* most frequent first */
     double median_words; /* words a document: runs without white space, as the guide counts them */
     double mean_words;
+    double ngrams; /* about how many different n-grams of one and two words, as fit's defaults make
+                      them; exact up to 50,000, then within some 2 % */
+    double terms;  /* about how many of them are in two documents or more */
 } dbt_split_info;
 
 typedef struct dbt_run_info {
@@ -301,10 +304,8 @@ typedef struct dbt_info {
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err);
 DBT_EXPORT void dbt_info_release(dbt_info *info);
 
-/* About how many bytes a process takes at its peak in dbt_fit with these options, for a split of
- * that many documents, words and labels: an estimate, of text as people write it. */
-DBT_EXPORT size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents,
-                                double mean_words, size_t n_labels);
+/* About how many bytes a process takes at its peak in dbt_fit with these options: an estimate. */
+DBT_EXPORT size_t dbt_fit_bytes(const dbt_fit_options *options, const dbt_split_info *split);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,6 @@
 /* budget.c: the sizes that a memory limit is cut by, and the estimate for one that is to be set. */
 #include "budget.h"
 
-#include <math.h>
-
 #include <dbtrain/network.h>
 #include <dbtrain/pool.h>
 
@@ -229,23 +227,21 @@ size_t dbt__budget_work(const dbt_fit_options *options, const dbt__survey *surve
 
 /* --- how much memory it takes --- */
 
-/* Fitted to the maximum resident set of default fits on 550 notes, SMS spam, 1,000, 5,000 and
- * 25,000 reviews of IMDb, and 20 Newsgroups, one million and ten million generated documents. Of
- * the program as it is the estimate is within an eighth of those but 20 Newsgroups, of which it
- * says a fifth too little, as of 250,000 generated documents a third; ten million were not tried
- * again.
+/* Fitted to the maximum resident set of default fits on 1,000, 5,000 and 25,000 reviews of IMDb,
+ * SMS spam, 20 Newsgroups, and ten generated corpora of up to 2.5 million documents and 20 labels.
+ * Of the program as it is the estimate is within an eighth of each.
  */
 #define PROCESS_BYTES (9.0 * (double)MIB) /* program, libraries, SQLite */
 #define LEAST_BYTES (24.0 * (double)MIB)  /* of the smallest fit */
-#define TRAINING_FACTOR 2.0      /* of the network: weights being stored, features, batches */
-#define TERM_BYTES 24.0          /* of a term while training */
-#define COUNTED_TERM_BYTES 192.0 /* while counting, the n-grams that are dropped later included */
-#define SCORED_TERM_BYTES 130.0  /* while scoring, beside its sums, when they are few, */
-#define SCORED_TERMS_BYTES (30.0 * (double)MIB) /* and when they are many: this, and each */
-#define SCORED_MORE_BYTES 50.0
-/* Of the limit, what counting and scoring take of it at most. */
-#define COUNTING_PART 0.5
-#define SCORING_PART 0.7
+#define TRAINING_FACTOR 2.2 /* of the network: weights being stored, features, batches */
+#define TERM_BYTES 24.0     /* of a term while training */
+#define TOKEN_BYTES 24.0    /* of an n-gram on its way to being counted, */
+#define TOKENS_BYTES (27.0 * (double)MIB) /* and of all that are */
+#define NGRAM_BYTES 42.0                  /* of a different one while counting */
+#define SCORED_BYTES 60.0                 /* of a term while scoring, */
+#define SUM_BYTES 12.0                    /* and of each of its sums */
+/* Of the limit, what tables take of it at most. */
+#define TABLES_PART 0.65
 #define WORD_BYTES 6.0
 #define WINDOW_ROWS 16384.0 /* that the cursor shuffles at once */
 
@@ -259,31 +255,37 @@ static double smaller(double a, double b)
     return a < b ? a : b;
 }
 
-size_t dbt_fit_bytes(const dbt_fit_options *options, int64_t documents, double mean_words,
-                     size_t n_labels)
+/* While counting and scoring, beside the process. */
+static double vocabulary_bytes(const dbt_fit_options *options, const dbt_split_info *split,
+                               double ngrams, double terms)
 {
-    double words = (double)documents * mean_words;
-    /* Heaps' law, fitted to the terms that those corpora have with n-grams of 1 and 2 words. */
-    double terms = 0.94 * pow(words, 0.85) * options->vectorizer.ngram_max / 2.0;
+    double limit = (double)options->memory;
+    double tokens = 2.0 * (double)split->documents * split->mean_words * TOKEN_BYTES;
+    double scored = SCORED_BYTES + SUM_BYTES * ((double)split->n_labels + 2);
+    double tables = larger(ngrams * NGRAM_BYTES, terms * scored);
+    return smaller(tokens, smaller(TOKENS_BYTES, limit / 8)) + smaller(tables, TABLES_PART * limit);
+}
+
+size_t dbt_fit_bytes(const dbt_fit_options *options, const dbt_split_info *split)
+{
+    double per_width = options->vectorizer.ngram_max / 2.0, ngrams = split->ngrams * per_width;
+    double terms = options->vectorizer.min_df > 1 ? split->terms * per_width : ngrams;
     double features = (double)expect_features(&options->vectorizer);
     if (options->vectorizer.hash_bits != 0)
-        terms = 0;
+        terms = ngrams = 0;
     else
         features = features > 0 ? smaller(terms, features) : terms;
     dbt_network_options network =
-        network_of(options, (size_t)features, n_labels < 2 ? 2 : n_labels);
+        network_of(options, (size_t)features, split->n_labels < 2 ? 2 : split->n_labels);
     size_t network_bytes = dbt_network_bytes(&network);
     if (network_bytes == SIZE_MAX) return SIZE_MAX;
 
-    double sums = 8.0 * (double)(network.n_classes + 1), limit = (double)options->memory;
-    double counting = smaller(terms * COUNTED_TERM_BYTES, COUNTING_PART * limit);
-    double scoring = smaller(terms * (SCORED_TERM_BYTES + sums),
-                             SCORED_TERMS_BYTES + terms * (SCORED_MORE_BYTES + sums));
-    double tables = larger(counting, smaller(scoring, SCORING_PART * limit));
-    double window = smaller(smaller((double)documents, WINDOW_ROWS) * mean_words * WORD_BYTES,
-                            32.0 * (double)MIB);
+    double window = smaller((double)split->documents, WINDOW_ROWS) * split->mean_words * WORD_BYTES;
     double kept = TERM_BYTES * terms; /* unless they are used in parts */
-    if (kept > SCORING_PART * limit) kept = 0;
-    double training = TRAINING_FACTOR * (double)network_bytes + kept + window;
-    return (size_t)larger(LEAST_BYTES, PROCESS_BYTES + larger(tables, training));
+    if (kept > TABLES_PART * (double)options->memory) kept = 0;
+    double training =
+        TRAINING_FACTOR * (double)network_bytes + kept + smaller(window, (double)WINDOW_BYTES);
+    double bytes =
+        PROCESS_BYTES + larger(vocabulary_bytes(options, split, ngrams, terms), training);
+    return (size_t)larger(LEAST_BYTES, bytes);
 }

@@ -14,10 +14,17 @@
 #include "run.h"
 #include "sql.h"
 #include "store_internal.h"
+#include "term_sample.h"
 
 /* Documents of more words than this count as having so many in the median. */
 #define MOST_WORDS 65536
 #define PAGE_ROWS 1024
+/* Different n-grams beyond which no more are looked for: the default memory limit does not hold
+ * the counts of so many. The rest is reckoned by Heaps' law. */
+#define MOST_NGRAMS 16e6
+#define HEAPS_EXPONENT 0.8
+/* N-grams of a document that is longer are left out. */
+#define MOST_BYTES ((size_t)16 << 20)
 
 struct dbt__info_memory {
     dbt_split_info *split;
@@ -92,19 +99,30 @@ typedef struct word_counts {
     int64_t *histogram; /* [MOST_WORDS + 1] */
     int64_t documents;
     double words;
+    dbt__term_sample *terms;
+    int64_t sampled; /* documents */
 } word_counts;
+
+static dbt_status sample_terms(word_counts *counts, dbt_text text, dbt_error *err)
+{
+    counts->sampled++;
+    return text.bytes > MOST_BYTES ? DBT_OK : dbt__term_sample_add(counts->terms, text, err);
+}
 
 /* Documents at positions from *next on, some of them; *next: where the others are. */
 static dbt_status count_page(dbt__statement *select, const dbt_split_info *split, int64_t *next,
                              word_counts *counts, dbt_error *err)
 {
     dbt_status status;
+    bool samples = dbt__term_sample_ngrams(counts->terms) < MOST_NGRAMS;
     dbt__bind_string(select, 1, split->name);
     dbt__bind_int(select, 2, *next);
     dbt__bind_int(select, 3, split->documents); /* others may be added meanwhile */
     dbt__bind_int(select, 4, PAGE_ROWS);
     while ((status = dbt__step(select, err)) == DBT_OK) {
-        int64_t words = count_words(dbt__column_text(select, 1));
+        dbt_text text = dbt__column_text(select, 1);
+        if (samples && (status = sample_terms(counts, text, err)) < 0) break;
+        int64_t words = count_words(text);
         counts->words += (double)words;
         counts->histogram[words > MOST_WORDS ? MOST_WORDS : words]++;
         counts->documents++;
@@ -120,13 +138,17 @@ static dbt_status count_split_words(dbt__sql *sql, dbt_split_info *split, dbt_er
 {
     word_counts counts = {.histogram = dbt__alloc_array(MOST_WORDS + 1, sizeof(int64_t))};
     if (counts.histogram == NULL) return dbt__out_of_memory(err, "an overview");
+    dbt_vectorizer_options options;
+    dbt_vectorizer_options_init(&options);
     dbt__statement *select = NULL;
-    dbt_status status = dbt__prepare(
-        sql,
-        "SELECT s.position, d.text FROM split_document s CROSS JOIN document d"
-        " ON d.id = s.document_id WHERE s.split_id = (SELECT id FROM split WHERE name = ?1)"
-        " AND s.position >= ?2 AND s.position < ?3 ORDER BY s.position LIMIT ?4",
-        &select, err);
+    dbt_status status = dbt__term_sample_new(&options, &counts.terms, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(
+            sql,
+            "SELECT s.position, d.text FROM split_document s CROSS JOIN document d"
+            " ON d.id = s.document_id WHERE s.split_id = (SELECT id FROM split WHERE name = ?1)"
+            " AND s.position >= ?2 AND s.position < ?3 ORDER BY s.position LIMIT ?4",
+            &select, err);
     for (int64_t next = 0, before = -1; status == DBT_OK && next > before;) {
         before = next;
         status = count_page(select, split, &next, &counts, err);
@@ -134,7 +156,11 @@ static dbt_status count_split_words(dbt__sql *sql, dbt_split_info *split, dbt_er
     if (status == DBT_OK && counts.documents > 0) {
         split->median_words = histogram_median(counts.histogram, counts.documents);
         split->mean_words = counts.words / (double)counts.documents;
+        double more = pow((double)counts.documents / (double)counts.sampled, HEAPS_EXPONENT);
+        split->ngrams = more * dbt__term_sample_ngrams(counts.terms);
+        split->terms = more * dbt__term_sample_terms(counts.terms, options.min_df);
     }
+    dbt__term_sample_free(counts.terms);
     split->missing = split->documents - counts.documents;
     split->documents = counts.documents;
     dbt__finalize(select);

@@ -130,9 +130,19 @@ static void test_fit__hashed_ngrams_take_the_memory_of_their_columns_alone(void 
     dbt_fit_options counting = quick_options(1), few = hashing_options(10, 1),
                     many = hashing_options(20, 1);
     const size_t weights = ((size_t)1 << 20) * 64 * sizeof(float);
-    assert_true(dbt_fit_bytes(&few, 100000, 200, 2) < dbt_fit_bytes(&counting, 100000, 200, 2));
-    assert_true(dbt_fit_bytes(&many, 100000, 200, 2) > 3 * weights);
-    assert_true(dbt_fit_bytes(&many, 100, 20, 2) > 3 * weights);
+    const dbt_split_info large = {.documents = 100000,
+                                  .n_labels = 2,
+                                  .mean_words = 200,
+                                  .ngrams = 8e6,
+                                  .terms = 1e6},
+                         small = {.documents = 100,
+                                  .n_labels = 2,
+                                  .mean_words = 20,
+                                  .ngrams = 3000,
+                                  .terms = 700};
+    assert_true(dbt_fit_bytes(&few, &large) < dbt_fit_bytes(&counting, &large));
+    assert_true(dbt_fit_bytes(&many, &large) > 3 * weights);
+    assert_true(dbt_fit_bytes(&many, &small) > 3 * weights);
 }
 
 /* Rows that are kept are packed; those of a single epoch are not. */

@@ -12,6 +12,7 @@
 
 #include "corpus.h"
 #include "runs.h"
+#include "term_sample.h"
 #include "vectorizer_internal.h"
 
 /* --- a corpus: documents of made-up words, frequent ones and rare ones, in three labels --- */
@@ -213,6 +214,49 @@ static void test_fit__memory_does_not_change_a_bit(void **state)
     }
     dbt_vectorizer_free(one);
     free_corpus(&corpus);
+}
+
+/* Of terms in min_df documents at least, as fitting finds them. */
+static double count_terms(made_corpus *corpus, dbt_vectorizer_options options, int64_t min_df)
+{
+    dbt_vectorizer_stats stats;
+    options.min_df = min_df;
+    dbt_vectorizer_free(fit_on(corpus, &options, 1, UINT64_MAX, &stats));
+    return (double)stats.terms;
+}
+
+/* One of `rate` n-grams is in the sample, or more: numbers are within four standard deviations. */
+static void assert_sampled(made_corpus *corpus, double rate)
+{
+    dbt_error err = {0};
+    dbt__term_sample *sample;
+    dbt_vectorizer_options options = make_options(0);
+    assert_ok(dbt__term_sample_new(&options, &sample, &err), err);
+    assert_true(dbt__term_sample_ngrams(sample) == 0);
+    for (int64_t i = 0; i < corpus->array.n_documents; i++)
+        assert_ok(dbt__term_sample_add(sample, corpus->text[i], &err), err);
+    const struct {
+        double expected, got;
+    } counts[] = {{count_terms(corpus, options, 1), dbt__term_sample_ngrams(sample)},
+                  {count_terms(corpus, options, 1), dbt__term_sample_terms(sample, 1)},
+                  {count_terms(corpus, options, 2), dbt__term_sample_terms(sample, 2)},
+                  {count_terms(corpus, options, 5), dbt__term_sample_terms(sample, 5)}};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (!(fabs(counts[i].got - counts[i].expected) <=
+              4 * sqrt((rate - 1) * counts[i].expected)))
+            fail_msg("count %zu: %g, not %g", i, counts[i].got, counts[i].expected);
+    dbt__term_sample_free(sample);
+}
+
+static void test_term_sample__counts_few_exactly_and_estimates_many(void **state)
+{
+    (void)state;
+    made_corpus few = make_corpus(300, 60, 400), many = make_corpus(15000, 60, 4000);
+    assert_sampled(&few, 1);
+    assert_true(count_terms(&many, make_options(0), 1) > 300000);
+    assert_sampled(&many, 16);
+    free_corpus(&few);
+    free_corpus(&many);
 }
 
 static int times_left; /* that it goes on */
@@ -1325,6 +1369,7 @@ int main(void)
         cmocka_unit_test(test_fit__refuses_what_it_cannot_fit),
         cmocka_unit_test(test_fit__options_out_of_range_are_usage_errors),
         cmocka_unit_test(test_fit__passes_on_what_reading_returns),
+        cmocka_unit_test(test_term_sample__counts_few_exactly_and_estimates_many),
         cmocka_unit_test(test_transform__rows_do_not_depend_on_each_other),
         cmocka_unit_test(test_pack__unpacks_to_the_same_bits),
         cmocka_unit_test(test_pack__counts_beyond_16_bits),
