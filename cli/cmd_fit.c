@@ -263,7 +263,8 @@ static const cli_option fit_options[] = {
      .kind = CLI_OPTIONAL,
      .field = FIELD(resume),
      .argument = "RUN",
-     .help = "go on with a run that was interrupted or killed; without RUN with the newest such",
+     .help = "go on with a run that was interrupted or killed; without RUN with the newest such, "
+             "or begin the first",
      .shown = "a new run"},
     {.name = "checkpoint-every",
      .kind = CLI_NUMBER,
@@ -409,9 +410,10 @@ static void tell_what_is_kept(const cli_input *input, dbt_status status,
                               const dbt_fit_result *result)
 {
     long long run = (long long)result->run_id;
+    const fit_values *v = input->values;
     if (run == 0 && status == DBT_EINTERRUPTED)
-        cli_note(cli_given(input, "resume") ? "the run is as it was: the same command goes on"
-                                            : "there is no run yet: the same command begins one");
+        cli_note(v->options.resume != 0 ? "the run is as it was: the same command goes on"
+                                        : "there is no run yet: the same command begins one");
     if (run == 0) return;
     if (result->best_epoch > 0)
         cli_note("run %lld is kept with the weights of its best epoch, %lld", run,
@@ -428,6 +430,10 @@ static dbt_status read_resumed_options(const cli_input *input, dbt_store *store,
     fit_values *v = input->values;
     dbt_status status = dbt_resume_find(store, v->resume, resume, err);
     if (status < 0) return status;
+    if (resume->run_id == 0) {
+        if (v->verbose != 0) cli_note("there is no run yet to go on with: this is the first");
+        return DBT_OK;
+    }
     take_options(v, &resume->options);
     status = cli_input_read_again(input, err);
     if (status == DBT_OK && cli_given(input, "validation-split") &&

@@ -112,7 +112,7 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_fit(dbt_store *store, const dbt_fit_optio
 
 /* A run that can be gone on with. */
 typedef struct dbt_resume {
-    int64_t run_id;
+    int64_t run_id; /* 0: there is none */
     dbt_fit_options
         options; /* those it was made with, and `resume` set to it; strings are the
                     resume's; threads, memory, cache and checkpoint_every have their defaults */
@@ -121,9 +121,11 @@ typedef struct dbt_resume {
 
 /*
  * The run that `run`, an id or a name, means; NULL is the newest that was interrupted, killed or
- * failed, else the newest. Its options, changed in what does not change the result (threads,
+ * failed, else the newest; where there is no run at all, the options are the defaults, with which
+ * dbt_fit begins one. Its options, changed in what does not change the result (threads,
  * memory, cache, checkpoint_every) and in nothing else, make dbt_fit go on with it, from its last
- * checkpoint or, if there is none, from step 0; what was evaluated before goes.
+ * checkpoint or, if there is none, from step 0, or from counting its vocabulary; what was evaluated
+ * before goes.
  *
  * dbt_fit then also returns DBT_EUSAGE, listing the differences, when other options have changed,
  * or the documents, labels or vocabulary are not those it began with (documents that were added to

@@ -2,11 +2,10 @@
  * fit.c: from options to a trained run.
  *
  * In order: splits and a survey of their documents (fit_data.c), each part's share of the memory
- * (budget.c), the vocabulary (found or fitted), vectorized rows where they are kept, the network,
- * cursors, the run's row; then the loop of epochs.c; then the last checkpoint and the run's status.
- * What is checked is checked before the run's row is made, so a mistake leaves no run, and no
- * splits that were cut off for it. A run that goes on takes the same way; what it finds rather than
- * makes is in resume.c.
+ * (budget.c), the run's row (fit_run.c), the vocabulary (found or fitted), vectorized rows where
+ * they are kept, the network, cursors; then the loop of epochs.c; then the last checkpoint and the
+ * run's status. What is refused leaves no run, and no splits that were cut off for it. A run that
+ * goes on takes the same way; what it finds rather than makes is in resume.c.
  */
 #include "fit_internal.h"
 
@@ -16,7 +15,6 @@
 #include <string.h>
 
 #include "budget.h"
-#include "environment.h"
 #include "page_rows.h"
 #include "run.h"
 #include "store_internal.h"
@@ -279,26 +277,6 @@ static dbt_status find_folder(dbt__fit *fit, dbt_error *err)
     return DBT_OK;
 }
 
-static dbt_status create_run(dbt__fit *fit, dbt_error *err)
-{
-    char *environment = NULL;
-    dbt_status status = dbt__environment_write(fit->sql, fit->network, &environment, err);
-    if (status < 0) return status;
-    const dbt__run_row row = {
-        .vectorizer_id = fit->vectorizer_id,
-        .train_split_id = fit->train_split.id,
-        .validation_split_id = fit->validation_split.id,
-        .n_train = fit->train_split.documents,
-        .n_validation = fit->validation_split.documents,
-        .validation_fingerprint = fit->validation_survey.fingerprint,
-        .environment = environment,
-    };
-    status = dbt__run_create(fit->sql, &fit->options, &row, &fit->survey.labels,
-                             &fit->result->run_id, err);
-    dbt__free(environment);
-    return status;
-}
-
 /* What is refused in any case is so before documents are held out. */
 static dbt_status check_memory(const dbt__fit *fit, dbt_error *err)
 {
@@ -323,7 +301,7 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
 {
     bool resumed = fit->options.resume != 0;
     fit->progress = (dbt__progress){.seed = fit->options.seed, .epoch = 1};
-    /* Told now rather than by dbt__run_create, after minutes of counting. */
+    /* Told now rather than by dbt__run_create, after documents are held out. */
     dbt_status status = resumed ? DBT_OK : dbt__run_check_name(fit->sql, fit->options.name, err);
     if (status == DBT_OK)
         status = dbt_pool_new(dbt__budget_threads(&fit->options, NULL), &fit->pool, err);
@@ -332,8 +310,10 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = dbt__fit_data(fit, err);
     if (status == DBT_OK) status = limit_threads(fit, err);
     if (status == DBT_OK) status = dbt__budget_vectorizer(&fit->options, &fit->survey, err);
+    if (status == DBT_OK && !resumed) status = dbt__fit_create_run(fit, err);
+    bool is_complete = fit->vectorizer_id != 0;
     if (status == DBT_OK)
-        status = resumed ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
+        status = is_complete ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);
     if (status == DBT_OK) {
         /* Large matrices are made apart from what counting has left free in the heap. */
@@ -341,58 +321,9 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
         status = make_network(fit, err);
     }
     if (status == DBT_OK) status = open_cursors(fit, err);
-    if (status == DBT_OK) status = resumed ? dbt__resume_state(fit, err) : create_run(fit, err);
+    if (status == DBT_OK && !is_complete) status = dbt__fit_complete_run(fit, err);
+    if (status == DBT_OK && resumed) status = dbt__resume_state(fit, err);
     return status;
-}
-
-static const char *run_status_of(dbt_status status)
-{
-    switch (status) {
-    case DBT_OK:
-        return "finished";
-    case DBT_EINTERRUPTED:
-        return "interrupted";
-    case DBT_EDIVERGED:
-        return "diverged";
-    default:
-        return "failed";
-    }
-}
-
-/* What there is to keep of a training that has ended so. */
-static dbt_status save_outcome(dbt__fit *fit, dbt_status outcome, dbt_error *err)
-{
-    if (outcome == DBT_OK) return dbt__fit_finish(fit, err);
-    if (outcome == DBT_EINTERRUPTED) return dbt__fit_save(fit, err);
-    return dbt__fit_save_best(fit, err); /* and the checkpoint before */
-}
-
-/* In one transaction with the status. */
-static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause,
-                            dbt_error *err)
-{
-    dbt_status status = dbt__sql_begin(fit->sql, err);
-    if (status < 0) return status;
-    status = save_outcome(fit, outcome, err);
-    if (status == DBT_OK)
-        status = dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome),
-                                     outcome == DBT_OK ? NULL : cause->message, err);
-    if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
-    if (status < 0) dbt__sql_rollback(fit->sql);
-    return status;
-}
-
-/* The best epoch whose weights are in the file: 0 when that cannot be asked. */
-static int64_t stored_best_epoch(const dbt__fit *fit)
-{
-    dbt__statement *select = NULL;
-    int64_t epoch = 0;
-    if (dbt__prepare(fit->sql, "SELECT best_epoch FROM run WHERE id = ?", &select, NULL) < 0)
-        return 0;
-    dbt__bind_int(select, 1, fit->result->run_id);
-    if (dbt__step(select, NULL) == DBT_OK) epoch = dbt__column_int(select, 0);
-    dbt__finalize(select);
-    return epoch;
 }
 
 /* Epochs, and how they ended. */
@@ -400,20 +331,7 @@ static dbt_status train_run(dbt__fit *fit, dbt_error *err)
 {
     dbt_status status = start_feeds(fit, err);
     if (status == DBT_OK) status = dbt__fit_epochs(fit, err);
-    dbt_error late = {0};
-    dbt_status closed = close_run(fit, status, err, &late);
-    if (closed < 0) {
-        /* The weights could not be stored: the status alone. */
-        if (status == DBT_OK || status == DBT_EINTERRUPTED) {
-            *err = late;
-            status = closed;
-        }
-        dbt_error ignored = {0};
-        fit->best_is_stored = true;
-        (void)close_run(fit, status, err, &ignored);
-    }
-    if (status < 0) fit->result->best_epoch = stored_best_epoch(fit);
-    return status;
+    return dbt__fit_close_run(fit, status, err);
 }
 
 static void release(dbt__fit *fit)
@@ -457,6 +375,7 @@ dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options, const dbt_o
         status = dbt__resume_begin(&fit, &finished, &cause);
     if (status == DBT_OK && !finished) {
         status = prepare(&fit, &cause);
+        dbt__fit_settle_run(&fit, status, &cause);
         dbt__fit_data_settle(&fit, status);
         if (status == DBT_OK) status = train_run(&fit, &cause);
     }

@@ -34,11 +34,12 @@ typedef struct dbt__fit {
     dbt_split validation_split;
     bool has_cut;      /* these two, for this run */
     bool has_replaced; /* others of these names by them */
+    bool has_created;  /* the run's row */
 
     dbt_pool *pool;
     dbt__survey survey; /* of the training split; its labels are the outputs */
     dbt__survey validation_survey;
-    int64_t vectorizer_id;
+    int64_t vectorizer_id; /* 0: there is none yet */
     dbt_vectorizer *vectorizer;
     dbt_network *network;
     float *class_weight; /* [labels] */
@@ -83,6 +84,19 @@ dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 /* Once it is known whether there is a run: splits that were cut off for one that was refused become
  * what they were. */
 void dbt__fit_data_settle(dbt__fit *fit, dbt_status status);
+
+/* --- fit_run.c --- */
+
+/* A new run, whose splits are surveyed; its id is the result's. */
+dbt_status dbt__fit_create_run(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Once it has a vocabulary and a network; or one that goes on and had no vocabulary. */
+dbt_status dbt__fit_complete_run(const dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* How the preparation ended: a new run that was refused never was, any other that could not train
+ * can go on. */
+void dbt__fit_settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause);
+/* How the training ended: its weights and its status. Returns `outcome`, or why they could not be
+ * stored. */
+dbt_status dbt__fit_close_run(dbt__fit *fit, dbt_status outcome, dbt_error *err) DBT_MUST_USE;
 
 /* --- epochs.c --- */
 

@@ -24,10 +24,10 @@ static dbt_status measure_run(dbt__sql *sql, dbt_removed *removed, int64_t *vect
     return status < 0 ? status : DBT_OK;
 }
 
-static dbt_status delete_row(dbt__sql *sql, const char *statement, int64_t id, dbt_error *err)
+static dbt_status delete_vectorizer(dbt__sql *sql, int64_t id, dbt_error *err)
 {
     dbt__statement *delete = NULL;
-    dbt_status status = dbt__prepare(sql, statement, &delete, err);
+    dbt_status status = dbt__prepare(sql, "DELETE FROM vectorizer WHERE id = ?", &delete, err);
     if (status < 0) return status;
     dbt__bind_int(delete, 1, id);
     status = dbt__run(delete, err);
@@ -35,16 +35,14 @@ static dbt_status delete_row(dbt__sql *sql, const char *statement, int64_t id, d
     return status;
 }
 
-/* What refers to the rows goes with them: the schema's ON DELETE CASCADE. */
 static dbt_status remove_run(dbt__sql *sql, const char *run, dbt_removed *removed, dbt_error *err)
 {
     int64_t vectorizer_id = 0;
     dbt_status status = dbt__run_find(sql, run, &removed->run_id, err);
     if (status == DBT_OK) status = measure_run(sql, removed, &vectorizer_id, err);
-    if (status == DBT_OK)
-        status = delete_row(sql, "DELETE FROM run WHERE id = ?", removed->run_id, err);
+    if (status == DBT_OK) status = dbt__run_delete(sql, removed->run_id, err);
     if (status == DBT_OK && removed->vocabulary)
-        status = delete_row(sql, "DELETE FROM vectorizer WHERE id = ?", vectorizer_id, err);
+        status = delete_vectorizer(sql, vectorizer_id, err);
     return status;
 }
 

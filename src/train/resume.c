@@ -72,8 +72,8 @@ static dbt_status compare_options(dbt__fit *fit, char *differences[2], dbt_error
     if (status == DBT_OK)
         status = ask_run(fit,
                          "SELECT json_set(r.settings, '$.seed', r.seed, '$.name', r.name),"
-                         " v.settings FROM run r"
-                         " JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
+                         " coalesce(v.settings, r.settings -> 'vectorizer') FROM run r"
+                         " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
                          &select, err);
     char *stored = NULL, *stored_vectorizer = NULL;
     if (status == DBT_OK) status = dbt__column_copy(select, 0, &stored, err);
@@ -244,10 +244,12 @@ dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
     char list[DBT_ERROR_BYTES] = "";
     dbt__statement *select = NULL;
     dbt_status status = ask_run(fit,
-                                "SELECT v.fingerprint, r.settings ->> 'validation_fingerprint',"
-                                " v.settings ->> 'version', v.id,"
-                                " coalesce(r.settings ->> 'order_version', 1) FROM run r"
-                                " JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
+                                "SELECT coalesce(v.fingerprint,"
+                                "  r.settings ->> 'train_fingerprint'),"
+                                " r.settings ->> 'validation_fingerprint',"
+                                " coalesce(v.settings, r.settings -> 'vectorizer') ->> 'version',"
+                                " v.id, coalesce(r.settings ->> 'order_version', 1) FROM run r"
+                                " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
                                 &select, err);
     if (status < 0) goto out;
     compare_documents(fit->train, &fit->survey, dbt__column_text(select, 0), list);

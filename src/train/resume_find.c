@@ -10,16 +10,15 @@ struct dbt__resume_memory {
     char *class_weight;
 };
 
+/* 0: there is none. */
 static dbt_status find_run(dbt__sql *sql, const char *run, int64_t *run_id, dbt_error *err)
 {
     if (run != NULL) return dbt__run_find(sql, run, run_id, err);
-    dbt_status status = dbt__sql_int(
+    return dbt__sql_int(
         sql,
         "SELECT coalesce((SELECT max(id) FROM run WHERE status IN ('running', 'interrupted',"
         " 'failed')), (SELECT max(id) FROM run))",
         0, run_id, err);
-    if (status < 0 || *run_id != 0) return status;
-    return dbt__run_find(sql, NULL, run_id, err); /* there is none, and it says so */
 }
 
 static dbt_status keep_strings(dbt__statement *select, dbt_resume *resume, dbt_error *err)
@@ -43,15 +42,18 @@ static dbt_status read_options(dbt__sql *sql, dbt_resume *resume, dbt_error *err
     dbt__statement *select = NULL;
     dbt_status status =
         dbt__prepare(sql,
-                     "SELECT r.settings, v.settings, r.seed, r.name, json ->> 'train',"
-                     " json ->> 'validation', json ->> 'class_weight' FROM (SELECT *,"
+                     "SELECT r.settings, coalesce(v.settings, json -> 'vectorizer'), r.seed,"
+                     " r.name, json ->> 'train', json ->> 'validation', json ->> 'class_weight'"
+                     " FROM (SELECT *,"
                      "  iif(json_valid(settings), settings, NULL) AS json FROM run) AS r"
-                     " JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
+                     " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
                      &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, resume->run_id);
     status = dbt__step(select, err);
-    if (status == DBT_DONE) status = dbt__fail(err, DBT_EFORMAT, "its vocabulary is gone");
+    if (status == DBT_DONE) status = dbt__fail(err, DBT_EFORMAT, "it is gone");
+    if (status == DBT_OK && dbt__column_is_null(select, 1))
+        status = dbt__fail(err, DBT_EFORMAT, "its vocabulary is gone");
     if (status == DBT_OK)
         status = dbt__settings_read(sql, dbt__fit_fields, options, dbt__column_text(select, 0).data,
                                     err);
@@ -74,7 +76,7 @@ dbt_status dbt_resume_find(dbt_store *store, const char *run, dbt_resume *resume
     if (resume->memory == NULL) return dbt__out_of_memory(err, "a run");
     dbt__sql *sql = dbt__store_sql(store);
     dbt_status status = find_run(sql, run, &resume->run_id, err);
-    if (status < 0) return status;
+    if (status < 0 || resume->run_id == 0) return status;
     resume->options.resume = resume->run_id;
     status = read_options(sql, resume, err);
     if (status < 0) (void)dbt__context(err, "run %lld", (long long)resume->run_id);

@@ -78,28 +78,30 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
     dbt__statement *insert = NULL;
     dbt_status status = dbt__prepare(
         sql,
-        "INSERT INTO run (name, vectorizer_id, status, seed, train_split_id, validation_split_id,"
-        " settings) VALUES (?1, ?2, 'running', ?3, ?4, ?5, json_patch(json_set("
-        " iif(?6 ->> 'validation' IS NULL, ?6, json_remove(?6, '$.validation_split')),"
-        " '$.train_documents', ?7, '$.validation_documents', ?8, '$.validation_fingerprint', ?9,"
-        " '$.order_version', ?11,"
-        " '$.train_origin', json((SELECT origin FROM split WHERE id = ?4)),"
-        " '$.validation_origin', json((SELECT origin FROM split WHERE id = ?5))), ?10))",
+        "INSERT INTO run (name, status, seed, train_split_id, validation_split_id, settings)"
+        " VALUES (?1, 'running', ?2, ?3, ?4, json_set("
+        " iif(?5 ->> 'validation' IS NULL, ?5, json_remove(?5, '$.validation_split')),"
+        " '$.train_documents', ?6, '$.validation_documents', ?7, '$.train_fingerprint', ?8,"
+        " '$.validation_fingerprint', ?9, '$.order_version', ?10,"
+        " '$.train_origin', json((SELECT origin FROM split WHERE id = ?3)),"
+        " '$.validation_origin', json((SELECT origin FROM split WHERE id = ?4)),"
+        " '$.vectorizer', json(?11)))",
         &insert, err);
     if (status < 0) return status;
-    char fingerprint[DBT__DIGEST_CHARS];
-    dbt__digest_text(row->validation_fingerprint, fingerprint);
+    char train[DBT__DIGEST_CHARS], validation[DBT__DIGEST_CHARS];
+    dbt__digest_text(row->train_fingerprint, train);
+    dbt__digest_text(row->validation_fingerprint, validation);
     dbt__bind_string(insert, 1, options->name);
-    dbt__bind_int(insert, 2, row->vectorizer_id);
-    dbt__bind_int(insert, 3, (int64_t)options->seed);
-    dbt__bind_int(insert, 4, row->train_split_id);
-    dbt__bind_int(insert, 5, row->validation_split_id);
-    dbt__bind_string(insert, 6, settings);
-    dbt__bind_int(insert, 7, row->n_train);
-    dbt__bind_int(insert, 8, row->n_validation);
-    dbt__bind_string(insert, 9, fingerprint);
-    dbt__bind_string(insert, 10, row->environment);
-    dbt__bind_int(insert, 11, DBT_ORDER_VERSION);
+    dbt__bind_int(insert, 2, (int64_t)options->seed);
+    dbt__bind_int(insert, 3, row->train_split_id);
+    dbt__bind_int(insert, 4, row->validation_split_id);
+    dbt__bind_string(insert, 5, settings);
+    dbt__bind_int(insert, 6, row->n_train);
+    dbt__bind_int(insert, 7, row->n_validation);
+    dbt__bind_string(insert, 8, train);
+    dbt__bind_string(insert, 9, validation);
+    dbt__bind_int(insert, 10, DBT_ORDER_VERSION);
+    dbt__bind_string(insert, 11, row->vectorizer);
     status = dbt__run(insert, err);
     *run_id = dbt__sql_last_id(sql);
     dbt__finalize(insert);
@@ -115,13 +117,16 @@ dbt_status dbt__run_check_name(dbt__sql *sql, const char *name, dbt_error *err)
                          name);
     if (!dbt__is_utf8(name)) return dbt__fail(err, DBT_EUSAGE, "a run's name must be UTF-8");
     dbt__statement *select = NULL;
-    dbt_status status = dbt__prepare(sql, "SELECT id FROM run WHERE name = ?", &select, err);
+    dbt_status status = dbt__prepare(
+        sql, "SELECT id, status IN ('finished', 'diverged') FROM run WHERE name = ?", &select, err);
     if (status < 0) return status;
     dbt__bind_string(select, 1, name);
     status = dbt__step(select, err);
     if (status == DBT_OK)
-        status = dbt__fail(err, DBT_EUSAGE, "run %lld is called '%s' already: choose another name",
-                           (long long)dbt__column_int(select, 0), name);
+        status =
+            dbt__fail(err, DBT_EUSAGE, "run %lld is called '%s' already: choose another name%s",
+                      (long long)dbt__column_int(select, 0), name,
+                      dbt__column_int(select, 1) != 0 ? "" : ", or go on with it (--resume)");
     dbt__finalize(select);
     return status < 0 ? status : DBT_OK;
 }
@@ -141,6 +146,56 @@ dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const 
     if (status < 0) dbt__sql_rollback(sql);
 out:
     dbt__free(settings);
+    return status;
+}
+
+/* What the vocabulary's row tells is no longer told by the run's. */
+static dbt_status update_run(dbt__sql *sql, int64_t run_id, int64_t vectorizer_id,
+                             const dbt_network_options *network, const char *environment,
+                             dbt_error *err)
+{
+    dbt__statement *update = NULL;
+    dbt_status status = dbt__prepare(
+        sql,
+        "UPDATE run SET vectorizer_id = ?2, settings = json_patch(json_remove(json_set(settings,"
+        " '$.inputs', ?3, '$.classes', ?4), '$.vectorizer', '$.train_fingerprint'), ?5)"
+        " WHERE id = ?1",
+        &update, err);
+    if (status < 0) return status;
+    dbt__bind_int(update, 1, run_id);
+    dbt__bind_int(update, 2, vectorizer_id);
+    dbt__bind_int(update, 3, (int64_t)network->n_inputs);
+    dbt__bind_int(update, 4, (int64_t)network->n_classes);
+    dbt__bind_string(update, 5, environment);
+    status = dbt__run(update, err);
+    dbt__finalize(update);
+    return status;
+}
+
+dbt_status dbt__run_complete(dbt__sql *sql, int64_t run_id, int64_t vectorizer_id,
+                             const dbt_network_options *network, const char *environment,
+                             dbt_error *err)
+{
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    status = dbt__run_verify(sql, run_id, err);
+    if (status == DBT_OK)
+        status = update_run(sql, run_id, vectorizer_id, network, environment, err);
+    if (status == DBT_OK) status = write_digest(sql, run_id, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
+}
+
+/* What refers to the row goes with it: the schema's ON DELETE CASCADE. */
+dbt_status dbt__run_delete(dbt__sql *sql, int64_t run_id, dbt_error *err)
+{
+    dbt__statement *delete = NULL;
+    dbt_status status = dbt__prepare(sql, "DELETE FROM run WHERE id = ?", &delete, err);
+    if (status < 0) return status;
+    dbt__bind_int(delete, 1, run_id);
+    status = dbt__run(delete, err);
+    dbt__finalize(delete);
     return status;
 }
 

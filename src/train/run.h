@@ -19,23 +19,30 @@
     " + 40 * (SELECT count(*) FROM prediction WHERE run_id = r.id))"
 
 typedef struct dbt__run_row {
-    int64_t vectorizer_id;
     int64_t train_split_id;
     int64_t validation_split_id;
     int64_t
         n_train; /* documents that the run trains and validates on: rows added later are not its */
     int64_t n_validation;
-    uint64_t validation_fingerprint; /* of the documents that it validates on */
-    const char *environment;         /* JSON: what its bits depend on beside settings and data */
+    uint64_t train_fingerprint; /* of the documents that it trains on */
+    uint64_t validation_fingerprint;
+    const char *vectorizer; /* JSON: settings of the vocabulary that it will have */
 } dbt__run_row;
 
 /* DBT_EUSAGE when a run may not be called so (NULL: no name): it is taken, or could be an id. */
 dbt_status dbt__run_check_name(dbt__sql *sql, const char *name, dbt_error *err) DBT_MUST_USE;
-/* Inserts the run (status 'running') and its labels in one transaction. DBT_EUSAGE as
- * dbt__run_check_name. */
+/* Inserts the run (status 'running'), which has no vocabulary yet, and its labels in one
+ * transaction. DBT_EUSAGE as dbt__run_check_name. */
 dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const dbt__run_row *row,
                            const dbt__label_map *labels, int64_t *run_id,
                            dbt_error *err) DBT_MUST_USE;
+/* Gives the run its vocabulary, the network of these options, and, as JSON, what its bits depend on
+ * beside settings and data; in one transaction. DBT_EFORMAT as dbt__run_verify. */
+dbt_status dbt__run_complete(dbt__sql *sql, int64_t run_id, int64_t vectorizer_id,
+                             const dbt_network_options *network, const char *environment,
+                             dbt_error *err) DBT_MUST_USE;
+/* With all that is stored of it, but its vocabulary. */
+dbt_status dbt__run_delete(dbt__sql *sql, int64_t run_id, dbt_error *err) DBT_MUST_USE;
 /* Compares the run's seed, vectorizer, settings and names of labels with the digest that was stored
  * when it was made. DBT_EFORMAT: they are others now. */
 dbt_status dbt__run_verify(dbt__sql *sql, int64_t run_id, dbt_error *err) DBT_MUST_USE;

@@ -18,9 +18,8 @@
 #include "store_internal.h"
 #include "weights.h"
 
-/* Settings with the versions that the result depends on beside the options. */
-static dbt_status make_settings(dbt__sql *sql, const dbt_vectorizer_options *options, char **json,
-                                dbt_error *err)
+dbt_status dbt__vocabulary_settings(dbt__sql *sql, const dbt_vectorizer_options *options,
+                                    char **json, dbt_error *err)
 {
     *json = NULL;
     char *plain = NULL;
@@ -215,7 +214,7 @@ dbt_status dbt__vocabulary_store(dbt_store *store, const dbt_vectorizer_options 
     char *settings = NULL;
     char fingerprint[DBT__DIGEST_CHARS];
     dbt__digest_text(survey->fingerprint, fingerprint);
-    dbt_status status = make_settings(sql, options, &settings, err);
+    dbt_status status = dbt__vocabulary_settings(sql, options, &settings, err);
     if (status == DBT_OK)
         status = write_vectorizer(sql, settings, fingerprint, vectorizer, id, err);
     dbt__free(settings);
@@ -231,7 +230,7 @@ dbt_status dbt__vocabulary_find(dbt_store *store, const dbt_vectorizer_options *
     char fingerprint[DBT__DIGEST_CHARS];
     dbt__digest_text(survey->fingerprint, fingerprint);
     *vectorizer = NULL;
-    dbt_status status = make_settings(sql, options, &settings, err);
+    dbt_status status = dbt__vocabulary_settings(sql, options, &settings, err);
     if (status == DBT_OK) status = find_vectorizer(sql, settings, fingerprint, id, err);
     if (status == DBT_OK && *id != 0)
         status = dbt__vocabulary_load(sql, *id, options, vectorizer, err);

@@ -13,6 +13,10 @@
 #include "sql.h"
 #include "survey.h"
 
+/* The settings that a vectorizer of these options is stored with, as JSON: the options, and the
+ * versions that the result depends on beside them. The caller frees *json with dbt__free. */
+dbt_status dbt__vocabulary_settings(dbt__sql *sql, const dbt_vectorizer_options *options,
+                                    char **json, dbt_error *err) DBT_MUST_USE;
 /* The vectorizer that the store has of these options and surveyed documents, and its row. NULL and
  * 0: none. DBT_EFORMAT when it is damaged. */
 dbt_status dbt__vocabulary_find(dbt_store *store, const dbt_vectorizer_options *options,

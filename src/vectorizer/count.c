@@ -24,9 +24,6 @@
 /* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
 #define HEAPS_EXPONENT 0.8
 #define MOST_GROWTH 8.0
-/* Where there is memory, the part of its homes that a shard fills before it grows: searches are
- * short. */
-#define DUE(capacity) ((capacity) / 8 * 5)
 /* Less than so many times as large is not worth moving the entries. */
 #define WORTH_GROWING 1.1
 
@@ -148,11 +145,11 @@ static uint32_t full_capacity(const count_pass *count)
     return capacity > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)capacity;
 }
 
-/* Where memory is little a shard is filled until a round like the last one, and an eighth, would
- * make it grow in its middle. */
+/* Where there is memory, with five eighths of its homes taken: searches are short. Else not before
+ * another round like the last one, and an eighth, would make the shard grow in its middle. */
 static bool is_due(const count_pass *count, const dbt__shard *s)
 {
-    if (!count->is_little) return s->n >= DUE(s->capacity);
+    if (!count->is_little) return s->n >= s->capacity / 8 * 5;
     return s->n + count->added + count->added / 8 >= DBT__SHARD_FULL(s->capacity);
 }
 
@@ -195,7 +192,7 @@ static void plan_growth(count_pass *count)
     count->growth = growth < MOST_GROWTH ? growth : MOST_GROWTH;
     count->most = UINT32_MAX;
     count->is_little = false;
-    if (count_bytes(count) <= count->rounds->memory) return;
+    if (count_bytes(count) <= rounds->memory) return;
     count->growth = DBT__LEAST_GROWTH;
     count->most = full_capacity(count);
     count->is_little = true;
@@ -260,7 +257,7 @@ static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
     note_added(count);
     plan_growth(count);
     /* Here rather than in the middle of a round, where giving memory back would stop the others. */
-    if (count->runs.folder == NULL || count_bytes(count) <= count->rounds->memory)
+    if (count->runs.folder == NULL || count_bytes(count) <= rounds->memory)
         return dbt_pool_for(rounds->pool, N_SHARDS, grow_soon, count, err);
     count->cut = find_cut(rounds);
     dbt_status status = spill_shards(count, err);
@@ -426,7 +423,7 @@ static dbt_status count_all(count_pass *count, dbt_error *err)
     if (status == DBT_OK) status = read_counts(count, err);
     release_shards(count);
     dbt__runs_release(&count->runs);
-    dbt__trim_memory(count->rounds->options->memory / 2);
+    dbt__trim_memory(count->rounds->options->memory / DBT__HEAP_PART);
     if (status == DBT_OK)
         status = dbt__lexicon_finish(&counts->lexicon, count->rounds->options->table_memory, err);
     return status;

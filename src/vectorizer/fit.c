@@ -120,7 +120,7 @@ static dbt_status score_whole(fit_state *fit, dbt_vectorizer_stats *stats, dbt_e
                            fit->options, fit->rounds.corpus->n_documents, table, err);
     if (status < 0) return status;
     dbt__counts_release(&fit->counts);
-    dbt__trim_memory(fit->options->memory / 2);
+    dbt__trim_memory(fit->options->memory / DBT__HEAP_PART);
     dbt__norms *norms = &fit->vectorizer->norms;
     if (fit->classes != NULL)
         dbt__norms_init_small(norms, fit->rounds.corpus->n_documents,
@@ -179,6 +179,7 @@ static dbt_status visit_parts(fit_state *fit, part_visit visit, dbt_vectorizer_s
 static dbt_status score_parts(fit_state *fit, dbt_vectorizer_stats *stats, dbt_error *err)
 {
     dbt__norms *norms = &fit->vectorizer->norms;
+    dbt__trim_memory(0);
     dbt_status status = dbt__norms_init(norms, fit->options, fit->options->spill_folder, err);
     if (status == DBT_OK) status = visit_parts(fit, add_norms, stats, err);
     if (status < 0) return status;

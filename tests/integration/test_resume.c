@@ -16,17 +16,20 @@
 /* --- runs that end early --- */
 
 typedef struct stopper {
-    int64_t steps;      /* after which to stop; -1: never */
-    int64_t done;       /* steps, in this process */
-    bool kill;          /* rather than stop, the process kills itself */
-    int64_t kill_epoch; /* as soon as this epoch is committed; 0: not */
-    bool nap;           /* for more than a second, before the first step is over */
+    int64_t steps;         /* after which to stop; -1: never */
+    int64_t done;          /* steps, in this process */
+    bool kill;             /* rather than stop, the process kills itself */
+    int64_t kill_epoch;    /* as soon as this epoch is committed; 0: not */
+    bool nap;              /* for more than a second, before the first step is over */
+    const char *kill_note; /* as soon as a note begins so; NULL: not */
     char notes[2048];
 } stopper;
 
 static void keep_note(void *context, const char *line)
 {
     stopper *s = context;
+    if (s->kill_note != NULL && strncmp(line, s->kill_note, strlen(s->kill_note)) == 0)
+        (void)raise(SIGKILL);
     size_t used = strlen(s->notes);
     (void)snprintf(s->notes + used, sizeof s->notes - used, "%s\n", line);
 }
@@ -419,6 +422,118 @@ static void test_resume__killed_it_goes_on_from_its_last_checkpoint(void **state
     close_store(store);
 }
 
+/* --- before there is a vocabulary --- */
+
+static void assert_uncounted(dbt_store *store, const char *status)
+{
+    assert_int_equal(ask(store, "SELECT count(*) FROM run"), 1);
+    assert_answer(store, "SELECT status FROM run", status);
+    assert_int_equal(ask(store, "SELECT vectorizer_id IS NULL FROM run"), 1);
+    assert_int_equal(ask(store, "SELECT count(*) FROM vectorizer"), 0);
+    dbt_error err = {0};
+    dbt_info info;
+    assert_ok(dbt_info_read(store, &info, &err), err);
+    assert_int_equal(info.n_runs, 1);
+    assert_string_equal(info.run[0].status, status); /* the writer is this process */
+    assert_string_equal(info.run[0].train_split, "train");
+    dbt_info_release(&info);
+    dbt_model *model;
+    assert_int_equal(dbt_model_open(store, "1", DBT_WEIGHTS_BEST, &model, &err), DBT_EUSAGE);
+    assert_string_equal(err.message, "run 1 has no stored weights");
+}
+
+static void assert_resume_refused(dbt_store *store, const char *message)
+{
+    dbt_resume resume;
+    dbt_error err = {0};
+    dbt_fit_result result;
+    assert_ok(dbt_resume_find(store, NULL, &resume, &err), err);
+    stopper s = {.steps = -1};
+    assert_int_equal(fit_until(store, &resume.options, &s, &result, &err), DBT_EUSAGE);
+    assert_string_equal(err.message, message);
+    dbt_resume_release(&resume);
+}
+
+static void test_resume__stopped_while_it_counts_it_counts_again(void **state)
+{
+    (void)state;
+    static const stopper moments[] = {
+        {.steps = 0},
+        {.steps = -1, .kill_note = "vocabulary: "},
+    };
+    dbt_fit_options options = small_options(2);
+    options.vectorizer.min_df = 3;
+    dbt_store *whole = make_quickstart("counted.db");
+    char *expected = bits_of_run(whole, fit(whole, &options).run_id);
+    close_store(whole);
+    for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
+        char path[160];
+        stopper s = moments[i];
+        dbt_fit_result result;
+        dbt_error err;
+        dbt_store *store = make_quickstart("counting.db");
+        (void)snprintf(path, sizeof path, "%s", dbt_store_path(store));
+        if (s.kill_note == NULL) {
+            assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EINTERRUPTED);
+            assert_string_equal(err.message, "interrupted before the first epoch");
+            assert_int_equal(result.run_id, 1);
+        } else {
+            close_store(store);
+            kill_run(path, &options, &s);
+            store = reopen(path);
+        }
+        assert_uncounted(store, s.kill_note == NULL ? "interrupted" : "running");
+        run_sql(store, "UPDATE document SET text = text || ' more' WHERE id = 7");
+        assert_resume_refused(store, "run 1 cannot go on: the first 440 documents of split 'train'"
+                                     " are not those it began with");
+        run_sql(store, "UPDATE document SET text = substr(text, 1, length(text) - 5)"
+                       " WHERE id = 7");
+        assert_int_equal(go_on(store, 0, 2, 0, &result), DBT_EINTERRUPTED);
+        finish(store, 1, 3, &result);
+        assert_same_bits(store, 1, expected);
+        close_store(store);
+    }
+    free(expected);
+}
+
+/* What it was begun with is verified before it gets its vocabulary. */
+static void test_resume__other_settings_of_a_run_that_counts_are_damage(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("tampered.db");
+    dbt_fit_options options = small_options(2);
+    dbt_resume resume;
+    dbt_fit_result result;
+    dbt_error err = {0};
+    stopper s = {.steps = 0};
+    assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EINTERRUPTED);
+    run_sql(store, "UPDATE run SET settings = json_set(settings, '$.dropout', 0.4)");
+    err = (dbt_error){0};
+    assert_ok(dbt_resume_find(store, NULL, &resume, &err), err);
+    s.steps = -1;
+    assert_int_equal(fit_until(store, &resume.options, &s, &result, &err), DBT_EFORMAT);
+    assert_string_equal(err.message, "run 1: its settings, or the names of its labels, are not"
+                                     " those that it was trained with");
+    dbt_resume_release(&resume);
+    close_store(store);
+}
+
+static void test_resume__of_a_run_that_was_refused_there_is_nothing(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("refused.db");
+    dbt_fit_options options = small_options(2);
+    dbt_fit_result result;
+    dbt_error err = {0};
+    stopper s = {.steps = -1};
+    options.vectorizer.min_df = 10000;
+    assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EDATA);
+    assert_int_equal(result.run_id, 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM run"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM run_label"), 0);
+    close_store(store);
+}
+
 static void test_resume__killed_again_and_again_it_ends_with_the_same_bits(void **state)
 {
     (void)state;
@@ -454,7 +569,11 @@ static void test_resume__takes_the_newest_run_that_can_go_on(void **state)
     dbt_resume resume;
     dbt_error err = {0};
     dbt_fit_result result;
-    assert_int_equal(dbt_resume_find(store, NULL, &resume, &err), DBT_EUSAGE);
+    assert_ok(dbt_resume_find(store, NULL, &resume, &err), err);
+    assert_int_equal(resume.run_id, 0);
+    assert_int_equal(resume.options.resume, 0);
+    dbt_resume_release(&resume);
+    assert_int_equal(dbt_resume_find(store, "1", &resume, &err), DBT_EUSAGE);
     assert_string_equal(err.message, "there is no run yet: dbtrain fit makes one");
     dbt_resume_release(&resume);
 
@@ -828,6 +947,9 @@ int main(void)
         cmocka_unit_test(test_resume__evaluations_of_weights_that_change_go),
         cmocka_unit_test(test_resume__killed_it_goes_on_from_its_last_checkpoint),
         cmocka_unit_test(test_resume__killed_again_and_again_it_ends_with_the_same_bits),
+        cmocka_unit_test(test_resume__stopped_while_it_counts_it_counts_again),
+        cmocka_unit_test(test_resume__other_settings_of_a_run_that_counts_are_damage),
+        cmocka_unit_test(test_resume__of_a_run_that_was_refused_there_is_nothing),
         cmocka_unit_test(test_resume__takes_the_newest_run_that_can_go_on),
         cmocka_unit_test(test_resume__of_a_finished_run_changes_nothing),
         cmocka_unit_test(test_resume__of_a_diverged_run_is_refused),

@@ -538,7 +538,8 @@ static void test_run__takes_no_name_that_is_taken_or_could_be_an_id(void **state
     static const struct {
         const char *name, *message;
     } cases[] = {
-        {"first", "run 1 is called 'first' already: choose another name"},
+        {"first",
+         "run 1 is called 'first' already: choose another name, or go on with it (--resume)"},
         {"", "a run's name must not be empty or a number, which would be an id: ''"},
         {"12", "a run's name must not be empty or a number, which would be an id: '12'"},
     };
@@ -550,7 +551,7 @@ static void test_run__takes_no_name_that_is_taken_or_could_be_an_id(void **state
     int64_t id = 0;
     run_sql(store, "INSERT INTO vectorizer (id, settings, fingerprint, documents, terms, digest)"
                    " VALUES (5, '{}', '', 1, 1, '')");
-    const dbt__run_row row = {5, 1, 2, 30, 8, 0xabc, "{\"kernels\": \"plain\"}"};
+    const dbt__run_row row = {1, 2, 30, 8, 0xdef, 0xabc, "{\"min_df\": 4}"};
     count_labels(&map);
     assert_ok(dbt__label_map_finish(&map, sql, &err), err);
     dbt_fit_options_init(&options);
@@ -563,9 +564,12 @@ static void test_run__takes_no_name_that_is_taken_or_could_be_an_id(void **state
     assert_int_equal(ask(store, "SELECT settings ->> 'validation_documents' FROM run"), 8);
     assert_answer(store,
                   "SELECT (settings ->> 'validation_fingerprint') || ' ' ||"
-                  " (settings ->> 'kernels') || ' ' || (settings ->> 'units') FROM run",
-                  "0000000000000abc plain 64");
+                  " (settings ->> 'train_fingerprint') || ' ' || (settings -> 'vectorizer')"
+                  " || ' ' || (settings ->> 'units') FROM run",
+                  "0000000000000abc 0000000000000def {\"min_df\":4} 64");
+    assert_int_equal(ask(store, "SELECT vectorizer_id IS NULL FROM run"), 1);
     assert_int_equal(ask(store, "SELECT count(*) FROM run_label"), 5);
+    assert_ok(dbt__run_verify(sql, 1, &err), err);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         err = (dbt_error){0};
         options.name = cases[i].name;
@@ -573,6 +577,51 @@ static void test_run__takes_no_name_that_is_taken_or_could_be_an_id(void **state
         assert_string_equal(err.message, cases[i].message);
     }
     assert_int_equal(ask(store, "SELECT count(*) FROM run"), 1);
+    run_sql(store, "UPDATE run SET status = 'finished'");
+    err = (dbt_error){0};
+    assert_int_equal(dbt__run_check_name(sql, "first", &err), DBT_EUSAGE);
+    assert_string_equal(err.message, "run 1 is called 'first' already: choose another name");
+    dbt__label_map_release(&map);
+    close_store(store);
+}
+
+static void test_run__gets_its_vocabulary_if_it_is_as_it_was_made(void **state)
+{
+    (void)state;
+    static const char environment[] = "{\"kernels\": \"plain\"}";
+    dbt_store *store = make_label_store();
+    dbt__sql *sql = dbt__store_sql(store);
+    dbt_error err = {0};
+    dbt__label_map map = {0};
+    dbt_fit_options options;
+    int64_t id = 0;
+    run_sql(store, "INSERT INTO vectorizer (id, settings, fingerprint, documents, terms, digest)"
+                   " VALUES (5, '{}', '', 1, 1, '')");
+    const dbt__run_row row = {1, 2, 30, 8, 0xdef, 0xabc, "{\"min_df\": 4}"};
+    count_labels(&map);
+    assert_ok(dbt__label_map_finish(&map, sql, &err), err);
+    dbt_fit_options_init(&options);
+    assert_ok(dbt__run_create(sql, &options, &row, &map, &id, &err), err);
+    options.network.n_inputs = 77;
+    options.network.n_classes = 5;
+    run_sql(store, "UPDATE run SET seed = 124");
+    assert_int_equal(dbt__run_complete(sql, id, 5, &options.network, environment, &err),
+                     DBT_EFORMAT);
+    assert_int_equal(ask(store, "SELECT vectorizer_id IS NULL FROM run"), 1);
+    run_sql(store, "UPDATE run SET seed = 123");
+    err = (dbt_error){0};
+    assert_ok(dbt__run_complete(sql, id, 5, &options.network, environment, &err), err);
+    assert_ok(dbt__run_verify(sql, id, &err), err);
+    assert_answer(store,
+                  "SELECT vectorizer_id || ' ' || (settings ->> 'inputs') || ' ' ||"
+                  " (settings ->> 'classes') || ' ' || (settings ->> 'kernels') FROM run",
+                  "5 77 5 plain");
+    assert_int_equal(ask(store, "SELECT coalesce(settings ->> 'vectorizer',"
+                                " settings ->> 'train_fingerprint') IS NULL FROM run"),
+                     1);
+    assert_ok(dbt__run_delete(sql, id, &err), err);
+    assert_int_equal(ask(store, "SELECT count(*) FROM run"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM run_label"), 0);
     dbt__label_map_release(&map);
     close_store(store);
 }
@@ -1491,6 +1540,7 @@ int main(void)
         cmocka_unit_test(test_settings__damage_is_told),
         cmocka_unit_test(test_run__is_found_by_id_by_name_or_as_the_newest_with_weights),
         cmocka_unit_test(test_run__takes_no_name_that_is_taken_or_could_be_an_id),
+        cmocka_unit_test(test_run__gets_its_vocabulary_if_it_is_as_it_was_made),
         cmocka_unit_test(test_weights__a_copy_is_what_they_were),
         cmocka_unit_test(test_weights__are_read_back_bit_by_bit),
         cmocka_unit_test(test_weights__every_flipped_byte_is_noticed),

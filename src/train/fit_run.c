@@ -1,0 +1,133 @@
+/*
+ * fit_run.c: the row of `run` while it is fitted.
+ *
+ * It is there before the vocabulary is: counting may take long, and a run that is killed meanwhile
+ * can go on, with its own settings.
+ */
+#include "environment.h"
+#include "fit_internal.h"
+#include "run.h"
+
+dbt_status dbt__fit_create_run(dbt__fit *fit, dbt_error *err)
+{
+    char *vectorizer = NULL;
+    dbt_status status =
+        dbt__vocabulary_settings(fit->sql, &fit->options.vectorizer, &vectorizer, err);
+    if (status < 0) return status;
+    const dbt__run_row row = {
+        .train_split_id = fit->train_split.id,
+        .validation_split_id = fit->validation_split.id,
+        .n_train = fit->train_split.documents,
+        .n_validation = fit->validation_split.documents,
+        .train_fingerprint = fit->survey.fingerprint,
+        .validation_fingerprint = fit->validation_survey.fingerprint,
+        .vectorizer = vectorizer,
+    };
+    status = dbt__run_create(fit->sql, &fit->options, &row, &fit->survey.labels,
+                             &fit->result->run_id, err);
+    fit->has_created = status == DBT_OK;
+    if (status < 0) fit->result->run_id = 0;
+    dbt__free(vectorizer);
+    return status;
+}
+
+dbt_status dbt__fit_complete_run(const dbt__fit *fit, dbt_error *err)
+{
+    int64_t run_id = fit->has_created ? fit->result->run_id : fit->options.resume;
+    char *environment = NULL;
+    dbt_status status = dbt__environment_write(fit->sql, fit->network, &environment, err);
+    if (status < 0) return status;
+    status = dbt__run_complete(fit->sql, run_id, fit->vectorizer_id, &fit->options.network,
+                               environment, err);
+    dbt__free(environment);
+    return status;
+}
+
+static const char *run_status_of(dbt_status status)
+{
+    switch (status) {
+    case DBT_OK:
+        return "finished";
+    case DBT_EINTERRUPTED:
+        return "interrupted";
+    case DBT_EDIVERGED:
+        return "diverged";
+    default:
+        return "failed";
+    }
+}
+
+static dbt_status settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause,
+                             dbt_error *err)
+{
+    bool refused = outcome == DBT_EDATA || outcome == DBT_EUSAGE;
+    dbt_status status = dbt__sql_begin(fit->sql, err);
+    if (status < 0) return status;
+    status = refused ? dbt__run_delete(fit->sql, fit->result->run_id, err)
+                     : dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome),
+                                           cause->message, err);
+    if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
+    if (status < 0) dbt__sql_rollback(fit->sql);
+    if (refused) fit->result->run_id = 0;
+    return status;
+}
+
+void dbt__fit_settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause)
+{
+    /* Where that fails too, the run is shown as interrupted. */
+    if (outcome < 0 && fit->has_created) (void)!settle_run(fit, outcome, cause, NULL);
+}
+
+/* What there is to keep of a training that has ended so. */
+static dbt_status save_outcome(dbt__fit *fit, dbt_status outcome, dbt_error *err)
+{
+    if (outcome == DBT_OK) return dbt__fit_finish(fit, err);
+    if (outcome == DBT_EINTERRUPTED) return dbt__fit_save(fit, err);
+    return dbt__fit_save_best(fit, err); /* and the checkpoint before */
+}
+
+/* In one transaction with the status. */
+static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause,
+                            dbt_error *err)
+{
+    dbt_status status = dbt__sql_begin(fit->sql, err);
+    if (status < 0) return status;
+    status = save_outcome(fit, outcome, err);
+    if (status == DBT_OK)
+        status = dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome),
+                                     outcome == DBT_OK ? NULL : cause->message, err);
+    if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
+    if (status < 0) dbt__sql_rollback(fit->sql);
+    return status;
+}
+
+/* The best epoch whose weights are in the file: 0 when that cannot be asked. */
+static int64_t stored_best_epoch(const dbt__fit *fit)
+{
+    dbt__statement *select = NULL;
+    int64_t epoch = 0;
+    if (dbt__prepare(fit->sql, "SELECT best_epoch FROM run WHERE id = ?", &select, NULL) < 0)
+        return 0;
+    dbt__bind_int(select, 1, fit->result->run_id);
+    if (dbt__step(select, NULL) == DBT_OK) epoch = dbt__column_int(select, 0);
+    dbt__finalize(select);
+    return epoch;
+}
+
+dbt_status dbt__fit_close_run(dbt__fit *fit, dbt_status outcome, dbt_error *err)
+{
+    dbt_error late = {0};
+    dbt_status closed = close_run(fit, outcome, err, &late);
+    if (closed < 0) {
+        /* The weights could not be stored: the status alone. */
+        if (outcome == DBT_OK || outcome == DBT_EINTERRUPTED) {
+            *err = late;
+            outcome = closed;
+        }
+        dbt_error ignored = {0};
+        fit->best_is_stored = true;
+        (void)close_run(fit, outcome, err, &ignored);
+    }
+    if (outcome < 0) fit->result->best_epoch = stored_best_epoch(fit);
+    return outcome;
+}
