@@ -532,6 +532,27 @@ static void test_run__is_found_by_id_by_name_or_as_the_newest_with_weights(void 
     close_store(store);
 }
 
+static const dbt__run_row run_row = {1, 2, 30, 8, 0xdef, 0xabc, "{\"min_df\": 4}"};
+
+/* A store with a vectorizer, 5, and run 1, which does not have it yet. */
+static dbt_store *make_run_store(const char *name, dbt_fit_options *options, dbt__label_map *map)
+{
+    dbt_store *store = make_label_store();
+    dbt__sql *sql = dbt__store_sql(store);
+    dbt_error err = {0};
+    int64_t id = 0;
+    run_sql(store, "INSERT INTO vectorizer (id, settings, fingerprint, documents, terms, digest)"
+                   " VALUES (5, '{}', '', 1, 1, '')");
+    *map = (dbt__label_map){0};
+    count_labels(map);
+    assert_ok(dbt__label_map_finish(map, sql, &err), err);
+    dbt_fit_options_init(options);
+    options->name = name;
+    assert_ok(dbt__run_create(sql, options, &run_row, map, &id, &err), err);
+    assert_int_equal(id, 1);
+    return store;
+}
+
 static void test_run__takes_no_name_that_is_taken_or_could_be_an_id(void **state)
 {
     (void)state;
@@ -543,21 +564,12 @@ static void test_run__takes_no_name_that_is_taken_or_could_be_an_id(void **state
         {"", "a run's name must not be empty or a number, which would be an id: ''"},
         {"12", "a run's name must not be empty or a number, which would be an id: '12'"},
     };
-    dbt_store *store = make_label_store();
-    dbt__sql *sql = dbt__store_sql(store);
     dbt_error err = {0};
-    dbt__label_map map = {0};
+    dbt__label_map map;
     dbt_fit_options options;
-    int64_t id = 0;
-    run_sql(store, "INSERT INTO vectorizer (id, settings, fingerprint, documents, terms, digest)"
-                   " VALUES (5, '{}', '', 1, 1, '')");
-    const dbt__run_row row = {1, 2, 30, 8, 0xdef, 0xabc, "{\"min_df\": 4}"};
-    count_labels(&map);
-    assert_ok(dbt__label_map_finish(&map, sql, &err), err);
-    dbt_fit_options_init(&options);
-    options.name = "first";
-    assert_ok(dbt__run_create(sql, &options, &row, &map, &id, &err), err);
-    assert_int_equal(id, 1);
+    int64_t id;
+    dbt_store *store = make_run_store("first", &options, &map);
+    dbt__sql *sql = dbt__store_sql(store);
     assert_answer(store, "SELECT name || ' ' || status || ' ' || seed FROM run",
                   "first running 123");
     assert_int_equal(ask(store, "SELECT settings ->> 'train_documents' FROM run"), 30);
@@ -573,7 +585,7 @@ static void test_run__takes_no_name_that_is_taken_or_could_be_an_id(void **state
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         err = (dbt_error){0};
         options.name = cases[i].name;
-        assert_int_equal(dbt__run_create(sql, &options, &row, &map, &id, &err), DBT_EUSAGE);
+        assert_int_equal(dbt__run_create(sql, &options, &run_row, &map, &id, &err), DBT_EUSAGE);
         assert_string_equal(err.message, cases[i].message);
     }
     assert_int_equal(ask(store, "SELECT count(*) FROM run"), 1);
@@ -589,19 +601,12 @@ static void test_run__gets_its_vocabulary_if_it_is_as_it_was_made(void **state)
 {
     (void)state;
     static const char environment[] = "{\"kernels\": \"plain\"}";
-    dbt_store *store = make_label_store();
-    dbt__sql *sql = dbt__store_sql(store);
     dbt_error err = {0};
-    dbt__label_map map = {0};
+    dbt__label_map map;
     dbt_fit_options options;
-    int64_t id = 0;
-    run_sql(store, "INSERT INTO vectorizer (id, settings, fingerprint, documents, terms, digest)"
-                   " VALUES (5, '{}', '', 1, 1, '')");
-    const dbt__run_row row = {1, 2, 30, 8, 0xdef, 0xabc, "{\"min_df\": 4}"};
-    count_labels(&map);
-    assert_ok(dbt__label_map_finish(&map, sql, &err), err);
-    dbt_fit_options_init(&options);
-    assert_ok(dbt__run_create(sql, &options, &row, &map, &id, &err), err);
+    const int64_t id = 1;
+    dbt_store *store = make_run_store(NULL, &options, &map);
+    dbt__sql *sql = dbt__store_sql(store);
     options.network.n_inputs = 77;
     options.network.n_classes = 5;
     run_sql(store, "UPDATE run SET seed = 124");
