@@ -35,8 +35,7 @@ static dbt_status read_run(dbt_model *model, dbt__sql *sql, dbt_fit_options *opt
     if (status == DBT_OK) status = dbt__column_copy(select, 5, &model->train_split, err);
     if (status == DBT_OK) status = dbt__column_copy(select, 7, &model->validation_split, err);
     if (status == DBT_OK)
-        status = dbt__settings_read(sql, dbt__fit_fields, options, dbt__column_text(select, 1).data,
-                                    err);
+        status = dbt__settings_read_column(sql, dbt__fit_fields, options, select, 1, err);
 out:
     dbt__finalize(select);
     return status;

@@ -55,11 +55,10 @@ static dbt_status read_options(dbt__sql *sql, dbt_resume *resume, dbt_error *err
     if (status == DBT_OK && dbt__column_is_null(select, 1))
         status = dbt__fail(err, DBT_EFORMAT, "its vocabulary is gone");
     if (status == DBT_OK)
-        status = dbt__settings_read(sql, dbt__fit_fields, options, dbt__column_text(select, 0).data,
-                                    err);
+        status = dbt__settings_read_column(sql, dbt__fit_fields, options, select, 0, err);
     if (status == DBT_OK)
-        status = dbt__settings_read(sql, dbt__vectorizer_fields, &options->vectorizer,
-                                    dbt__column_text(select, 1).data, err);
+        status = dbt__settings_read_column(sql, dbt__vectorizer_fields, &options->vectorizer,
+                                           select, 1, err);
     if (status == DBT_OK) {
         options->seed = (uint64_t)dbt__column_int(select, 2);
         status = keep_strings(select, resume, err);

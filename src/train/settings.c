@@ -292,6 +292,16 @@ dbt_status dbt__settings_read(dbt__sql *sql, const dbt__field *fields, void *opt
     return status;
 }
 
+dbt_status dbt__settings_read_column(dbt__sql *sql, const dbt__field *fields, void *options,
+                                     dbt__statement *row, int column, dbt_error *err)
+{
+    char *json;
+    dbt_status status = dbt__column_copy(row, column, &json, err);
+    if (status == DBT_OK) status = dbt__settings_read(sql, fields, options, json, err);
+    dbt__free(json);
+    return status;
+}
+
 dbt_status dbt__settings_compare(dbt__sql *sql, const char *stored, const char *given,
                                  char **differences, dbt_error *err)
 {

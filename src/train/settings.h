@@ -43,6 +43,9 @@ dbt_status dbt__settings_write(dbt__sql *sql, const dbt__field *fields, const vo
  * object. */
 dbt_status dbt__settings_read(dbt__sql *sql, const dbt__field *fields, void *options,
                               const char *json, dbt_error *err) DBT_MUST_USE;
+/* The same, of a column of the row at hand, whose text need not end with a NUL. DBT_ENOMEM. */
+dbt_status dbt__settings_read_column(dbt__sql *sql, const dbt__field *fields, void *options,
+                                     dbt__statement *row, int column, dbt_error *err) DBT_MUST_USE;
 /* Where the members that both objects have differ: "units is 64, not 32; ..." (stored, given), to
  * be freed with dbt__free; NULL: nowhere. DBT_EFORMAT: `stored` is not an object. */
 dbt_status dbt__settings_compare(dbt__sql *sql, const char *stored, const char *given,
