@@ -324,6 +324,28 @@ static dbt_status check_progress(const dbt__fit *fit, dbt_error *err)
                      (long long)fit->options.resume, (long long)p->epoch, (long long)p->step);
 }
 
+/* The epochs before the checkpoint are in the history, which tells the best one. */
+static dbt_status check_history(const dbt__fit *fit, dbt_error *err)
+{
+    int64_t done = fit->progress.epoch - 1;
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        fit->sql, "SELECT count(*) FROM epoch WHERE run_id = ? AND epoch BETWEEN 1 AND ?", &select,
+        err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, fit->options.resume);
+    dbt__bind_int(select, 2, done);
+    status = dbt__step(select, err);
+    if (status == DBT_OK && dbt__column_int(select, 0) != done)
+        status = dbt__fail(
+            err, DBT_EFORMAT,
+            "run %lld: of the %lld epochs before its checkpoint only %lld are in the "
+            "table epoch",
+            (long long)fit->options.resume, (long long)done, (long long)dbt__column_int(select, 0));
+    dbt__finalize(select);
+    return status;
+}
+
 static void tell_position(const dbt__fit *fit, bool found)
 {
     const dbt__progress *p = &fit->progress;
@@ -346,6 +368,7 @@ dbt_status dbt__resume_state(dbt__fit *fit, dbt_error *err)
     dbt__progress *progress = &fit->progress;
     dbt_status status = dbt__checkpoint_read(fit->sql, run_id, fit->network, progress, &found, err);
     if (status == DBT_OK && found) status = check_progress(fit, err);
+    if (status == DBT_OK && found) status = check_history(fit, err);
     if (status == DBT_OK) status = dbt__run_verify(fit->sql, run_id, err);
     if (status == DBT_OK) status = compare_environment(fit, &moved, err);
     if (status == DBT_OK)

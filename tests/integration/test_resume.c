@@ -848,15 +848,18 @@ static void test_resume__a_damaged_checkpoint_is_told(void **state)
     (void)state;
     static const struct {
         const char *change, *part;
+        int64_t steps; /* before it */
     } cases[] = {
-        {"UPDATE checkpoint SET state = zeroblob(length(state))", "its digest does not match"},
-        {"UPDATE run SET seed = 124", "its checkpoint, at epoch 1, step 5, is not of this run"},
+        {"DELETE FROM epoch", "of the 1 epochs before its checkpoint only 0 are in the table epoch",
+         30},
+        {"UPDATE checkpoint SET state = zeroblob(length(state))", "its digest does not match", 5},
+        {"UPDATE run SET seed = 124", "its checkpoint, at epoch 1, step 5, is not of this run", 5},
         {"UPDATE run SET settings = json_set(settings, '$.steps_per_epoch', 4)",
-         "its checkpoint, at epoch 1, step 5, is not of this run"},
-        {"UPDATE parameter SET value = x'00'", "not of the run's shape"},
-        {"UPDATE run SET settings = json_set(settings, '$.learning_rate', 0.5)", OTHER_RUN},
-        {"UPDATE run SET settings = json_set(settings, '$.kernels', 'abacus')", OTHER_RUN},
-        {"UPDATE label SET name = name || 's' WHERE id = 2", OTHER_RUN},
+         "its checkpoint, at epoch 1, step 5, is not of this run", 5},
+        {"UPDATE parameter SET value = x'00'", "not of the run's shape", 5},
+        {"UPDATE run SET settings = json_set(settings, '$.learning_rate', 0.5)", OTHER_RUN, 5},
+        {"UPDATE run SET settings = json_set(settings, '$.kernels', 'abacus')", OTHER_RUN, 5},
+        {"UPDATE label SET name = name || 's' WHERE id = 2", OTHER_RUN, 5},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dbt_store *store = make_quickstart("damaged.db");
@@ -865,7 +868,7 @@ static void test_resume__a_damaged_checkpoint_is_told(void **state)
         dbt_fit_result result;
         stopper s = {.steps = -1};
         dbt_error err = {0};
-        (void)stop_after(store, &options, 5);
+        (void)stop_after(store, &options, cases[i].steps);
         run_sql(store, cases[i].change);
         assert_ok(dbt_resume_find(store, NULL, &resume, &err), err);
         assert_int_equal(fit_until(store, &resume.options, &s, &result, &err), DBT_EFORMAT);
