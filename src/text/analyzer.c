@@ -124,13 +124,11 @@ static void find_edges(dbt__analyzer *analyzer)
     analyzer->n_words = 0;
 }
 
-/* A run of one code point is no token. */
+/* A run of one code point is no token. Half of all words are short: no branch asks for that. */
 static inline bool is_token(const char *data, size_t bytes)
 {
-    if (bytes > 4) return true;
     unsigned char lead = (unsigned char)data[0];
-    size_t first = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    return bytes > first;
+    return bytes > 1U + (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0);
 }
 
 /* The n-grams that end with a word of this hash; front[n] is the hash of the last n words. */

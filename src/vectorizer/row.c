@@ -73,13 +73,15 @@ static dbt_status reserve_cells(dbt__row *row, dbt_error *err)
 
 static inline dbt__cell new_cell(const dbt__table *table, uint32_t place)
 {
-    if (table->hash_bits != 0) return (dbt__cell){place, 0, place, 1};
+    if (table->hash_bits != 0) return (dbt__cell){place, 0, place, 0};
     const dbt__entry *entry = &table->entry[place];
-    return (dbt__cell){place, entry->idf, entry->feature, 1};
+    return (dbt__cell){place, entry->idf, entry->feature, 0};
 }
 
-/* Counts the terms at these places. What changes is held in local variables: the compiler must take
- * it that writing a slot changes the row. */
+/* Counts the terms at these places. Whether a term has been in the document before is a toss-up
+ * that no branch may depend on: its cell is written either way, a new one behind the others. What
+ * changes is held in local variables: the compiler must take it that writing a slot changes the
+ * row. */
 static void count_terms(dbt__row *row, const dbt__table *table, const uint32_t *place, size_t n)
 {
     const unsigned bits = row->slot_bits;
@@ -89,18 +91,18 @@ static void count_terms(dbt__row *row, const dbt__table *table, const uint32_t *
     dbt__cell *cells = row->cell;
     size_t n_cells = row->n;
     for (size_t i = 0; i < n; i++) {
-        size_t at = slot_of(place[i], bits);
-        /* A slot of this stamp less the stamp is the index of a cell; of another one it is higher.
-         */
-        while (slots[at] - stamp <= UINT32_MAX && cells[slots[at] - stamp].place != place[i])
-            at = (at + 1) & mask;
-        uint64_t index = slots[at] - stamp;
-        if (index <= UINT32_MAX) {
-            cells[index].count++;
-        } else {
-            slots[at] = stamp | n_cells;
-            cells[n_cells++] = new_cell(table, place[i]);
+        size_t at = slot_of(place[i], bits), index;
+        cells[n_cells] = new_cell(table, place[i]);
+        /* A slot of this stamp less the stamp is the index of a cell; of another one it is higher
+         * than any, and taken for that of the new cell, where the search ends. */
+        for (;; at = (at + 1) & mask) {
+            index = slots[at] - stamp;
+            index = index < n_cells ? index : n_cells;
+            if (cells[index].place == place[i]) break;
         }
+        slots[at] = stamp | index;
+        cells[index].count++;
+        n_cells += index == n_cells;
     }
     row->n = n_cells;
 }
