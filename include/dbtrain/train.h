@@ -88,7 +88,7 @@ typedef struct dbt_fit_options {
 } dbt_fit_options;
 
 typedef struct dbt_fit_result {
-    int64_t run_id;
+    int64_t run_id;     /* 0: none was made, or it was refused */
     int64_t epochs;     /* that were finished */
     int64_t best_epoch; /* 0: none was finished */
     double best_val_loss;
@@ -101,7 +101,8 @@ DBT_EXPORT void dbt_fit_options_init(dbt_fit_options *options);
 /*
  * Trains a run. `observer` may be NULL. The store must be writable. The best and the last weights
  * are stored; after DBT_EINTERRUPTED too, and of a run that diverged or failed the best, if any,
- * and those of its last checkpoint. DBT_EUSAGE (an option out of range, no such split, a label in
+ * and those of its last checkpoint. A run that was stopped before it trained has none, and can go
+ * on. DBT_EUSAGE (an option out of range, no such split, a label in
  * class_weight that is unknown, a name that is taken), DBT_EDATA (fewer than two labels, documents
  * without a label, a validation label that training lacks, an empty vocabulary), DBT_EDIVERGED,
  * DBT_EINTERRUPTED, and the store's.
@@ -272,7 +273,8 @@ typedef struct dbt_split_info {
     double median_words; /* words a document: runs without white space, as the guide counts them */
     double mean_words;
     double ngrams; /* about how many different n-grams of one and two words, as fit's defaults make
-                      them; exact up to 50,000, then within some 2 % */
+                      them: exact up to 50,000, then within some 2 %, and beyond 16 million
+                      extrapolated */
     double terms;  /* about how many of them are in two documents or more */
 } dbt_split_info;
 

@@ -310,8 +310,9 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = dbt__fit_data(fit, err);
     if (status == DBT_OK) status = limit_threads(fit, err);
     if (status == DBT_OK) status = dbt__budget_vectorizer(&fit->options, &fit->survey, err);
-    if (status == DBT_OK && !resumed) status = dbt__fit_create_run(fit, err);
     bool is_complete = fit->vectorizer_id != 0;
+    if (status == DBT_OK && !is_complete)
+        status = resumed ? dbt__fit_reopen_run(fit, err) : dbt__fit_create_run(fit, err);
     if (status == DBT_OK)
         status = is_complete ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);

@@ -158,10 +158,9 @@ dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err)
 
 void dbt__fit_data_settle(dbt__fit *fit, dbt_status status)
 {
-    bool refused = status == DBT_EDATA || status == DBT_EUSAGE;
     if (!fit->has_cut) return;
     /* Where that fails, what the splits were goes with the connection, and they stay. */
-    if (!refused)
+    if (!dbt__fit_is_refused(status))
         (void)!dbt__hold_out_keep(fit->store, NULL);
     else if (dbt__hold_out_undo(fit->store, NULL) == DBT_OK && fit->has_replaced)
         dbt__fit_note(fit, "'%s' and '%s' are again what they were", fit->train, fit->validation);

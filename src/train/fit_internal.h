@@ -1,6 +1,6 @@
 /*
  * fit_internal.h: a training under way, shared by its preparation (fit.c, fit_data.c; resume.c for
- * one that goes on) and its loop (epochs.c).
+ * one that goes on), its row of `run` (fit_run.c) and its loop (epochs.c).
  */
 #ifndef DBT_FIT_INTERNAL_H
 #define DBT_FIT_INTERNAL_H
@@ -34,7 +34,7 @@ typedef struct dbt__fit {
     dbt_split validation_split;
     bool has_cut;      /* these two, for this run */
     bool has_replaced; /* others of these names by them */
-    bool has_created;  /* the run's row */
+    bool has_begun;    /* the run's row is there, and without a vocabulary yet */
 
     dbt_pool *pool;
     dbt__survey survey; /* of the training split; its labels are the outputs */
@@ -89,10 +89,14 @@ void dbt__fit_data_settle(dbt__fit *fit, dbt_status status);
 
 /* A new run, whose splits are surveyed; its id is the result's. */
 dbt_status dbt__fit_create_run(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
-/* Once it has a vocabulary and a network; or one that goes on and had no vocabulary. */
+/* The same of one that goes on and has no vocabulary. */
+dbt_status dbt__fit_reopen_run(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Once that has a vocabulary and a network. */
 dbt_status dbt__fit_complete_run(const dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
-/* How the preparation ended: a new run that was refused never was, any other that could not train
- * can go on. */
+/* Options or documents are not what a run can be made of, or what is stored of them is damaged. */
+bool dbt__fit_is_refused(dbt_status status);
+/* How the preparation ended: a new run that was refused never was, nor one whose vocabulary is
+ * empty; any other that could not train can go on. */
 void dbt__fit_settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause);
 /* How the training ended: its weights and its status. Returns `outcome`, or why they could not be
  * stored. */

@@ -25,20 +25,27 @@ dbt_status dbt__fit_create_run(dbt__fit *fit, dbt_error *err)
     };
     status = dbt__run_create(fit->sql, &fit->options, &row, &fit->survey.labels,
                              &fit->result->run_id, err);
-    fit->has_created = status == DBT_OK;
+    fit->has_begun = status == DBT_OK;
     if (status < 0) fit->result->run_id = 0;
     dbt__free(vectorizer);
     return status;
 }
 
+dbt_status dbt__fit_reopen_run(dbt__fit *fit, dbt_error *err)
+{
+    dbt_status status = dbt__run_reopen(fit->sql, fit->options.resume, 1, err);
+    fit->has_begun = status == DBT_OK;
+    if (fit->has_begun) fit->result->run_id = fit->options.resume;
+    return status;
+}
+
 dbt_status dbt__fit_complete_run(const dbt__fit *fit, dbt_error *err)
 {
-    int64_t run_id = fit->has_created ? fit->result->run_id : fit->options.resume;
     char *environment = NULL;
     dbt_status status = dbt__environment_write(fit->sql, fit->network, &environment, err);
     if (status < 0) return status;
-    status = dbt__run_complete(fit->sql, run_id, fit->vectorizer_id, &fit->options.network,
-                               environment, err);
+    status = dbt__run_complete(fit->sql, fit->result->run_id, fit->vectorizer_id,
+                               &fit->options.network, environment, err);
     dbt__free(environment);
     return status;
 }
@@ -57,25 +64,36 @@ static const char *run_status_of(dbt_status status)
     }
 }
 
+bool dbt__fit_is_refused(dbt_status status)
+{
+    return status == DBT_EDATA || status == DBT_EUSAGE || status == DBT_EFORMAT;
+}
+
+/* Documents that are no data for a run will never be: one that goes on is deleted, too. Of its
+ * options, some may be others the next time. */
 static dbt_status settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause,
                              dbt_error *err)
 {
-    bool refused = outcome == DBT_EDATA || outcome == DBT_EUSAGE;
+    bool resumed = fit->options.resume != 0;
+    bool deleted = resumed ? outcome == DBT_EDATA : dbt__fit_is_refused(outcome);
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
-    status = refused ? dbt__run_delete(fit->sql, fit->result->run_id, err)
+    status = deleted ? dbt__run_delete(fit->sql, fit->result->run_id, err)
                      : dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome),
                                            cause->message, err);
     if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
     if (status < 0) dbt__sql_rollback(fit->sql);
-    if (refused) fit->result->run_id = 0;
+    if (deleted) fit->result->run_id = 0;
+    if (status == DBT_OK && deleted && resumed)
+        dbt__fit_note(fit, "run %lld can never be trained: it is deleted",
+                      (long long)fit->options.resume);
     return status;
 }
 
 void dbt__fit_settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause)
 {
     /* Where that fails too, the run is shown as interrupted. */
-    if (outcome < 0 && fit->has_created) (void)!settle_run(fit, outcome, cause, NULL);
+    if (outcome < 0 && fit->has_begun) (void)!settle_run(fit, outcome, cause, NULL);
 }
 
 /* What there is to keep of a training that has ended so. */

@@ -247,20 +247,20 @@ dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
                                 "SELECT coalesce(v.fingerprint,"
                                 "  r.settings ->> 'train_fingerprint'),"
                                 " r.settings ->> 'validation_fingerprint',"
-                                " coalesce(v.settings, r.settings -> 'vectorizer') ->> 'version',"
+                                " v.settings ->> 'version',"
                                 " v.id, coalesce(r.settings ->> 'order_version', 1) FROM run r"
                                 " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
                                 &select, err);
     if (status < 0) goto out;
     compare_documents(fit->train, &fit->survey, dbt__column_text(select, 0), list);
     compare_documents(fit->validation, &fit->validation_survey, dbt__column_text(select, 1), list);
-    if (dbt__column_int(select, 2) != DBT_VECTORIZER_VERSION)
+    fit->vectorizer_id = dbt__column_int(select, 3);
+    if (fit->vectorizer_id != 0 && dbt__column_int(select, 2) != DBT_VECTORIZER_VERSION)
         add_difference(list, "its vocabulary was made by version %lld of the vectorizer, not %d",
                        (long long)dbt__column_int(select, 2), DBT_VECTORIZER_VERSION);
     if (fit->options.shuffle && dbt__column_int(select, 4) != DBT_ORDER_VERSION)
         add_difference(list, "its documents are shuffled by version %lld of the order, not %d",
                        (long long)dbt__column_int(select, 4), DBT_ORDER_VERSION);
-    fit->vectorizer_id = dbt__column_int(select, 3);
     status = compare_labels(fit, list, err);
     if (status == DBT_OK && list[0] != '\0')
         status = dbt__fail(err, DBT_EUSAGE, "run %lld cannot go on: %s",

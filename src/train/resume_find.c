@@ -21,48 +21,58 @@ static dbt_status find_run(dbt__sql *sql, const char *run, int64_t *run_id, dbt_
         0, run_id, err);
 }
 
-static dbt_status keep_strings(dbt__statement *select, dbt_resume *resume, dbt_error *err)
+/* One row, or DBT_EFORMAT. */
+static dbt_status ask_run(dbt__sql *sql, const char *query, int64_t run_id, dbt__statement **select,
+                          dbt_error *err)
 {
-    struct dbt__resume_memory *memory = resume->memory;
-    dbt_fit_options *options = &resume->options;
-    dbt_status status = dbt__column_copy(select, 3, &memory->name, err);
-    if (status == DBT_OK) status = dbt__column_copy(select, 4, &memory->train, err);
-    if (status == DBT_OK) status = dbt__column_copy(select, 5, &memory->validation, err);
-    if (status == DBT_OK) status = dbt__column_copy(select, 6, &memory->class_weight, err);
-    options->name = memory->name;
-    if (memory->train != NULL) options->train = memory->train;
-    options->validation = memory->validation;
-    options->class_weight = memory->class_weight;
-    return status;
+    dbt_status status = dbt__prepare(sql, query, select, err);
+    if (status < 0) return status;
+    dbt__bind_int(*select, 1, run_id);
+    status = dbt__step(*select, err);
+    return status == DBT_DONE ? dbt__fail(err, DBT_EFORMAT, "it is gone") : status;
 }
 
 static dbt_status read_options(dbt__sql *sql, dbt_resume *resume, dbt_error *err)
 {
     dbt_fit_options *options = &resume->options;
     dbt__statement *select = NULL;
-    dbt_status status =
-        dbt__prepare(sql,
-                     "SELECT r.settings, coalesce(v.settings, json -> 'vectorizer'), r.seed,"
-                     " r.name, json ->> 'train', json ->> 'validation', json ->> 'class_weight'"
-                     " FROM (SELECT *,"
-                     "  iif(json_valid(settings), settings, NULL) AS json FROM run) AS r"
-                     " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
-                     &select, err);
-    if (status < 0) return status;
-    dbt__bind_int(select, 1, resume->run_id);
-    status = dbt__step(select, err);
-    if (status == DBT_DONE) status = dbt__fail(err, DBT_EFORMAT, "it is gone");
-    if (status == DBT_OK && dbt__column_is_null(select, 1))
-        status = dbt__fail(err, DBT_EFORMAT, "its vocabulary is gone");
+    dbt_status status = ask_run(sql, "SELECT settings, seed, name FROM run WHERE id = ?",
+                                resume->run_id, &select, err);
     if (status == DBT_OK)
         status = dbt__settings_read_column(sql, dbt__fit_fields, options, select, 0, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 2, &resume->memory->name, err);
+    if (status == DBT_OK) {
+        options->seed = (uint64_t)dbt__column_int(select, 1);
+        options->name = resume->memory->name;
+    }
+    dbt__finalize(select);
+    return status;
+}
+
+/* The rest of the settings, which are known to be JSON: what options only point to, and the
+ * vocabulary's, which are with the run as long as it has none. */
+static dbt_status read_members(dbt__sql *sql, dbt_resume *resume, dbt_error *err)
+{
+    struct dbt__resume_memory *memory = resume->memory;
+    dbt_fit_options *options = &resume->options;
+    dbt__statement *select = NULL;
+    dbt_status status =
+        ask_run(sql,
+                "SELECT coalesce(v.settings, r.settings -> 'vectorizer'), r.settings ->> 'train',"
+                " r.settings ->> 'validation', r.settings ->> 'class_weight' FROM run r"
+                " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
+                resume->run_id, &select, err);
+    if (status == DBT_OK && dbt__column_is_null(select, 0))
+        status = dbt__fail(err, DBT_EFORMAT, "its vocabulary is gone");
     if (status == DBT_OK)
         status = dbt__settings_read_column(sql, dbt__vectorizer_fields, &options->vectorizer,
-                                           select, 1, err);
-    if (status == DBT_OK) {
-        options->seed = (uint64_t)dbt__column_int(select, 2);
-        status = keep_strings(select, resume, err);
-    }
+                                           select, 0, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 1, &memory->train, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 2, &memory->validation, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 3, &memory->class_weight, err);
+    if (memory->train != NULL) options->train = memory->train;
+    options->validation = memory->validation;
+    options->class_weight = memory->class_weight;
     dbt__finalize(select);
     return status;
 }
@@ -78,6 +88,7 @@ dbt_status dbt_resume_find(dbt_store *store, const char *run, dbt_resume *resume
     if (status < 0 || resume->run_id == 0) return status;
     resume->options.resume = resume->run_id;
     status = read_options(sql, resume, err);
+    if (status == DBT_OK) status = read_members(sql, resume, err);
     if (status < 0) (void)dbt__context(err, "run %lld", (long long)resume->run_id);
     return status;
 }

@@ -416,6 +416,7 @@ static dbt_status count_all(count_pass *count, dbt_error *err)
     dbt_status status = DBT_OK;
     uint32_t capacity = first_capacity(count);
     count->cut = DBT__NO_DOCUMENT;
+    count->n = count->added = 0; /* it may be the second time, with another hash function */
     dbt__runs_init(&count->runs, count->rounds->options->spill_folder, count->totals);
     for (uint32_t i = 0; status == DBT_OK && i < N_SHARDS; i++)
         status = dbt__shard_init(&count->shard[i], capacity, count->totals, err);

@@ -35,9 +35,9 @@
 
 /* n-grams that are asked of an analyzer at once: they stay in the first cache. */
 #define DBT__BLOCK 512
-/* Of the memory, what may stay free in the heap when counting or scoring ends, for pages that are
- * touched again are cheaper than new ones: one of so many. Large tables are apart from the heap,
- * and have what it leaves. */
+/* Of the memory, what the heap may take when counting has ended and before scoring begins, in use
+ * or free, for pages that are touched again are cheaper than new ones: one of so many. Large tables
+ * are apart from the heap, and have what it leaves. */
 #define DBT__HEAP_PART 4
 /* Parts of the hash space that one task of a round applies. */
 #define DBT__GROUPS 256

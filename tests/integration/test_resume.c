@@ -534,6 +534,64 @@ static void test_resume__of_a_run_that_was_refused_there_is_nothing(void **state
     close_store(store);
 }
 
+static void test_resume__a_run_that_counts_again_is_running(void **state)
+{
+    (void)state;
+    char path[160];
+    dbt_store *store = make_quickstart("recounted.db");
+    dbt_fit_options options = small_options(2);
+    dbt_fit_result result;
+    dbt_error err = {0};
+    stopper s = {.steps = 0}, kill = {.steps = -1, .kill_note = "vocabulary: "};
+    (void)snprintf(path, sizeof path, "%s", dbt_store_path(store));
+    assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EINTERRUPTED);
+    assert_uncounted(store, "interrupted");
+    close_store(store);
+    options.resume = 1;
+    kill_run(path, &options, &kill);
+    store = reopen(path);
+    assert_uncounted(store, "running");
+    assert_int_equal(ask(store, "SELECT message IS NULL AND finished_at IS NULL FROM run"), 1);
+    close_store(store);
+}
+
+static void test_resume__a_run_that_has_no_terms_is_deleted(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("no-terms.db");
+    dbt_fit_options options = small_options(2);
+    dbt_fit_result result;
+    dbt_error err = {0};
+    stopper s = {.steps = 0};
+    options.vectorizer.min_df = 10000;
+    assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EINTERRUPTED);
+    assert_uncounted(store, "interrupted");
+    options.resume = 1;
+    s.steps = -1;
+    err = (dbt_error){0};
+    assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EDATA);
+    assert_int_equal(result.run_id, 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM run"), 0);
+    close_store(store);
+}
+
+static void test_resume__no_run_is_left_of_a_vocabulary_that_is_damaged(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("damaged.db");
+    dbt_fit_options options = small_options(1);
+    dbt_fit_result result;
+    dbt_error err = {0};
+    stopper s = {.steps = -1};
+    (void)fit(store, &options);
+    run_sql(store, "UPDATE vectorizer SET digest = '0000000000000000'");
+    options.name = "again";
+    assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EFORMAT);
+    assert_int_equal(result.run_id, 0);
+    assert_int_equal(ask(store, "SELECT max(id) FROM run"), 1);
+    close_store(store);
+}
+
 static void test_resume__killed_again_and_again_it_ends_with_the_same_bits(void **state)
 {
     (void)state;
@@ -934,6 +992,14 @@ static void test_run_remove__frees_all_that_is_the_runs(void **state)
     assert_int_equal(ask(store, "SELECT max(id) FROM run"), 3);
     assert_int_equal(dbt_run_remove(store, "1", &removed, &err), DBT_EUSAGE);
     assert_string_equal(err.message, "no run '1' (has: 3)");
+
+    /* of a run that was stopped before it named its vocabulary */
+    run_sql(store, "UPDATE run SET vectorizer_id = NULL, settings = (SELECT json_set(run.settings,"
+                   " '$.vectorizer', json(v.settings), '$.train_fingerprint', v.fingerprint)"
+                   " FROM vectorizer v WHERE v.id = run.vectorizer_id)");
+    assert_ok(dbt_run_remove(store, "3", &removed, &err), err);
+    assert_true(removed.vocabulary);
+    assert_int_equal(ask(store, "SELECT count(*) FROM vectorizer"), 0);
     close_store(store);
 }
 
@@ -952,6 +1018,9 @@ int main(void)
         cmocka_unit_test(test_resume__killed_again_and_again_it_ends_with_the_same_bits),
         cmocka_unit_test(test_resume__stopped_while_it_counts_it_counts_again),
         cmocka_unit_test(test_resume__other_settings_of_a_run_that_counts_are_damage),
+        cmocka_unit_test(test_resume__a_run_that_counts_again_is_running),
+        cmocka_unit_test(test_resume__a_run_that_has_no_terms_is_deleted),
+        cmocka_unit_test(test_resume__no_run_is_left_of_a_vocabulary_that_is_damaged),
         cmocka_unit_test(test_resume__of_a_run_that_was_refused_there_is_nothing),
         cmocka_unit_test(test_resume__takes_the_newest_run_that_can_go_on),
         cmocka_unit_test(test_resume__of_a_finished_run_changes_nothing),
