@@ -26,6 +26,7 @@
 #include <sqlite3.h>
 
 #include "base.h"
+#include "json.h"
 #include "sql.h"
 
 #define BUSY_MILLISECONDS 5000
@@ -273,6 +274,8 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
         if (code != SQLITE_OK && settings[i].option != SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION)
             return fail_sql(sql, code, err);
     }
+    int added = dbt__add_checked_json(sql->handle);
+    if (added != SQLITE_OK) return fail_sql(sql, added, err);
     (void)sqlite3_wal_autocheckpoint(sql->handle, LOG_PAGES);
     dbt_status status = dbt__sql_exec(sql,
                                       "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;"
@@ -394,7 +397,8 @@ dbt_status dbt__sql_open_memory(dbt__sql **sql, dbt_error *err)
     if (made == NULL || made->path == NULL ||
         sqlite3_open_v2(made->path, &made->handle,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                        NULL) != SQLITE_OK) {
+                        NULL) != SQLITE_OK ||
+        dbt__add_checked_json(made->handle) != SQLITE_OK) {
         dbt__sql_close(made);
         return dbt__out_of_memory(err, "a database in memory");
     }

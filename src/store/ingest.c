@@ -419,7 +419,8 @@ static dbt_status check_split(const ingestion *in, dbt_error *err)
     dbt__statement *select = NULL;
     if (in->options->split == NULL) return DBT_OK;
     dbt_status status = dbt__prepare(
-        in->sql, "SELECT origin ->> 'parent' FROM split WHERE name = ? AND origin IS NOT NULL",
+        in->sql,
+        "SELECT checked_json(origin) ->> 'parent' FROM split WHERE name = ? AND origin IS NOT NULL",
         &select, err);
     if (status < 0) return status;
     dbt__bind_string(select, 1, in->options->split);

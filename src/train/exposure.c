@@ -13,17 +13,20 @@ enum { TRAINING, VALIDATION, ROLES };
  * share and seed.
  */
 #define SOURCE_OF(split_id, origin)                                                                \
-    "WITH RECURSIVE role AS (SELECT s.id AS id, coalesce(r.settings ->> '" origin "',"             \
-    "   iif(r.settings ->> 'validation' IS NULL, s.origin, NULL)) AS origin,"                      \
-    "  CASE WHEN r.settings ->> '" origin "' IS NOT NULL"                                          \
-    "       THEN s.origin IS NOT r.settings ->> '" origin "'"                                      \
-    "       WHEN r.settings ->> 'validation' IS NULL"                                              \
-    "       THEN s.origin ->> 'seed' IS NOT r.seed OR round(s.origin ->> 'fraction', 12)"          \
-    "            IS NOT round(r.settings ->> 'validation_split', 12)"                              \
+    "WITH RECURSIVE role AS (SELECT s.id AS id, coalesce(checked_json(r.settings) ->> '" origin    \
+    "',"                                                                                           \
+    "   iif(checked_json(r.settings) ->> 'validation' IS NULL, s.origin, NULL)) AS origin,"        \
+    "  CASE WHEN checked_json(r.settings) ->> '" origin "' IS NOT NULL"                            \
+    "       THEN s.origin IS NOT checked_json(r.settings) ->> '" origin "'"                        \
+    "       WHEN checked_json(r.settings) ->> 'validation' IS NULL"                                \
+    "       THEN checked_json(s.origin) ->> 'seed' IS NOT r.seed OR round(checked_json(s.origin) " \
+    "->> 'fraction', 12)"                                                                          \
+    "            IS NOT round(checked_json(r.settings) ->> 'validation_split', 12)"                \
     "       ELSE 0 END AS recut"                                                                   \
     "  FROM run r LEFT JOIN split s ON s.id = r." split_id " WHERE r.id = ?),"                     \
-    " above (name) AS (SELECT origin ->> 'parent' FROM role WHERE recut"                           \
-    "  UNION SELECT s.origin ->> 'parent' FROM split s JOIN above ON s.name = above.name)"         \
+    " above (name) AS (SELECT checked_json(origin) ->> 'parent' FROM role WHERE recut"             \
+    "  UNION SELECT checked_json(s.origin) ->> 'parent' FROM split s JOIN above ON s.name = "      \
+    "above.name)"                                                                                  \
     " SELECT id, 0 FROM role WHERE NOT recut AND id IS NOT NULL UNION ALL"                         \
     " SELECT s.id, 1 FROM split s JOIN above ON s.name = above.name WHERE s.origin IS NULL"        \
     " UNION ALL SELECT id, 1 FROM role WHERE recut AND id IS NOT NULL"

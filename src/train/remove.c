@@ -4,7 +4,8 @@
 #include "store_internal.h"
 
 /* A run that was stopped once its vocabulary was stored and before it had a network does not name
- * it: it is that of the settings and the documents that the run has. */
+ * it: it is that of the settings and the documents that the run has. Damaged settings are none, and
+ * do not keep a run from being deleted. */
 static dbt_status measure_run(dbt__sql *sql, dbt_removed *removed, int64_t *vectorizer_id,
                               dbt_error *err)
 {
@@ -13,10 +14,10 @@ static dbt_status measure_run(dbt__sql *sql, dbt_removed *removed, int64_t *vect
         sql,
         "SELECT " DBT__RUN_BYTES ", v.id, NOT EXISTS (SELECT 1 FROM run o"
         " WHERE o.vectorizer_id = v.id AND o.id <> r.id)"
-        " FROM (SELECT *, iif(json_valid(settings), settings, NULL) AS json FROM run) AS r"
-        " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id OR (r.vectorizer_id IS NULL"
-        "  AND v.settings = r.json -> 'vectorizer'"
-        "  AND v.fingerprint = r.json ->> 'train_fingerprint') WHERE r.id = ?",
+        " FROM run r LEFT JOIN vectorizer v ON v.id = r.vectorizer_id OR (r.vectorizer_id IS NULL"
+        "  AND instr(r.settings, '\"vectorizer\":' || v.settings)"
+        "  AND instr(r.settings, '\"train_fingerprint\":\"' || v.fingerprint || '\"'))"
+        " WHERE r.id = ?",
         &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, removed->run_id);

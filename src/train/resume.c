@@ -70,11 +70,12 @@ static dbt_status compare_options(dbt__fit *fit, char *differences[2], dbt_error
         status = dbt__settings_write(fit->sql, dbt__vectorizer_fields, &fit->options.vectorizer,
                                      &given_vectorizer, err);
     if (status == DBT_OK)
-        status = ask_run(fit,
-                         "SELECT json_set(r.settings, '$.seed', r.seed, '$.name', r.name),"
-                         " coalesce(v.settings, r.settings -> 'vectorizer') FROM run r"
-                         " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
-                         &select, err);
+        status =
+            ask_run(fit,
+                    "SELECT json_set(checked_json(r.settings), '$.seed', r.seed, '$.name', r.name),"
+                    " coalesce(v.settings, checked_json(r.settings) -> 'vectorizer') FROM run r"
+                    " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
+                    &select, err);
     char *stored = NULL, *stored_vectorizer = NULL;
     if (status == DBT_OK) status = dbt__column_copy(select, 0, &stored, err);
     if (status == DBT_OK) status = dbt__column_copy(select, 1, &stored_vectorizer, err);
@@ -190,17 +191,18 @@ out:
 
 dbt_status dbt__resume_splits(dbt__fit *fit, dbt_error *err)
 {
-    dbt_status status =
-        find_split(fit,
-                   "SELECT s.id, s.name, r.settings ->> 'train_documents', s.documents FROM run r"
-                   " LEFT JOIN split s ON s.id = r.train_split_id WHERE r.id = ?",
-                   "training", &fit->train, &fit->train_split, err);
+    dbt_status status = find_split(fit,
+                                   "SELECT s.id, s.name, checked_json(r.settings) ->> "
+                                   "'train_documents', s.documents FROM run r"
+                                   " LEFT JOIN split s ON s.id = r.train_split_id WHERE r.id = ?",
+                                   "training", &fit->train, &fit->train_split, err);
     if (status < 0) return status;
-    return find_split(fit,
-                      "SELECT s.id, s.name, r.settings ->> 'validation_documents', s.documents"
-                      " FROM run r LEFT JOIN split s ON s.id = r.validation_split_id"
-                      " WHERE r.id = ?",
-                      "validation", &fit->validation, &fit->validation_split, err);
+    return find_split(
+        fit,
+        "SELECT s.id, s.name, checked_json(r.settings) ->> 'validation_documents', s.documents"
+        " FROM run r LEFT JOIN split s ON s.id = r.validation_split_id"
+        " WHERE r.id = ?",
+        "validation", &fit->validation, &fit->validation_split, err);
 }
 
 static void add_difference(char list[DBT_ERROR_BYTES], const char *format, ...) DBT_PRINTF(2, 3);
@@ -243,14 +245,15 @@ dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
 {
     char list[DBT_ERROR_BYTES] = "";
     dbt__statement *select = NULL;
-    dbt_status status = ask_run(fit,
-                                "SELECT coalesce(v.fingerprint,"
-                                "  r.settings ->> 'train_fingerprint'),"
-                                " r.settings ->> 'validation_fingerprint',"
-                                " v.settings ->> 'version',"
-                                " v.id, coalesce(r.settings ->> 'order_version', 1) FROM run r"
-                                " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
-                                &select, err);
+    dbt_status status =
+        ask_run(fit,
+                "SELECT coalesce(v.fingerprint,"
+                "  checked_json(r.settings) ->> 'train_fingerprint'),"
+                " checked_json(r.settings) ->> 'validation_fingerprint',"
+                " checked_json(v.settings) ->> 'version',"
+                " v.id, coalesce(checked_json(r.settings) ->> 'order_version', 1) FROM run r"
+                " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
+                &select, err);
     if (status < 0) goto out;
     compare_documents(fit->train, &fit->survey, dbt__column_text(select, 0), list);
     compare_documents(fit->validation, &fit->validation_survey, dbt__column_text(select, 1), list);
@@ -291,7 +294,7 @@ static dbt_status compare_environment(dbt__fit *fit, bool *moved, dbt_error *err
         status = ask_run(
             fit,
             "SELECT json_insert(settings, '$.arithmetic', 1 + (settings ->> '$.sum_parts' IS"
-            " NOT NULL)) FROM run WHERE id = ?",
+            " NOT NULL)) FROM (SELECT checked_json(settings) AS settings FROM run WHERE id = ?)",
             &select, err);
     if (status == DBT_OK) status = dbt__column_copy(select, 0, &stored, err);
     if (status == DBT_OK) status = dbt__settings_compare(fit->sql, stored, here, &differences, err);

@@ -49,19 +49,20 @@ static dbt_status read_options(dbt__sql *sql, dbt_resume *resume, dbt_error *err
     return status;
 }
 
-/* The rest of the settings, which are known to be JSON: what options only point to, and the
+/* The rest of the settings: what options only point to, and the
  * vocabulary's, which are with the run as long as it has none. */
 static dbt_status read_members(dbt__sql *sql, dbt_resume *resume, dbt_error *err)
 {
     struct dbt__resume_memory *memory = resume->memory;
     dbt_fit_options *options = &resume->options;
     dbt__statement *select = NULL;
-    dbt_status status =
-        ask_run(sql,
-                "SELECT coalesce(v.settings, r.settings -> 'vectorizer'), r.settings ->> 'train',"
-                " r.settings ->> 'validation', r.settings ->> 'class_weight' FROM run r"
-                " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
-                resume->run_id, &select, err);
+    dbt_status status = ask_run(sql,
+                                "SELECT coalesce(v.settings, checked_json(r.settings) -> "
+                                "'vectorizer'), checked_json(r.settings) ->> 'train',"
+                                " checked_json(r.settings) ->> 'validation', "
+                                "checked_json(r.settings) ->> 'class_weight' FROM run r"
+                                " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
+                                resume->run_id, &select, err);
     if (status == DBT_OK && dbt__column_is_null(select, 0))
         status = dbt__fail(err, DBT_EFORMAT, "its vocabulary is gone");
     if (status == DBT_OK)

@@ -17,10 +17,11 @@ static dbt_status hash_run(dbt__sql *sql, int64_t run_id, char digest[DBT__DIGES
     dbt__statement *select = NULL;
     dbt_status status = dbt__prepare(
         sql,
-        "SELECT json_array(r.seed, r.vectorizer_id, json_remove(r.settings, '$.digest'),"
+        "SELECT json_array(r.seed, r.vectorizer_id, json_remove(checked_json(r.settings), "
+        "'$.digest'),"
         " (SELECT json_group_array(name) FROM (SELECT l.name FROM run_label m"
         "  JOIN label l ON l.id = m.label_id WHERE m.run_id = r.id ORDER BY m.output))),"
-        " coalesce(r.settings ->> 'digest', '') FROM run r WHERE r.id = ?",
+        " coalesce(checked_json(r.settings) ->> 'digest', '') FROM run r WHERE r.id = ?",
         &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, run_id);
@@ -47,9 +48,10 @@ static dbt_status write_digest(dbt__sql *sql, int64_t run_id, dbt_error *err)
     dbt__statement *update = NULL;
     dbt_status status = hash_run(sql, run_id, digest, stored, err);
     if (status == DBT_OK)
-        status = dbt__prepare(
-            sql, "UPDATE run SET settings = json_set(settings, '$.digest', ?) WHERE id = ?",
-            &update, err);
+        status = dbt__prepare(sql,
+                              "UPDATE run SET settings = json_set(checked_json(settings), "
+                              "'$.digest', ?) WHERE id = ?",
+                              &update, err);
     if (status < 0) return status;
     dbt__bind_string(update, 1, digest);
     dbt__bind_int(update, 2, run_id);
@@ -83,8 +85,8 @@ static dbt_status insert_run(dbt__sql *sql, const dbt_fit_options *options, cons
         " iif(?5 ->> 'validation' IS NULL, ?5, json_remove(?5, '$.validation_split')),"
         " '$.train_documents', ?6, '$.validation_documents', ?7, '$.train_fingerprint', ?8,"
         " '$.validation_fingerprint', ?9, '$.order_version', ?10,"
-        " '$.train_origin', json((SELECT origin FROM split WHERE id = ?3)),"
-        " '$.validation_origin', json((SELECT origin FROM split WHERE id = ?4)),"
+        " '$.train_origin', json((SELECT checked_json(origin) FROM split WHERE id = ?3)),"
+        " '$.validation_origin', json((SELECT checked_json(origin) FROM split WHERE id = ?4)),"
         " '$.vectorizer', json(?11)))",
         &insert, err);
     if (status < 0) return status;
@@ -157,8 +159,9 @@ static dbt_status update_run(dbt__sql *sql, int64_t run_id, int64_t vectorizer_i
     dbt__statement *update = NULL;
     dbt_status status = dbt__prepare(
         sql,
-        "UPDATE run SET vectorizer_id = ?2, settings = json_patch(json_remove(json_set(settings,"
-        " '$.inputs', ?3, '$.classes', ?4), '$.vectorizer', '$.train_fingerprint'), ?5)"
+        "UPDATE run SET vectorizer_id = ?2, settings = json_patch(json_remove(json_set("
+        " checked_json(settings), '$.inputs', ?3, '$.classes', ?4), '$.vectorizer', "
+        "'$.train_fingerprint'), ?5)"
         " WHERE id = ?1",
         &update, err);
     if (status < 0) return status;

@@ -253,17 +253,15 @@ static dbt_status read_field(dbt__statement *statement, const dbt__field *field,
     }
 }
 
-/* Not by json_valid: short of memory, that calls any text invalid. json_type fails on invalid text,
- * and then says which of the two it was. */
 static dbt_status check_json(dbt__sql *sql, const char *json, dbt_error *err)
 {
     dbt__statement *statement = NULL;
-    dbt_status status = dbt__prepare(sql, "SELECT json_type(?1) = 'object'", &statement, err);
+    dbt_status status = dbt__prepare(sql, "SELECT checked_json(?1)", &statement, err);
     if (status < 0) return status;
     dbt_error cause = {0};
     dbt__bind_string(statement, 1, json);
     status = dbt__step(statement, &cause);
-    if (status == DBT_EINTERNAL || (status == DBT_OK && dbt__column_int(statement, 0) == 0))
+    if (status == DBT_EFORMAT || (status == DBT_OK && dbt__column_is_null(statement, 0)))
         status = dbt__fail(err, DBT_EFORMAT, "stored settings are not a JSON object");
     else if (status < 0)
         (void)dbt__fail(err, status, "%s", cause.message);

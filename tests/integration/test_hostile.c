@@ -520,6 +520,52 @@ static void test_claims__of_a_run_that_is_to_go_on(void **state)
     free(data);
 }
 
+/* SQLite 3.40 crashes on the last two. */
+static void test_claims__what_is_no_json_is_damage(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"nope", "[1]", "{\"a\":\"\",{\"\":1,\"norm\":\"\"}:4}",
+                                         "{{\"x\":\"\"}:\"\"}"};
+    static const char *const places[] = {
+        "UPDATE run SET status = 'interrupted', settings = '%s'",
+        "UPDATE run SET status = 'interrupted'; UPDATE vectorizer SET settings = '%s'",
+        "UPDATE split SET origin = '%s'",
+    };
+    size_t bytes;
+    unsigned char *data = make_fitted(&bytes);
+    for (size_t i = 0; i < 12; i++) {
+        char script[200];
+        dbt_error err = {0};
+        dbt_store *store;
+        dbt_resume resume;
+        dbt_model *model;
+        dbt_removed removed;
+        write_file(path_of("json.db"), data, bytes);
+        (void)snprintf(script, sizeof script, places[i / 4], values[i % 4]);
+        spoil(path_of("json.db"), script);
+        assert_ok(dbt_store_open(path_of("json.db"), DBT_STORE_WRITE, &store, &err), err);
+        if (i < 8) {
+            assert_int_equal(dbt_resume_find(store, NULL, &resume, &err), DBT_EFORMAT);
+            dbt_resume_release(&resume);
+            assert_int_equal(dbt_model_open(store, "1", DBT_WEIGHTS_BEST, &model, &err),
+                             DBT_EFORMAT);
+        } else {
+            const char *path = path_of("row.csv");
+            dbt_ingest_options options;
+            dbt_ingest_result result;
+            write_file(path, (const unsigned char *)"a,text\n", 7);
+            dbt_ingest_options_init(&options);
+            options.split = "train";
+            assert_int_equal(dbt_ingest(store, &path, 1, &options, &result, &err), DBT_EFORMAT);
+        }
+        err = (dbt_error){0};
+        assert_ok(dbt_run_remove(store, "1", &removed, &err), err);
+        assert_true(removed.vocabulary);
+        close_store(store);
+    }
+    free(data);
+}
+
 #ifdef __linux__
 /* Everything that a file names as a path, of source to cache, names `trap`. */
 static void name_everywhere(dbt_store *store, const char *trap)
@@ -603,6 +649,7 @@ int main(void)
         cmocka_unit_test(test_file__what_is_no_database_is_refused),
         cmocka_unit_test(test_claims__are_checked_before_memory_is_taken),
         cmocka_unit_test(test_claims__of_a_run_that_is_to_go_on),
+        cmocka_unit_test(test_claims__what_is_no_json_is_damage),
 #ifdef __linux__
         cmocka_unit_test(test_claims__no_path_of_a_file_is_opened),
 #endif

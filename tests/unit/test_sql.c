@@ -523,6 +523,55 @@ static void test_sql__keys_are_checked_or_not_within_a_transaction(void **state)
     dbt__sql_close(sql);
 }
 
+static void test_sql__checked_json_is_an_object_of_scalars_and_objects(void **state)
+{
+    (void)state;
+    static const char *const objects[] = {
+        "{}",
+        " { } ",
+        "{\"a\":1,\"b\":-2.5e3,\"c\":\"x\",\"d\":null,\"e\":true}",
+        "{\"a\" : {\"b\" : {}} , \"c\" : \"{[,\\\"}\\\\\"}",
+    };
+    /* SQLite calls the first three valid, too. */
+    static const char *const others[] = {
+        "{{\"a\":\"b\"}:1}",
+        "{\"a\":1,{\"b\":\"c\"}:2}",
+        "[1]",
+        "{\"a\":[{}]}",
+        "{\"a\":1,}",
+        "{\"a\"}",
+        "{",
+        "\"a\"",
+        "1",
+        "null",
+        "",
+        "{}{}",
+        "{\"a\":\"b",
+        "{\"a\\",
+    };
+    dbt_error err = {0};
+    dbt__sql *sql;
+    dbt__statement *select;
+    assert_ok(dbt__sql_open_memory(&sql, &err), err);
+    assert_ok(dbt__prepare(sql, "SELECT checked_json(?)", &select, &err), err);
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+        dbt__bind_string(select, 1, objects[i]);
+        assert_ok(dbt__step(select, &err), err);
+        assert_string_equal(dbt__column_text(select, 0).data, objects[i]);
+        dbt__reset(select);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        dbt__bind_string(select, 1, others[i]);
+        if (dbt__step(select, &err) != DBT_EFORMAT) fail_msg("%s", others[i]);
+        dbt__reset(select);
+    }
+    dbt__bind_string(select, 1, NULL);
+    assert_ok(dbt__step(select, &err), err);
+    assert_true(dbt__column_is_null(select, 0));
+    dbt__finalize(select);
+    dbt__sql_close(sql);
+}
+
 static void test_sql__a_query_is_one_reading_statement(void **state)
 {
     (void)state;
@@ -632,6 +681,7 @@ int main(void)
         cmocka_unit_test(test_sql__long_values_are_for_statements_that_expect_them),
         cmocka_unit_test(test_sql__bulk_inserts_any_number_of_rows),
         cmocka_unit_test(test_sql__keys_are_checked_or_not_within_a_transaction),
+        cmocka_unit_test(test_sql__checked_json_is_an_object_of_scalars_and_objects),
         cmocka_unit_test(test_sql__a_query_is_one_reading_statement),
         cmocka_unit_test(test_sql__damage_is_a_format_error),
         cmocka_unit_test(test_sql__a_file_that_was_replaced_is_not_written_into),
