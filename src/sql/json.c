@@ -3,14 +3,15 @@
  *
  * SQLite (3.40 does) takes an object or an array for a member's name, as in {{"a":1}:2}, calls that
  * valid, and reads memory that is not its own when it looks for a member. So a look at the text
- * comes before the parser: of the objects that dbtrain stores every brace and every comma is
- * followed by a name.
+ * comes before the parser: is every brace, and every comma between members, followed by a string?
  */
 #include "json.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+
+#define DEPTH 2048 /* SQLite's own limit is 2,000 */
 
 /* Of a string that begins at `at`: where its closing quote is, or the text's end. */
 static size_t skip_string(const char *text, size_t bytes, size_t at)
@@ -20,20 +21,31 @@ static size_t skip_string(const char *text, size_t bytes, size_t at)
     return at;
 }
 
-/* Members' names are strings, and there is no array, if `text` is JSON at all. */
+/* Whether a string comes next, or the end of the object. */
+static bool is_before_name(const char *text, size_t bytes, size_t at)
+{
+    while (at < bytes && strchr(" \t\n\r", text[at]) != NULL)
+        at++;
+    return at < bytes && (text[at] == '"' || text[at] == '}');
+}
+
+/* Names of members are strings, if `text` is JSON at all. */
 static bool has_plain_names(const char *text, size_t bytes)
 {
+    bool in_object[DEPTH] = {false}; /* by the containers that are open; text itself is in none */
+    size_t depth = 0;
     for (size_t at = 0; at < bytes; at++) {
-        if (text[at] == '"') {
+        char c = text[at];
+        if (c == '"') {
             at = skip_string(text, bytes, at);
-        } else if (text[at] == '[') {
+        } else if (c == '{' || c == '[') {
+            if (++depth == DEPTH) return false;
+            in_object[depth] = c == '{';
+        } else if ((c == '}' || c == ']') && depth-- == 0) {
             return false;
-        } else if (text[at] == '{' || text[at] == ',') {
-            size_t next = at + 1;
-            while (next < bytes && strchr(" \t\n\r", text[next]) != NULL)
-                next++;
-            if (next == bytes || (text[next] != '"' && text[next] != '}')) return false;
         }
+        bool name = c == '{' || (c == ',' && in_object[depth]);
+        if (name && !is_before_name(text, bytes, at + 1)) return false;
     }
     return true;
 }

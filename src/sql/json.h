@@ -5,9 +5,9 @@
 #include <sqlite3.h>
 
 /*
- * Adds checked_json(X): X, which is the text of a JSON object whose members are scalars or such
- * objects; NULL of NULL. Anything else ends the statement with SQLITE_CORRUPT. Whatever is stored
- * as JSON is read through it before SQLite's own functions see it. Returns a code of SQLite's.
+ * Adds checked_json(X): X, which is the text of a JSON object; NULL of NULL. Anything else ends the
+ * statement with SQLITE_CORRUPT. Whatever is stored as JSON is read through it before SQLite's own
+ * functions see it. Returns a code of SQLite's.
  */
 int dbt__add_checked_json(sqlite3 *handle);
 
