@@ -12,23 +12,23 @@ enum { TRAINING, VALIDATION, ROLES };
  * train_origin and validation_origin tell so much: a part that they held out themselves has this
  * share and seed.
  */
-#define SOURCE_OF(split_id, origin)                                                                \
-    "WITH RECURSIVE role AS (SELECT s.id AS id, coalesce(checked_json(r.settings) ->> '" origin    \
-    "',"                                                                                           \
-    "   iif(checked_json(r.settings) ->> 'validation' IS NULL, s.origin, NULL)) AS origin,"        \
-    "  CASE WHEN checked_json(r.settings) ->> '" origin "' IS NOT NULL"                            \
-    "       THEN s.origin IS NOT checked_json(r.settings) ->> '" origin "'"                        \
-    "       WHEN checked_json(r.settings) ->> 'validation' IS NULL"                                \
-    "       THEN checked_json(s.origin) ->> 'seed' IS NOT r.seed OR round(checked_json(s.origin) " \
-    "->> 'fraction', 12)"                                                                          \
-    "            IS NOT round(checked_json(r.settings) ->> 'validation_split', 12)"                \
+#define SOURCE_OF(split_id, origin_then)                                                           \
+    "WITH RECURSIVE part AS (SELECT id, name, checked_json(origin) AS origin FROM split),"         \
+    " begun AS (SELECT seed, " split_id " AS split_id, checked_json(settings) AS settings"         \
+    "  FROM run WHERE id = ?),"                                                                    \
+    " role AS (SELECT s.id AS id, coalesce(r.settings ->> '" origin_then "',"                      \
+    "   iif(r.settings ->> 'validation' IS NULL, s.origin, NULL)) AS origin,"                      \
+    "  CASE WHEN r.settings ->> '" origin_then "' IS NOT NULL"                                     \
+    "       THEN s.origin IS NOT r.settings ->> '" origin_then "'"                                 \
+    "       WHEN r.settings ->> 'validation' IS NULL"                                              \
+    "       THEN s.origin ->> 'seed' IS NOT r.seed OR round(s.origin ->> 'fraction', 12)"          \
+    "            IS NOT round(r.settings ->> 'validation_split', 12)"                              \
     "       ELSE 0 END AS recut"                                                                   \
-    "  FROM run r LEFT JOIN split s ON s.id = r." split_id " WHERE r.id = ?),"                     \
+    "  FROM begun r LEFT JOIN part s ON s.id = r.split_id),"                                       \
     " above (name) AS (SELECT checked_json(origin) ->> 'parent' FROM role WHERE recut"             \
-    "  UNION SELECT checked_json(s.origin) ->> 'parent' FROM split s JOIN above ON s.name = "      \
-    "above.name)"                                                                                  \
+    "  UNION SELECT s.origin ->> 'parent' FROM part s JOIN above ON s.name = above.name)"          \
     " SELECT id, 0 FROM role WHERE NOT recut AND id IS NOT NULL UNION ALL"                         \
-    " SELECT s.id, 1 FROM split s JOIN above ON s.name = above.name WHERE s.origin IS NULL"        \
+    " SELECT s.id, 1 FROM part s JOIN above ON s.name = above.name WHERE s.origin IS NULL"         \
     " UNION ALL SELECT id, 1 FROM role WHERE recut AND id IS NOT NULL"
 
 /* *split_id is 0 when there is none. */

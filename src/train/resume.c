@@ -192,8 +192,9 @@ out:
 dbt_status dbt__resume_splits(dbt__fit *fit, dbt_error *err)
 {
     dbt_status status = find_split(fit,
-                                   "SELECT s.id, s.name, checked_json(r.settings) ->> "
-                                   "'train_documents', s.documents FROM run r"
+                                   "SELECT s.id, s.name,"
+                                   " checked_json(r.settings) ->> 'train_documents',"
+                                   " s.documents FROM run r"
                                    " LEFT JOIN split s ON s.id = r.train_split_id WHERE r.id = ?",
                                    "training", &fit->train, &fit->train_split, err);
     if (status < 0) return status;

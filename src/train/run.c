@@ -17,8 +17,8 @@ static dbt_status hash_run(dbt__sql *sql, int64_t run_id, char digest[DBT__DIGES
     dbt__statement *select = NULL;
     dbt_status status = dbt__prepare(
         sql,
-        "SELECT json_array(r.seed, r.vectorizer_id, json_remove(checked_json(r.settings), "
-        "'$.digest'),"
+        "SELECT json_array(r.seed, r.vectorizer_id,"
+        " json_remove(checked_json(r.settings), '$.digest'),"
         " (SELECT json_group_array(name) FROM (SELECT l.name FROM run_label m"
         "  JOIN label l ON l.id = m.label_id WHERE m.run_id = r.id ORDER BY m.output))),"
         " coalesce(checked_json(r.settings) ->> 'digest', '') FROM run r WHERE r.id = ?",
@@ -49,8 +49,8 @@ static dbt_status write_digest(dbt__sql *sql, int64_t run_id, dbt_error *err)
     dbt_status status = hash_run(sql, run_id, digest, stored, err);
     if (status == DBT_OK)
         status = dbt__prepare(sql,
-                              "UPDATE run SET settings = json_set(checked_json(settings), "
-                              "'$.digest', ?) WHERE id = ?",
+                              "UPDATE run SET settings ="
+                              " json_set(checked_json(settings), '$.digest', ?) WHERE id = ?",
                               &update, err);
     if (status < 0) return status;
     dbt__bind_string(update, 1, digest);
@@ -160,8 +160,8 @@ static dbt_status update_run(dbt__sql *sql, int64_t run_id, int64_t vectorizer_i
     dbt_status status = dbt__prepare(
         sql,
         "UPDATE run SET vectorizer_id = ?2, settings = json_patch(json_remove(json_set("
-        " checked_json(settings), '$.inputs', ?3, '$.classes', ?4), '$.vectorizer', "
-        "'$.train_fingerprint'), ?5)"
+        " checked_json(settings), '$.inputs', ?3, '$.classes', ?4),"
+        " '$.vectorizer', '$.train_fingerprint'), ?5)"
         " WHERE id = ?1",
         &update, err);
     if (status < 0) return status;
