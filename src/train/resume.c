@@ -30,13 +30,7 @@
 static dbt_status ask_run(const dbt__fit *fit, const char *query, dbt__statement **select,
                           dbt_error *err)
 {
-    dbt_status status = dbt__prepare(fit->sql, query, select, err);
-    if (status < 0) return status;
-    dbt__bind_int(*select, 1, fit->options.resume);
-    status = dbt__step(*select, err);
-    if (status == DBT_DONE)
-        status = dbt__fail(err, DBT_EUSAGE, "no run %lld", (long long)fit->options.resume);
-    return status;
+    return dbt__run_ask(fit->sql, fit->options.resume, query, select, err);
 }
 
 /* Seed and name, which are columns of a run, as members beside its settings; without what dbt_fit
@@ -248,11 +242,11 @@ dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
     dbt__statement *select = NULL;
     dbt_status status =
         ask_run(fit,
-                "SELECT coalesce(v.fingerprint,"
-                "  checked_json(r.settings) ->> 'train_fingerprint'),"
-                " checked_json(r.settings) ->> 'validation_fingerprint',"
+                "SELECT coalesce(v.fingerprint, r.settings ->> 'train_fingerprint'),"
+                " r.settings ->> 'validation_fingerprint',"
                 " checked_json(v.settings) ->> 'version',"
-                " v.id, coalesce(checked_json(r.settings) ->> 'order_version', 1) FROM run r"
+                " v.id, coalesce(r.settings ->> 'order_version', 1)"
+                " FROM (SELECT id, vectorizer_id, checked_json(settings) AS settings FROM run) AS r"
                 " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
                 &select, err);
     if (status < 0) goto out;

@@ -21,23 +21,12 @@ static dbt_status find_run(dbt__sql *sql, const char *run, int64_t *run_id, dbt_
         0, run_id, err);
 }
 
-/* One row, or DBT_EFORMAT. */
-static dbt_status ask_run(dbt__sql *sql, const char *query, int64_t run_id, dbt__statement **select,
-                          dbt_error *err)
-{
-    dbt_status status = dbt__prepare(sql, query, select, err);
-    if (status < 0) return status;
-    dbt__bind_int(*select, 1, run_id);
-    status = dbt__step(*select, err);
-    return status == DBT_DONE ? dbt__fail(err, DBT_EFORMAT, "it is gone") : status;
-}
-
 static dbt_status read_options(dbt__sql *sql, dbt_resume *resume, dbt_error *err)
 {
     dbt_fit_options *options = &resume->options;
     dbt__statement *select = NULL;
-    dbt_status status = ask_run(sql, "SELECT settings, seed, name FROM run WHERE id = ?",
-                                resume->run_id, &select, err);
+    dbt_status status = dbt__run_ask(
+        sql, resume->run_id, "SELECT settings, seed, name FROM run WHERE id = ?", &select, err);
     if (status == DBT_OK)
         status = dbt__settings_read_column(sql, dbt__fit_fields, options, select, 0, err);
     if (status == DBT_OK) status = dbt__column_copy(select, 2, &resume->memory->name, err);
@@ -49,20 +38,20 @@ static dbt_status read_options(dbt__sql *sql, dbt_resume *resume, dbt_error *err
     return status;
 }
 
-/* The rest of the settings: what options only point to, and the
- * vocabulary's, which are with the run as long as it has none. */
+/* The rest of the settings: what options only point to, and the vocabulary's, which are with the
+ * run as long as it has none. */
 static dbt_status read_members(dbt__sql *sql, dbt_resume *resume, dbt_error *err)
 {
     struct dbt__resume_memory *memory = resume->memory;
     dbt_fit_options *options = &resume->options;
     dbt__statement *select = NULL;
-    dbt_status status = ask_run(sql,
-                                "SELECT coalesce(v.settings, checked_json(r.settings) -> "
-                                "'vectorizer'), checked_json(r.settings) ->> 'train',"
-                                " checked_json(r.settings) ->> 'validation', "
-                                "checked_json(r.settings) ->> 'class_weight' FROM run r"
-                                " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
-                                resume->run_id, &select, err);
+    dbt_status status = dbt__run_ask(
+        sql, resume->run_id,
+        "SELECT coalesce(v.settings, r.settings -> 'vectorizer'), r.settings ->> 'train',"
+        " r.settings ->> 'validation', r.settings ->> 'class_weight'"
+        " FROM (SELECT id, vectorizer_id, checked_json(settings) AS settings FROM run) AS r"
+        " LEFT JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = ?",
+        &select, err);
     if (status == DBT_OK && dbt__column_is_null(select, 0))
         status = dbt__fail(err, DBT_EFORMAT, "its vocabulary is gone");
     if (status == DBT_OK)

@@ -294,6 +294,17 @@ dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first, dbt_err
     return status;
 }
 
+dbt_status dbt__run_ask(dbt__sql *sql, int64_t run_id, const char *query, dbt__statement **select,
+                        dbt_error *err)
+{
+    dbt_status status = dbt__prepare(sql, query, select, err);
+    if (status < 0) return status;
+    dbt__bind_int(*select, 1, run_id);
+    status = dbt__step(*select, err);
+    if (status == DBT_DONE) status = dbt__fail(err, DBT_EUSAGE, "no run %lld", (long long)run_id);
+    return status;
+}
+
 /* "no run 'x' in 'news.db' (has: 1, 2 'long')" */
 static dbt_status refuse_run(dbt__sql *sql, const char *reference, dbt_error *err)
 {

@@ -59,6 +59,10 @@ dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first,
 /* Sets the final status, inside the caller's transaction. `message` may be NULL. */
 dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_status,
                                const char *message, dbt_error *err) DBT_MUST_USE;
+/* The one row of a query with a run's id as its only parameter. DBT_EUSAGE when there is no such
+ * run. *select is to be finalized, after an error, too. */
+dbt_status dbt__run_ask(dbt__sql *sql, int64_t run_id, const char *query, dbt__statement **select,
+                        dbt_error *err) DBT_MUST_USE;
 /* The run that `reference` (an id, a name, or NULL: the newest with weights) means. DBT_EUSAGE
  * lists those that there are. */
 dbt_status dbt__run_find(dbt__sql *sql, const char *reference, int64_t *run_id,
