@@ -31,9 +31,9 @@
 extern "C" {
 #endif
 
-/* Of the shuffled order: for a seed, an epoch and a number of rows it is the same in all programs
- * of this version. */
-#define DBT_ORDER_VERSION 3
+/* Of the shuffled order: for a seed, an epoch, a number of rows and the mean length of their texts
+ * (of 128 rows, evenly spread) it is the same in all programs of this version. */
+#define DBT_ORDER_VERSION 4
 
 typedef struct dbt_cursor dbt_cursor;
 
@@ -49,9 +49,9 @@ typedef struct dbt_cursor_options {
     bool shuffle;      /* false */
     uint64_t seed;     /* 123 */
     size_t memory;     /* 32 MiB; bytes of text that may be held to mix distant rows, 32 more a row
-                          included: all rows of a split of up to 131,072, if they fit, else 16,384
-                          at a time. Where these have more, rows are fetched one by one: same order,
-                          slower. */
+                          included: a split that is likely to take at most 28 MiB is held whole, if
+                          it fits; of others 128 blocks at a time, of up to 512 rows and 192 KiB.
+                          Where these have more, rows are fetched one by one: same order, slower. */
 } dbt_cursor_options;
 
 DBT_EXPORT void dbt_cursor_options_init(dbt_cursor_options *options);

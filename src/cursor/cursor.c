@@ -20,6 +20,7 @@ struct dbt_cursor {
     dbt__split_reader split; /* of zeros if is_query */
     dbt__window *window;     /* NULL: in order */
     dbt__order order;        /* of this epoch, when shuffled */
+    int64_t row_bytes;       /* mean of a text, when shuffled */
     uint64_t seed;
     int64_t n_rows;
     int64_t batch_size;
@@ -54,7 +55,14 @@ static dbt_status open_source(dbt_cursor *cursor, dbt_store *store,
     dbt_status status = dbt__split_reader_init(&cursor->split, store, options->split, &split, err);
     if (status < 0) return status;
     cursor->n_rows = split.documents;
-    return options->shuffle ? dbt__window_new(options->memory, &cursor->window, err) : DBT_OK;
+    return DBT_OK;
+}
+
+static dbt_status open_window(dbt_cursor *cursor, size_t memory, dbt_error *err)
+{
+    dbt_status status =
+        dbt__split_mean_bytes(&cursor->split, cursor->n_rows, &cursor->row_bytes, err);
+    return status < 0 ? status : dbt__window_new(memory, &cursor->window, err);
 }
 
 dbt_status dbt_cursor_open(dbt_store *store, const dbt_cursor_options *options, dbt_cursor **cursor,
@@ -71,6 +79,7 @@ dbt_status dbt_cursor_open(dbt_store *store, const dbt_cursor_options *options, 
     status = open_source(made, store, options, err);
     if (status == DBT_OK && options->n_rows != 0 && options->n_rows < made->n_rows)
         made->n_rows = options->n_rows;
+    if (status == DBT_OK && options->shuffle) status = open_window(made, options->memory, err);
     if (status == DBT_OK) status = dbt_cursor_reset(made, 1, err);
     if (status < 0) {
         dbt_cursor_close(made);
@@ -105,7 +114,7 @@ dbt_status dbt_cursor_reset(dbt_cursor *cursor, int64_t epoch, dbt_error *err)
         return dbt__fail(err, DBT_EUSAGE, "epochs count from 1, not %lld", (long long)epoch);
     cursor->next = 0;
     if (cursor->window != NULL) {
-        dbt__order_init(&cursor->order, cursor->n_rows, cursor->seed, epoch);
+        dbt__order_init(&cursor->order, cursor->n_rows, cursor->row_bytes, cursor->seed, epoch);
         dbt__window_reset(cursor->window);
     }
     return DBT_OK;

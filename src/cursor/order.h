@@ -1,12 +1,17 @@
 /*
- * order.h: the shuffled order of an epoch, a function of (seed, epoch, number of rows).
+ * order.h: the shuffled order of an epoch, a function of (seed, epoch, number of rows, their mean
+ * length).
  *
  * Rows are cut into blocks of neighbours, because SQLite reads 32 neighbours about as fast as 3
  * rows that are scattered. A window is a number of blocks whose rows are shuffled; the blocks of a
  * window are drawn from all over the split, one from each of as many equal parts. So in a corpus
- * that is sorted by class each window has every class in its proportion, and a split that fits into
- * one window comes out in a uniformly random order. Windows are of equal size but for one block. A
- * split of a few windows has smaller blocks, which are the fairer drawn.
+ * that is sorted by class each window has every class in its proportion, as long as there are not
+ * more classes than blocks in a window; and a split that fits into one window comes out in a
+ * uniformly random order. Windows are of equal size but for one block.
+ *
+ * A block is so many bytes that to seek it costs little of reading it, and a window so many blocks
+ * as memory can be asked for on an ordinary machine. A split that can be held whole has smaller
+ * blocks, which are the fairer drawn.
  *
  * Nothing is kept but a few numbers: which block is drawn is computed, not stored. Whoever changes
  * the order changes DBT_ORDER_VERSION: a run that was trained on another cannot go on.
@@ -14,20 +19,28 @@
 #ifndef DBT_ORDER_H
 #define DBT_ORDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    DBT__WINDOW_ROWS = 16384,
-    DBT__BLOCK_ROWS = 512,
-    DBT__SMALL_BLOCK_ROWS = 8, /* of splits of at most DBT__SMALL_SPLIT_ROWS rows */
-    DBT__SMALL_SPLIT_ROWS = 8 * DBT__WINDOW_ROWS,
-    DBT__WINDOW_BLOCKS = DBT__WINDOW_ROWS / DBT__SMALL_BLOCK_ROWS /* the most there can be */
+    DBT__BLOCK_BYTES = 192 << 10, /* of text, at most, unless one row has more */
+    DBT__BLOCK_ROWS = 512,        /* at most */
+    DBT__WINDOW_BLOCKS = 128,
+    /* A split whose texts, and ROW_BYTES more for each row, are at most HELD_BYTES. */
+    DBT__HELD_BYTES = 28 << 20,
+    DBT__ROW_BYTES = 32,
+    DBT__SMALL_BLOCK_ROWS = 8,
+    DBT__SMALL_WINDOW_BLOCKS = 2048,
+    /* The most that there can be of a window. */
+    DBT__MAX_WINDOW_BLOCKS = DBT__SMALL_WINDOW_BLOCKS,
+    DBT__MAX_WINDOW_ROWS = DBT__WINDOW_BLOCKS * DBT__BLOCK_ROWS
 };
 
 typedef struct dbt__order {
     uint64_t key;
     int64_t n_rows;
+    bool is_small;
     int64_t block_rows;
     int64_t n_windows;
     int64_t n_strata;      /* of n_windows blocks each; there is one more, of less */
@@ -44,12 +57,14 @@ typedef struct dbt__order_window {
     size_t block_rows;
     size_t n_blocks;
     size_t n_rows;
-    int64_t block[DBT__WINDOW_BLOCKS];   /* first positions, ascending: all blocks but the last are
-                                            full */
-    uint16_t shuffled[DBT__WINDOW_ROWS]; /* [n_rows] */
+    int64_t block[DBT__MAX_WINDOW_BLOCKS];   /* first positions, ascending: all blocks but the last
+                                                are full */
+    uint16_t shuffled[DBT__MAX_WINDOW_ROWS]; /* [n_rows] */
 } dbt__order_window;
 
-void dbt__order_init(dbt__order *order, int64_t n_rows, uint64_t seed, int64_t epoch);
+/* row_bytes: mean bytes of a text. */
+void dbt__order_init(dbt__order *order, int64_t n_rows, int64_t row_bytes, uint64_t seed,
+                     int64_t epoch);
 /* The window that row `row` of the order, 0 .. n_rows - 1, is in. */
 int64_t dbt__order_window_of(const dbt__order *order, int64_t row);
 /* The first row of a window, 0 .. n_windows; n_rows for n_windows. */

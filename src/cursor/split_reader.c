@@ -13,8 +13,10 @@
 
 #define FROM_RANGE                                                                                 \
     " FROM split_document AS place CROSS JOIN document ON document.id = place.document_id"         \
-    " WHERE place.split_id = ? AND place.position >= ? AND place.position < ?"                     \
-    " ORDER BY place.position"
+    " WHERE place.split_id = ? AND place.position >= ? AND place.position < ?"
+#define IN_ORDER " ORDER BY place.position"
+
+enum { SAMPLES = 128 };
 
 dbt_status dbt__split_reader_init(dbt__split_reader *reader, dbt_store *store, const char *name,
                                   dbt_split *split, dbt_error *err)
@@ -30,10 +32,10 @@ dbt_status dbt__split_reader_init(dbt__split_reader *reader, dbt_store *store, c
      * of ten million rows a ninth fewer are read a second. */
     if (status == DBT_OK) status = dbt__sql_exec(reader->sql, "PRAGMA cache_size = -1024", err);
     if (status == DBT_OK)
-        status = dbt__prepare(
-            reader->sql,
-            "SELECT document.id, document.label_id, document.weight, document.text" FROM_RANGE,
-            &reader->rows, err);
+        status = dbt__prepare(reader->sql,
+                              "SELECT 1" FROM_RANGE " AND take(document.id, document.label_id,"
+                              " document.weight, document.text)" IN_ORDER,
+                              &reader->rows, err);
     return status;
 }
 
@@ -58,7 +60,7 @@ static dbt_status fail_at_gap(dbt__split_reader *reader, int64_t first, int64_t 
 {
     dbt__statement *statement;
     dbt_status status =
-        dbt__prepare(reader->sql, "SELECT place.position" FROM_RANGE, &statement, err);
+        dbt__prepare(reader->sql, "SELECT place.position" FROM_RANGE IN_ORDER, &statement, err);
     if (status < 0) return status;
     int64_t position = first;
     bind_range(statement, reader, first, n);
@@ -69,23 +71,31 @@ static dbt_status fail_at_gap(dbt__split_reader *reader, int64_t first, int64_t 
     return status < 0 ? status : dbt__split_lacks(reader->name, position, err);
 }
 
+typedef struct taking {
+    dbt__take_row *take;
+    void *context;
+    int64_t n_rows; /* so far */
+} taking;
+
+static dbt_status take_values(void *context, const dbt__values *values, dbt_error *err)
+{
+    taking *t = context;
+    const dbt__row row = {dbt__value_text(values, 3), dbt__value_int(values, 0),
+                          dbt__value_int(values, 1), dbt__value_double(values, 2)};
+    if (row.text.data == NULL)
+        return dbt__fail(err, DBT_EFORMAT, "document %lld has no text: the file is damaged",
+                         (long long)row.document_id);
+    t->n_rows++;
+    return t->take(t->context, &row, err);
+}
+
 dbt_status dbt__split_read(dbt__split_reader *reader, int64_t first, int64_t n, dbt__take_row *take,
                            void *context, dbt_error *err)
 {
-    dbt__statement *rows = reader->rows;
-    dbt_status status = DBT_OK;
-    bind_range(rows, reader, first, n);
-    for (int64_t i = 0; i < n; i++) {
-        status = dbt__step(rows, err);
-        if (status != DBT_OK) break;
-        dbt__row row = {dbt__column_text(rows, 3), dbt__column_int(rows, 0),
-                        dbt__column_int(rows, 1), dbt__column_double(rows, 2)};
-        status = row.text.data == NULL ? dbt__out_of_memory(err, "a document")
-                                       : take(context, &row, err);
-        if (status < 0) break;
-    }
-    dbt__reset(rows);
-    return status == DBT_DONE ? fail_at_gap(reader, first, n, err) : status;
+    taking t = {.take = take, .context = context};
+    bind_range(reader->rows, reader, first, n);
+    dbt_status status = dbt__each(reader->rows, take_values, &t, err);
+    return status < 0 || t.n_rows == n ? status : fail_at_gap(reader, first, n, err);
 }
 
 dbt_status dbt__split_begin(dbt__split_reader *reader, dbt_error *err)
@@ -96,6 +106,28 @@ dbt_status dbt__split_begin(dbt__split_reader *reader, dbt_error *err)
 void dbt__split_end(dbt__split_reader *reader)
 {
     dbt__sql_rollback(reader->sql);
+}
+
+static dbt_status add_bytes(void *context, const dbt__row *row, dbt_error *err)
+{
+    (void)err;
+    *(int64_t *)context += (int64_t)row->text.bytes;
+    return DBT_OK;
+}
+
+dbt_status dbt__split_mean_bytes(dbt__split_reader *reader, int64_t n, int64_t *bytes,
+                                 dbt_error *err)
+{
+    int64_t samples = n < SAMPLES ? n : SAMPLES;
+    *bytes = 0;
+    dbt_status status = dbt__split_begin(reader, err);
+    for (int64_t i = 0; status == DBT_OK && i < samples; i++) {
+        int64_t position = n / samples * i + n % samples * i / samples;
+        status = dbt__split_read(reader, position, 1, add_bytes, bytes, err);
+    }
+    dbt__split_end(reader);
+    if (samples > 0) *bytes /= samples;
+    return status;
 }
 
 dbt_status dbt__append_row(void *page, const dbt__row *row, dbt_error *err)

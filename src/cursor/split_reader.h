@@ -32,6 +32,10 @@ void dbt__split_reader_release(dbt__split_reader *reader);
  * missing. No transaction is left open. A status of `take` below 0 ends it. */
 dbt_status dbt__split_read(dbt__split_reader *reader, int64_t first, int64_t n, dbt__take_row *take,
                            void *context, dbt_error *err) DBT_MUST_USE;
+/* The mean bytes of a text, 0 of no rows: of 128 rows that are evenly spread over the first n. As
+ * dbt__split_read. */
+dbt_status dbt__split_mean_bytes(dbt__split_reader *reader, int64_t n, int64_t *bytes,
+                                 dbt_error *err) DBT_MUST_USE;
 /* Between these two the reads share one transaction: cheaper for many short ones. */
 dbt_status dbt__split_begin(dbt__split_reader *reader, dbt_error *err) DBT_MUST_USE;
 void dbt__split_end(dbt__split_reader *reader);

@@ -2,9 +2,9 @@
  * window.c: the rows of the shuffled order that are being handed out.
  *
  * Rows are read into memory in the order of the file and handed out from there in their shuffled
- * order. Of a split with blocks of a few rows all are held at once, if their texts fit into the
- * memory that was granted: each of its windows has rows on nearly every page of the file, so window
- * by window the file would be read as many times as there are windows. Else one window is held at a
+ * order. Of a small split all are held at once, if their texts fit into the memory that was
+ * granted: each of its windows has rows on nearly every page of the file, so window by window the
+ * file would be read as many times as there are windows. Else one window is held at a
  * time, read block by block. Where not even its texts fit, rows are fetched one by one, in the same
  * order: slower, but such texts are so long that the seek is not what takes the time.
  *
@@ -24,6 +24,7 @@ typedef struct row_head {
     double weight;
     size_t n_bytes;
 } row_head;
+_Static_assert(sizeof(row_head) == DBT__ROW_BYTES, "what the order takes a row to need");
 
 /* In place of a window's number. */
 enum { NO_WINDOW = -1, ALL_WINDOWS = -2 };
@@ -134,7 +135,7 @@ static dbt_status load_window(dbt__window *window, dbt__split_reader *reader,
 {
     dbt_status status = DBT_OK;
     window->loaded = NO_WINDOW;
-    if (order->n_rows <= DBT__SMALL_SPLIT_ROWS && !window->split_too_large) {
+    if (order->is_small && !window->split_too_large) {
         status = hold_rows(window, reader, order->n_rows, true, err);
         window->split_too_large = window->full;
         if (status == DBT_OK && !window->full) window->loaded = ALL_WINDOWS;

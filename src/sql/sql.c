@@ -28,6 +28,7 @@
 #include "base.h"
 #include "json.h"
 #include "sql.h"
+#include "take.h"
 
 #define BUSY_MILLISECONDS 5000
 /* Pages of the log from which a commit moves it into the file, 4 MiB of those that stores have;
@@ -58,8 +59,9 @@ struct dbt__sql {
     int64_t looks;   /* at the step under way */
     bool is_endless; /* it took too much */
     bool is_unwatched;
-    bool allows_large;      /* as the statement does that was used last */
-    bool waited_in_vain;    /* to begin a transaction, the last time */
+    bool allows_large;   /* as the statement does that was used last */
+    bool waited_in_vain; /* to begin a transaction, the last time */
+    dbt__taker taker;
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
     char *path;             /* as the caller gave it, for messages */
 };
@@ -275,6 +277,7 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
             return fail_sql(sql, code, err);
     }
     int added = dbt__add_checked_json(sql->handle);
+    if (added == SQLITE_OK) added = dbt__add_take(sql->handle, &sql->taker);
     if (added != SQLITE_OK) return fail_sql(sql, added, err);
     (void)sqlite3_wal_autocheckpoint(sql->handle, LOG_PAGES);
     dbt_status status = dbt__sql_exec(sql,
@@ -653,6 +656,19 @@ dbt_status dbt__run(dbt__statement *statement, dbt_error *err)
     } while (status == DBT_OK);
     dbt__reset(statement);
     return status < 0 ? status : DBT_OK;
+}
+
+dbt_status dbt__each(dbt__statement *statement, dbt__take_values *take, void *context,
+                     dbt_error *err)
+{
+    dbt__taker *taker = &statement->sql->taker;
+    dbt_error inner = {0}; /* an end that `take` wants need not be an error */
+    *taker = (dbt__taker){take, context, DBT_OK, err};
+    dbt_status status = dbt__run(statement, &inner), taken = taker->status;
+    *taker = (dbt__taker){0};
+    if (taken < 0) return taken;
+    if (status < 0 && err != NULL && err->status == DBT_OK) *err = inner;
+    return status;
 }
 
 void dbt__reset(dbt__statement *statement)

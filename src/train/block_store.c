@@ -4,9 +4,9 @@
 
 #include "spill.h"
 
-/* Blocks that are held: those of two windows of the shuffled order (cursor/order.h), or fewer where
- * they take more than that. */
-#define HELD_BLOCKS 256
+/* Blocks that are held: those of two windows of the shuffled order (cursor/order.h) and more, or
+ * fewer where they take more than that. */
+#define HELD_BLOCKS 2048
 #define HELD_BYTES ((size_t)16 << 20)
 
 /* --- a temporary file --- */
@@ -68,7 +68,7 @@ dbt_status dbt__block_file(const char *folder, size_t n_blocks, dbt__block_place
 /* --- held blocks --- */
 
 typedef struct held_block {
-    size_t block;  /* SIZE_MAX: none */
+    size_t block;
     uint64_t used; /* when: the least is given up first */
     unsigned char *data;
     size_t bytes;
@@ -76,13 +76,15 @@ typedef struct held_block {
 
 struct dbt__block_store {
     dbt__block_place place;
-    held_block held[HELD_BLOCKS];
+    held_block held[HELD_BLOCKS]; /* the first n_held */
+    size_t n_held;
     size_t held_bytes;
+    uint16_t *slot; /* [n_blocks]: where in `held` a block is, from 1; 0: not there */
     uint64_t clock;
 };
 
-dbt_status dbt__block_store_new(const dbt__block_place *place, dbt__block_store **store,
-                                dbt_error *err)
+dbt_status dbt__block_store_new(const dbt__block_place *place, size_t n_blocks,
+                                dbt__block_store **store, dbt_error *err)
 {
     *store = dbt__alloc(sizeof **store);
     if (*store == NULL) {
@@ -90,16 +92,19 @@ dbt_status dbt__block_store_new(const dbt__block_place *place, dbt__block_store 
         return dbt__out_of_memory(err, "vectorized rows");
     }
     (*store)->place = *place;
-    for (size_t i = 0; i < HELD_BLOCKS; i++)
-        (*store)->held[i].block = SIZE_MAX;
-    return DBT_OK;
+    (*store)->slot = dbt__alloc_array(n_blocks, sizeof *(*store)->slot);
+    if ((*store)->slot != NULL) return DBT_OK;
+    dbt__block_store_free(*store);
+    *store = NULL;
+    return dbt__out_of_memory(err, "vectorized rows");
 }
 
 void dbt__block_store_free(dbt__block_store *store)
 {
     if (store == NULL) return;
-    for (size_t i = 0; i < HELD_BLOCKS; i++)
+    for (size_t i = 0; i < store->n_held; i++)
         dbt__free(store->held[i].data);
+    dbt__free(store->slot);
     store->place.free(store->place.context);
     dbt__free(store);
 }
@@ -115,55 +120,41 @@ dbt_status dbt__block_store_finish(dbt__block_store *store, dbt_error *err)
     return store->place.finish == NULL ? DBT_OK : store->place.finish(store->place.context, err);
 }
 
-/* The one that holds `block`, else the one used longest ago. */
-static held_block *find_held(dbt__block_store *store, size_t block)
+/* The last one takes the place of the one that is given up. */
+static void drop_oldest(dbt__block_store *store)
 {
-    held_block *oldest = &store->held[0];
-    for (size_t i = 0; i < HELD_BLOCKS; i++) {
-        if (store->held[i].block == block) return &store->held[i];
-        if (store->held[i].used < oldest->used) oldest = &store->held[i];
-    }
-    return oldest;
+    held_block *oldest = store->held, *last = &store->held[store->n_held - 1];
+    for (held_block *held = store->held; held <= last; held++)
+        if (held->used < oldest->used) oldest = held;
+    store->slot[last->block] = store->slot[oldest->block];
+    store->slot[oldest->block] = 0;
+    store->held_bytes -= oldest->bytes;
+    dbt__free(oldest->data);
+    *oldest = *last;
+    store->n_held--;
 }
 
-static void drop_held(dbt__block_store *store, held_block *held)
+static dbt_status load_block(dbt__block_store *store, size_t block, dbt_error *err)
 {
-    store->held_bytes -= held->bytes;
-    dbt__free(held->data);
-    *held = (held_block){.block = SIZE_MAX};
-}
-
-/* The held block that was used longest ago; NULL: none is held. */
-static held_block *oldest_held(dbt__block_store *store)
-{
-    held_block *oldest = NULL;
-    for (size_t i = 0; i < HELD_BLOCKS; i++) {
-        held_block *held = &store->held[i];
-        if (held->block != SIZE_MAX && (oldest == NULL || held->used < oldest->used)) oldest = held;
-    }
-    return oldest;
-}
-
-static dbt_status load_held(dbt__block_store *store, held_block *held, size_t block, dbt_error *err)
-{
-    unsigned char *data;
-    size_t bytes;
-    dbt_status status = store->place.read(store->place.context, block, &data, &bytes, err);
+    held_block held = {.block = block};
+    dbt_status status =
+        store->place.read(store->place.context, block, &held.data, &held.bytes, err);
     if (status < 0) return status;
-    drop_held(store, held);
-    while (store->held_bytes > 0 && store->held_bytes + bytes > HELD_BYTES)
-        drop_held(store, oldest_held(store));
-    *held = (held_block){.block = block, .data = data, .bytes = bytes};
-    store->held_bytes += bytes;
+    while (store->n_held == HELD_BLOCKS ||
+           (store->n_held > 0 && store->held_bytes + held.bytes > HELD_BYTES))
+        drop_oldest(store);
+    store->held[store->n_held++] = held;
+    store->held_bytes += held.bytes;
+    store->slot[block] = (uint16_t)store->n_held;
     return DBT_OK;
 }
 
 dbt_status dbt__block_store_read(dbt__block_store *store, size_t block, const unsigned char **data,
                                  size_t *bytes, dbt_error *err)
 {
-    held_block *held = find_held(store, block);
-    dbt_status status = held->block == block ? DBT_OK : load_held(store, held, block, err);
+    dbt_status status = store->slot[block] != 0 ? DBT_OK : load_block(store, block, err);
     if (status < 0) return status;
+    held_block *held = &store->held[store->slot[block] - 1];
     held->used = ++store->clock;
     *data = held->data;
     *bytes = held->bytes;

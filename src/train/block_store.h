@@ -27,9 +27,9 @@ dbt_status dbt__block_file(const char *folder, size_t n_blocks, dbt__block_place
 
 typedef struct dbt__block_store dbt__block_store;
 
-/* Takes the place over, also when it fails. DBT_ENOMEM. */
-dbt_status dbt__block_store_new(const dbt__block_place *place, dbt__block_store **store,
-                                dbt_error *err) DBT_MUST_USE;
+/* Of blocks 0 .. n_blocks - 1. Takes the place over, also when it fails. DBT_ENOMEM. */
+dbt_status dbt__block_store_new(const dbt__block_place *place, size_t n_blocks,
+                                dbt__block_store **store, dbt_error *err) DBT_MUST_USE;
 /* What is not finished is lost. Takes NULL. */
 void dbt__block_store_free(dbt__block_store *store);
 /* DBT_EIO, DBT_ENOMEM, and what the place returns. */

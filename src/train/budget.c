@@ -243,7 +243,8 @@ size_t dbt__budget_work(const dbt_fit_options *options, const dbt__survey *surve
 /* Of the limit, what tables take of it at most. */
 #define TABLES_PART 0.65
 #define WORD_BYTES 6.0
-#define WINDOW_ROWS 16384.0 /* that the cursor shuffles at once */
+/* Text that the cursor shuffles at once, of a split that it does not hold whole. */
+#define WINDOW_TEXT_BYTES (18.0 * (double)MIB)
 
 static double larger(double a, double b)
 {
@@ -280,11 +281,11 @@ size_t dbt_fit_bytes(const dbt_fit_options *options, const dbt_split_info *split
     size_t network_bytes = dbt_network_bytes(&network);
     if (network_bytes == SIZE_MAX) return SIZE_MAX;
 
-    double window = smaller((double)split->documents, WINDOW_ROWS) * split->mean_words * WORD_BYTES;
+    double text = (double)split->documents * split->mean_words * WORD_BYTES;
     double kept = TERM_BYTES * terms; /* unless they are used in parts */
     if (kept > TABLES_PART * (double)options->memory) kept = 0;
     double training =
-        TRAINING_FACTOR * (double)network_bytes + kept + smaller(window, (double)WINDOW_BYTES);
+        TRAINING_FACTOR * (double)network_bytes + kept + smaller(text, WINDOW_TEXT_BYTES);
     double bytes =
         PROCESS_BYTES + larger(vocabulary_bytes(options, split, ngrams, terms), training);
     return (size_t)larger(LEAST_BYTES, bytes);

@@ -166,7 +166,7 @@ static dbt_status open_file(dbt__row_cache *cache, const char *folder, dbt_error
 {
     dbt__block_place place;
     dbt_status status = dbt__block_file(folder, cache->n_blocks, &place, err);
-    return status < 0 ? status : dbt__block_store_new(&place, &cache->store, err);
+    return status < 0 ? status : dbt__block_store_new(&place, cache->n_blocks, &cache->store, err);
 }
 
 static dbt_status open_table(dbt__row_cache *cache, dbt_store *store, const dbt__block_key *key,
@@ -174,7 +174,7 @@ static dbt_status open_table(dbt__row_cache *cache, dbt_store *store, const dbt_
 {
     dbt__block_place place;
     dbt_status status = dbt__block_table(store, key, &place, &cache->found, err);
-    return status < 0 ? status : dbt__block_store_new(&place, &cache->store, err);
+    return status < 0 ? status : dbt__block_store_new(&place, cache->n_blocks, &cache->store, err);
 }
 
 /* After a round: the blocks stay, or go to the store. *fits false: neither is possible. */

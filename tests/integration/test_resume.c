@@ -808,7 +808,7 @@ static void test_resume__other_data_is_refused_with_a_list(void **state)
         {"UPDATE vectorizer SET settings = json_set(settings, '$.version', 99)",
          "its vocabulary was made by version 99 of the vectorizer, not 2"},
         {"UPDATE run SET settings = json_remove(settings, '$.order_version')",
-         "its documents are shuffled by version 1 of the order, not 3"},
+         "its documents are shuffled by version 1 of the order, not 4"},
         {"UPDATE label SET name = 'zucchini' WHERE name = 'computers'",
          "its labels are not those it began with"},
         {"DELETE FROM split_document WHERE split_id = 2 AND position > 99;"

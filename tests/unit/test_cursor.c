@@ -337,7 +337,6 @@ static void test_cursor__mixes_a_corpus_that_is_sorted_by_class(void **state)
     close_store(store);
 }
 
-/* The order alone, at sizes around those of blocks and windows. */
 /* Where in the split row `i` of a window is. */
 static int64_t position_in(const dbt__order_window *window, size_t i)
 {
@@ -345,62 +344,93 @@ static int64_t position_in(const dbt__order_window *window, size_t i)
     return window->block[row / window->block_rows] + (int64_t)(row % window->block_rows);
 }
 
+/* Every row of the split comes once, in windows that are where they are said to be. */
+static void check_permutation(int64_t n_rows, int64_t row_bytes, int64_t epoch)
+{
+    static dbt__order_window window;
+    char *met = calloc((size_t)n_rows, 1);
+    assert_non_null(met);
+    dbt__order order;
+    dbt__order_init(&order, n_rows, row_bytes, 77, epoch);
+    int64_t row = 0;
+    for (int64_t w = 0; w < order.n_windows; w++) {
+        assert_int_equal(dbt__order_window_start(&order, w), row);
+        dbt__order_fill(&order, w, &window);
+        assert_true(window.n_blocks <= DBT__MAX_WINDOW_BLOCKS);
+        assert_true(window.n_rows <= DBT__MAX_WINDOW_ROWS);
+        for (size_t i = 0; i < window.n_rows; i++, row++) {
+            assert_int_equal(dbt__order_window_of(&order, row), w);
+            int64_t position = position_in(&window, i);
+            assert_true(position >= 0 && position < n_rows);
+            assert_int_equal(met[position]++, 0);
+        }
+    }
+    assert_int_equal(row, n_rows);
+    assert_int_equal(dbt__order_window_start(&order, order.n_windows), row);
+    free(met);
+}
+
 static void test_order__is_a_permutation_at_every_size(void **state)
 {
     (void)state;
-    enum {
-        BLOCK = DBT__SMALL_BLOCK_ROWS,
-        WINDOW = DBT__WINDOW_ROWS,
-        SMALL = DBT__SMALL_SPLIT_ROWS
-    };
-    static const int64_t sizes[] = {1,
-                                    2,
-                                    BLOCK - 1,
-                                    BLOCK,
-                                    BLOCK + 1,
-                                    2 * BLOCK,
-                                    2 * BLOCK + 1,
-                                    3 * BLOCK - 1,
-                                    WINDOW - 1,
-                                    WINDOW,
-                                    WINDOW + 1,
-                                    WINDOW + BLOCK - 1,
-                                    WINDOW + BLOCK,
-                                    WINDOW + BLOCK + 1,
-                                    2 * WINDOW - 1,
-                                    2 * WINDOW,
-                                    2 * WINDOW + 1,
-                                    3 * WINDOW + 1,
-                                    65536,
-                                    65537,
-                                    99999,
-                                    100000,
-                                    100001,
-                                    SMALL - 1,
-                                    SMALL,
-                                    SMALL + 1,
-                                    SMALL + WINDOW + DBT__BLOCK_ROWS - 1};
-    static dbt__order_window window;
-    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
-        char *met = calloc((size_t)sizes[s], 1);
-        assert_non_null(met);
+    /* Mean lengths, by the rows of a block: 8 of splits that are held whole; 512 ... 1 of others.
+     */
+    static const int64_t row_bytes[] = {0, 300, 1000, 20000, 150000, 1000000};
+    for (size_t b = 0; b < sizeof row_bytes / sizeof row_bytes[0]; b++) {
         dbt__order order;
-        dbt__order_init(&order, sizes[s], 77, (int64_t)s);
-        int64_t row = 0;
-        for (int64_t w = 0; w < order.n_windows; w++) {
-            assert_int_equal(dbt__order_window_start(&order, w), row);
-            dbt__order_fill(&order, w, &window);
-            assert_true(window.n_blocks <= DBT__WINDOW_BLOCKS);
-            for (size_t i = 0; i < window.n_rows; i++, row++) {
-                assert_int_equal(dbt__order_window_of(&order, row), w);
-                int64_t position = position_in(&window, i);
-                assert_true(position >= 0 && position < sizes[s]);
-                assert_int_equal(met[position]++, 0);
-            }
-        }
-        assert_int_equal(row, sizes[s]);
-        assert_int_equal(dbt__order_window_start(&order, order.n_windows), row);
-        free(met);
+        dbt__order_init(&order, 200000, row_bytes[b], 77, 1);
+        const int64_t block = order.block_rows,
+                      window =
+                          block * (order.is_small ? DBT__SMALL_WINDOW_BLOCKS : DBT__WINDOW_BLOCKS),
+                      held = DBT__HELD_BYTES / (row_bytes[b] + DBT__ROW_BYTES);
+        assert_int_equal(order.is_small, b == 0);
+        const int64_t sizes[] = {1,
+                                 2,
+                                 block - 1,
+                                 block,
+                                 block + 1,
+                                 2 * block,
+                                 2 * block + 1,
+                                 3 * block - 1,
+                                 window - 1,
+                                 window,
+                                 window + 1,
+                                 window + block - 1,
+                                 window + block,
+                                 window + block + 1,
+                                 2 * window - 1,
+                                 2 * window,
+                                 2 * window + 1,
+                                 3 * window + 1,
+                                 65536,
+                                 65537,
+                                 99999,
+                                 100001,
+                                 held - 1,
+                                 held,
+                                 held + 1};
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+            if (sizes[i] > 0) check_permutation(sizes[i], row_bytes[b], (int64_t)i);
+    }
+}
+
+/* Blocks are about as large in bytes, whatever the rows; windows fit into the memory that a cursor
+ * is granted by default. */
+static void test_order__blocks_and_windows_have_their_bytes(void **state)
+{
+    (void)state;
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    assert_true(DBT__HELD_BYTES < options.memory);
+    for (int64_t row_bytes = 1; row_bytes < 300000; row_bytes += 1 + row_bytes / 7) {
+        dbt__order order;
+        dbt__order_init(&order, INT64_C(1) << 40, row_bytes, 5, 1);
+        int64_t bytes = order.block_rows * row_bytes,
+                head_bytes = order.block_rows * DBT__ROW_BYTES;
+        assert_true(order.block_rows == DBT__BLOCK_ROWS || bytes > DBT__BLOCK_BYTES / 2);
+        assert_true(order.block_rows == 1 || bytes <= DBT__BLOCK_BYTES);
+        if (row_bytes <= DBT__BLOCK_BYTES)
+            assert_true((size_t)((bytes + head_bytes) * DBT__WINDOW_BLOCKS) < options.memory);
     }
 }
 
@@ -408,13 +438,47 @@ static void test_order__is_a_permutation_at_every_size(void **state)
 static void test_order__no_window_is_a_remnant(void **state)
 {
     (void)state;
-    for (int64_t n = DBT__WINDOW_ROWS + 1; n < 60000; n += 997) {
+    static const int64_t row_bytes[] = {10, 1000};
+    for (size_t b = 0; b < 2; b++) {
+        const int64_t block = b == 0 ? DBT__SMALL_BLOCK_ROWS : 128,
+                      window =
+                          b == 0 ? block * DBT__SMALL_WINDOW_BLOCKS : block * DBT__WINDOW_BLOCKS;
+        for (int64_t n = b == 0 ? window + 1 : 2 * window; n < 60000; n += 997) {
+            dbt__order order;
+            dbt__order_init(&order, n, row_bytes[b], 5, 1);
+            assert_int_equal(order.block_rows, block);
+            for (int64_t w = 0; w < order.n_windows; w++)
+                assert_true(dbt__order_window_start(&order, w + 1) -
+                                dbt__order_window_start(&order, w) >=
+                            window / 2 - block);
+        }
+    }
+}
+
+/* Of a split that is sorted by a hundred classes a window has nearly all. (With windows of a third
+ * as many blocks as classes, accuracy after an epoch was a sixth lower than in a random order.) */
+static void test_order__windows_have_most_of_a_hundred_classes(void **state)
+{
+    (void)state;
+    enum { CLASSES = 100 };
+    static const int64_t row_bytes[] = {10, 250, 700, 1300, 9000};
+    static dbt__order_window window;
+    const int64_t n = 1000000;
+    for (size_t b = 0; b < sizeof row_bytes / sizeof row_bytes[0]; b++) {
         dbt__order order;
-        dbt__order_init(&order, n, 5, 1);
-        for (int64_t w = 0; w < order.n_windows; w++)
-            assert_true(dbt__order_window_start(&order, w + 1) -
-                            dbt__order_window_start(&order, w) >=
-                        DBT__WINDOW_ROWS / 2 - DBT__BLOCK_ROWS);
+        dbt__order_init(&order, n, row_bytes[b], 11, 1);
+        int64_t missing = 0;
+        for (int64_t w = 0; w < order.n_windows; w++) {
+            double share[CLASSES] = {0};
+            dbt__order_fill(&order, w, &window);
+            for (size_t i = 0; i < window.n_rows; i++)
+                share[position_in(&window, i) * CLASSES / n] += CLASSES / (double)window.n_rows;
+            for (int c = 0; c < CLASSES; c++) {
+                missing += share[c] == 0;
+                assert_true(share[c] < 3);
+            }
+        }
+        assert_true(missing < order.n_windows * CLASSES / 10);
     }
 }
 
@@ -429,7 +493,7 @@ static void test_order__small_splits_are_shuffled_uniformly(void **state)
     memset(counts, 0, sizeof counts);
     for (int epoch = 1; epoch <= EPOCHS; epoch++) {
         dbt__order order;
-        dbt__order_init(&order, N, 123, epoch);
+        dbt__order_init(&order, N, 10, 123, epoch);
         dbt__order_fill(&order, 0, &window);
         for (size_t i = 0; i < N; i++)
             counts[i][position_in(&window, i)]++;
@@ -452,7 +516,8 @@ static void test_order__windows_draw_blocks_uniformly(void **state)
         double counts[MOST][MOST] = {{0}}, drawn = 0, chi = 0;
         for (int epoch = 1; epoch <= EPOCHS; epoch++) {
             dbt__order order;
-            dbt__order_init(&order, n_windows * DBT__WINDOW_ROWS, 321, epoch);
+            dbt__order_init(&order, n_windows * DBT__WINDOW_BLOCKS * 32, 6000, 321, epoch);
+            assert_int_equal(order.block_rows, 32);
             assert_int_equal(order.n_windows, n_windows);
             for (int64_t w = 0; w < n_windows; w++) {
                 dbt__order_fill(&order, w, &window);
@@ -479,14 +544,14 @@ static void test_order__stays_what_it_was(void **state)
     dbt__order order;
     uint64_t digest = 0;
     for (int64_t n = 10; n < 1000000; n = n * 3 + 1) {
-        dbt__order_init(&order, n, 123, 2);
+        dbt__order_init(&order, n, 700, 123, 2);
         for (int64_t w = 0; w < order.n_windows; w++) {
             dbt__order_fill(&order, w, &window);
             for (size_t i = 0; i < window.n_rows; i++)
                 digest = dbt__random(digest, (uint64_t)position_in(&window, i));
         }
     }
-    assert_true(digest == UINT64_C(0x8a914146af9d120c));
+    assert_true(digest == UINT64_C(0xa0b0a58a0f131fc0));
 }
 
 static void test_cursor__order_is_the_split_s_own(void **state)
@@ -611,6 +676,60 @@ static void test_cursor__missing_documents_are_an_error_not_a_short_page(void **
     dbt_cursor_close(cursor);
     dbt_cursor_close(shuffled);
     dbt_cursor_close(fetched);
+    close_store(store);
+}
+
+/* More text than is held whole: two windows, each of 128 blocks from all over the split. */
+static void test_cursor__a_large_split_is_read_by_windows(void **state)
+{
+    (void)state;
+    enum { N = 1900, B = 100 };
+    static int64_t ids[2][N];
+    dbt_error err = {0};
+    dbt_store *store = make_store("large.db", N);
+    dbt_page *page = new_page();
+    run(store, "UPDATE document SET text = hex(zeroblob(7998)) || printf('%04d', id)");
+    static const size_t memories[] = {(size_t)32 << 20, 4 << 20, 0}; /* for a window, for none */
+    for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++) {
+        dbt_cursor *cursor = open_cursor(store, "all", B, true, memories[i]);
+        int64_t *got = ids[i > 0];
+        char met[N + 1] = {0};
+        for (int64_t k = 0; k < N / B; k++) {
+            assert_ok(dbt_cursor_next(cursor, page, &err), err);
+            assert_int_equal(page->n_rows, B);
+            for (int j = 0; j < B; j++) {
+                int64_t id = page->document_id[j];
+                assert_int_equal(page->text[j].bytes, 16000);
+                char digits[5] = "";
+                memcpy(digits, page->text[j].data + 15996, 4);
+                assert_int_equal(atoi(digits), id);
+                assert_int_equal(met[id]++, 0);
+                got[k * B + j] = id;
+            }
+        }
+        assert_int_equal(dbt_cursor_next(cursor, page, &err), DBT_DONE);
+        if (i > 0) assert_memory_equal(ids[0], ids[1], sizeof ids[0]);
+        dbt_cursor_close(cursor);
+    }
+    dbt_page_free(page);
+    close_store(store);
+}
+
+static void test_cursor__an_empty_text_is_a_text(void **state)
+{
+    (void)state;
+    dbt_store *store = make_store("empty.db", 10);
+    run(store, "UPDATE document SET text = '' WHERE id = 4");
+    for (int shuffle = 0; shuffle < 2; shuffle++) {
+        dbt_page *page = new_page();
+        dbt_cursor *cursor = open_cursor(store, "all", 10, shuffle != 0, 1 << 20);
+        dbt_error err = {0};
+        assert_ok(dbt_cursor_next(cursor, page, &err), err);
+        for (size_t i = 0; i < page->n_rows; i++)
+            assert_int_equal(page->text[i].bytes == 0, page->document_id[i] == 4);
+        dbt_page_free(page);
+        dbt_cursor_close(cursor);
+    }
     close_store(store);
 }
 
@@ -751,7 +870,9 @@ int main(void)
         cmocka_unit_test(test_cursor__positions_are_those_of_the_page),
         cmocka_unit_test(test_cursor__mixes_a_corpus_that_is_sorted_by_class),
         cmocka_unit_test(test_order__is_a_permutation_at_every_size),
+        cmocka_unit_test(test_order__blocks_and_windows_have_their_bytes),
         cmocka_unit_test(test_order__no_window_is_a_remnant),
+        cmocka_unit_test(test_order__windows_have_most_of_a_hundred_classes),
         cmocka_unit_test(test_order__small_splits_are_shuffled_uniformly),
         cmocka_unit_test(test_order__windows_draw_blocks_uniformly),
         cmocka_unit_test(test_order__stays_what_it_was),
@@ -759,6 +880,8 @@ int main(void)
         cmocka_unit_test(test_cursor__does_not_see_what_comes_later),
         cmocka_unit_test(test_cursor__leaves_the_writer_alone),
         cmocka_unit_test(test_cursor__missing_documents_are_an_error_not_a_short_page),
+        cmocka_unit_test(test_cursor__a_large_split_is_read_by_windows),
+        cmocka_unit_test(test_cursor__an_empty_text_is_a_text),
         cmocka_unit_test(test_cursor__options_are_checked),
         cmocka_unit_test(test_query__pages_are_limit_offset),
         cmocka_unit_test(test_query__rows_are_checked),

@@ -388,6 +388,80 @@ static void test_sql__statements_carry_values_both_ways(void **state)
     dbt__sql_close(sql);
 }
 
+typedef struct taken {
+    int n, most; /* so far; that are wanted */
+    int64_t sum;
+} taken;
+
+static dbt_status take(void *context, const dbt__values *values, dbt_error *err)
+{
+    taken *t = context;
+    static const char *const texts[] = {"one", "", NULL};
+    assert_int_equal(dbt__value_int(values, 0), t->n + 1);
+    assert_true(dbt__value_double(values, 1) == (t->n + 1) / 2.0);
+    dbt_text text = dbt__value_text(values, 2);
+    const char *expected = texts[t->n % 3];
+    if (expected == NULL)
+        assert_null(text.data);
+    else
+        assert_memory_equal(text.data, expected, strlen(expected));
+    assert_int_equal(text.bytes, expected == NULL ? 0 : strlen(expected));
+    t->sum += dbt__value_int(values, 0);
+    if (++t->n == t->most) return dbt__fail(err, DBT_EDATA, "that is enough");
+    return DBT_OK;
+}
+
+static void test_sql__rows_can_be_taken_within_a_statement(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__sql *sql;
+    dbt__statement *statement;
+    make_database(path_of("take.db"));
+    assert_ok(dbt__sql_open(path_of("take.db"), DBT__SQL_WRITE, &sql, &err), err);
+    assert_ok(dbt__sql_exec(sql,
+                            "INSERT INTO t VALUES (2, ''), (3, NULL), (4, 'one'), (5, '');"
+                            "CREATE VIEW v AS SELECT take(a, a, b) FROM t",
+                            &err),
+              err);
+    assert_ok(dbt__prepare(sql,
+                           "SELECT 1 FROM t WHERE a <= ? AND take(a, a / 2.0, b) ORDER BY rowid",
+                           &statement, &err),
+              err);
+    for (int most = 1; most < 8; most++) { /* all but the last two times it is ended */
+        taken t = {.most = most};
+        err = (dbt_error){0};
+        dbt__bind_int(statement, 1, 5);
+        dbt_status status = dbt__each(statement, take, &t, &err);
+        assert_int_equal(status, most <= 5 ? DBT_EDATA : DBT_OK);
+        if (status < 0) assert_string_equal(err.message, "that is enough");
+        assert_int_equal(t.n, most < 5 ? most : 5);
+        assert_int_equal(t.sum, t.n * (t.n + 1) / 2);
+        assert_true(dbt__sql_idle(sql));
+    }
+    /* Nobody else's: not a plain statement's, not a view's. */
+    dbt__bind_int(statement, 1, 5);
+    assert_true(dbt__run(statement, &err) < 0);
+    assert_non_null(strstr(err.message, "take() is dbtrain's own"));
+    dbt__finalize(statement);
+    err = (dbt_error){0};
+    assert_true(dbt__prepare(sql, "SELECT * FROM v", &statement, &err) < 0);
+    assert_non_null(strstr(err.message, "unsafe use of take()"));
+    err = (dbt_error){0};
+    /* What SQLite objects to is told by SQLite. */
+    taken none = {0};
+    assert_ok(dbt__prepare(sql,
+                           "SELECT 1 FROM t WHERE abs(a - 9223372036854775807 - 2) AND take(a)",
+                           &statement, &err),
+              err);
+    assert_true(dbt__each(statement, take, &none, &err) < 0);
+    assert_non_null(strstr(err.message, "integer overflow"));
+    assert_true(dbt__each(statement, take, &none, NULL) < 0);
+    assert_int_equal(none.n, 0);
+    dbt__finalize(statement);
+    dbt__sql_close(sql);
+}
+
 static void test_sql__a_failed_bind_is_reported_by_the_step(void **state)
 {
     (void)state;
@@ -677,6 +751,7 @@ int main(void)
         cmocka_unit_test(test_sql__what_is_read_in_a_transaction_is_of_one_moment),
         cmocka_unit_test(test_sql__int_tells_missing_from_zero),
         cmocka_unit_test(test_sql__statements_carry_values_both_ways),
+        cmocka_unit_test(test_sql__rows_can_be_taken_within_a_statement),
         cmocka_unit_test(test_sql__a_failed_bind_is_reported_by_the_step),
         cmocka_unit_test(test_sql__long_values_are_for_statements_that_expect_them),
         cmocka_unit_test(test_sql__bulk_inserts_any_number_of_rows),
