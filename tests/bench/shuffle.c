@@ -9,7 +9,7 @@
 
 #include "bench.h"
 
-enum { TEST_DOCUMENTS = 20000, CLASSES = 4 };
+enum { TEST_DOCUMENTS = 20000, CLASSES = 14 };
 
 typedef struct contest {
     const bench_options *options;
