@@ -1,20 +1,13 @@
 /*
  * split_reader.c: runs of neighbouring rows of a split, by seek.
  *
- * Positions are unique, so n rows from a range of n positions are all of them: the position need
- * not be read with each row. Only when rows lack is the first gap looked for.
- *
  * CROSS JOIN: SQLite keeps the order of the tables whatever statistics ANALYZE has left in the
- * file, so this is a seek into the primary key of split_document and needs no sorting.
+ * file, so this is a seek into the primary key of split_document and needs no sorting. The position
+ * that comes with each row shows that none is missing, and that they do come in their order.
  */
 #include "split_reader.h"
 
 #include "base.h"
-
-#define FROM_RANGE                                                                                 \
-    " FROM split_document AS place CROSS JOIN document ON document.id = place.document_id"         \
-    " WHERE place.split_id = ? AND place.position >= ? AND place.position < ?"
-#define IN_ORDER " ORDER BY place.position"
 
 enum { SAMPLES = 128 };
 
@@ -33,8 +26,12 @@ dbt_status dbt__split_reader_init(dbt__split_reader *reader, dbt_store *store, c
     if (status == DBT_OK) status = dbt__sql_exec(reader->sql, "PRAGMA cache_size = -1024", err);
     if (status == DBT_OK)
         status = dbt__prepare(reader->sql,
-                              "SELECT 1" FROM_RANGE " AND take(document.id, document.label_id,"
-                              " document.weight, document.text)" IN_ORDER,
+                              "SELECT 1 FROM split_document AS place"
+                              " CROSS JOIN document ON document.id = place.document_id"
+                              " WHERE place.split_id = ? AND place.position >= ?"
+                              " AND place.position < ? AND take(place.position, document.id,"
+                              " document.label_id, document.weight, document.text)"
+                              " ORDER BY place.position",
                               &reader->rows, err);
     return status;
 }
@@ -47,55 +44,37 @@ void dbt__split_reader_release(dbt__split_reader *reader)
     *reader = (dbt__split_reader){0};
 }
 
-static void bind_range(dbt__statement *statement, const dbt__split_reader *reader, int64_t first,
-                       int64_t n)
-{
-    dbt__bind_int(statement, 1, reader->split_id);
-    dbt__bind_int(statement, 2, first);
-    dbt__bind_int(statement, 3, first + n);
-}
-
-/* Says which is the first position in a range that has no document. */
-static dbt_status fail_at_gap(dbt__split_reader *reader, int64_t first, int64_t n, dbt_error *err)
-{
-    dbt__statement *statement;
-    dbt_status status =
-        dbt__prepare(reader->sql, "SELECT place.position" FROM_RANGE IN_ORDER, &statement, err);
-    if (status < 0) return status;
-    int64_t position = first;
-    bind_range(statement, reader, first, n);
-    while ((status = dbt__step(statement, err)) == DBT_OK &&
-           dbt__column_int(statement, 0) == position)
-        position++;
-    dbt__finalize(statement);
-    return status < 0 ? status : dbt__split_lacks(reader->name, position, err);
-}
-
 typedef struct taking {
+    const char *split;
     dbt__take_row *take;
     void *context;
-    int64_t n_rows; /* so far */
+    int64_t next; /* position */
 } taking;
 
 static dbt_status take_values(void *context, const dbt__values *values, dbt_error *err)
 {
     taking *t = context;
-    const dbt__row row = {dbt__value_text(values, 3), dbt__value_int(values, 0),
-                          dbt__value_int(values, 1), dbt__value_double(values, 2)};
+    if (dbt__value_int(values, 0) != t->next) return dbt__split_lacks(t->split, t->next, err);
+    t->next++;
+    const dbt__row row = {.text = dbt__value_text(values, 4),
+                          .document_id = dbt__value_int(values, 1),
+                          .label_id = dbt__value_int(values, 2),
+                          .weight = dbt__value_double(values, 3)};
     if (row.text.data == NULL)
         return dbt__fail(err, DBT_EFORMAT, "document %lld has no text: the file is damaged",
                          (long long)row.document_id);
-    t->n_rows++;
     return t->take(t->context, &row, err);
 }
 
 dbt_status dbt__split_read(dbt__split_reader *reader, int64_t first, int64_t n, dbt__take_row *take,
                            void *context, dbt_error *err)
 {
-    taking t = {.take = take, .context = context};
-    bind_range(reader->rows, reader, first, n);
+    taking t = {.split = reader->name, .take = take, .context = context, .next = first};
+    dbt__bind_int(reader->rows, 1, reader->split_id);
+    dbt__bind_int(reader->rows, 2, first);
+    dbt__bind_int(reader->rows, 3, first + n);
     dbt_status status = dbt__each(reader->rows, take_values, &t, err);
-    return status < 0 || t.n_rows == n ? status : fail_at_gap(reader, first, n, err);
+    return status < 0 || t.next == first + n ? status : dbt__split_lacks(t.split, t.next, err);
 }
 
 dbt_status dbt__split_begin(dbt__split_reader *reader, dbt_error *err)
