@@ -51,15 +51,15 @@ typedef struct taking {
     int64_t next; /* position */
 } taking;
 
-static dbt_status take_values(void *context, const dbt__values *values, dbt_error *err)
+static dbt_status take_values(void *context, dbt__value **value, dbt_error *err)
 {
     taking *t = context;
-    if (dbt__value_int(values, 0) != t->next) return dbt__split_lacks(t->split, t->next, err);
+    if (dbt__value_int(value[0]) != t->next) return dbt__split_lacks(t->split, t->next, err);
     t->next++;
-    const dbt__row row = {.text = dbt__value_text(values, 4),
-                          .document_id = dbt__value_int(values, 1),
-                          .label_id = dbt__value_int(values, 2),
-                          .weight = dbt__value_double(values, 3)};
+    const dbt__row row = {.text = dbt__value_text(value[4]),
+                          .document_id = dbt__value_int(value[1]),
+                          .label_id = dbt__value_int(value[2]),
+                          .weight = dbt__value_double(value[3])};
     if (row.text.data == NULL)
         return dbt__fail(err, DBT_EFORMAT, "document %lld has no text: the file is damaged",
                          (long long)row.document_id);

@@ -1,4 +1,4 @@
-/* json.h: the one SQL function that dbtrain adds to SQLite's. */
+/* json.h: the SQL function through which stored JSON is read. */
 #ifndef DBT_SQL_JSON_H
 #define DBT_SQL_JSON_H
 

@@ -113,9 +113,9 @@ dbt_status dbt__run(dbt__statement *statement, dbt_error *err) DBT_MUST_USE;
 /* Ends the reading of rows and releases the transaction; bindings are cleared. */
 void dbt__reset(dbt__statement *statement);
 
-/* Of a row: the arguments of take(), valid during the call that they are passed to. */
-typedef struct dbt__values dbt__values;
-typedef dbt_status dbt__take_values(void *context, const dbt__values *values, dbt_error *err);
+/* Values of a row: the arguments of take(), there during the call that they are passed to. */
+typedef struct sqlite3_value dbt__value;
+typedef dbt_status dbt__take_values(void *context, dbt__value **value, dbt_error *err);
 
 /*
  * Runs a statement whose WHERE ends with `AND take(a, b, ...)`: each row that is left then goes to
@@ -125,11 +125,10 @@ typedef dbt_status dbt__take_values(void *context, const dbt__values *values, db
  */
 dbt_status dbt__each(dbt__statement *statement, dbt__take_values *take, void *context,
                      dbt_error *err) DBT_MUST_USE;
-/* Arguments from 0. */
-int64_t dbt__value_int(const dbt__values *values, int index);
-double dbt__value_double(const dbt__values *values, int index);
+int64_t dbt__value_int(dbt__value *value);
+double dbt__value_double(dbt__value *value);
 /* data is NULL when the value is NULL. */
-dbt_text dbt__value_text(const dbt__values *values, int index);
+dbt_text dbt__value_text(dbt__value *value);
 
 /* An INSERT of rows, many by a statement. */
 typedef struct dbt__bulk {

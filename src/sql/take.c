@@ -1,17 +1,12 @@
 /*
  * take.c: rows that are taken within the statement.
  *
- * A step out of SQLite for each row, and calls that ask for its columns, cost as much as finding
- * the row does. A function in WHERE is called where SQLite has the values at hand: of ten million
- * short documents a sixth more are read a second.
+ * A step out of SQLite for each row, and calls that ask for its columns, are a sixth of what a
+ * short row costs. A function in WHERE is called where SQLite has the values at hand.
  */
 #include "take.h"
 
 #include <stddef.h>
-
-struct dbt__values {
-    sqlite3_value *value[1];
-};
 
 static void take_values(sqlite3_context *context, int n, sqlite3_value **value)
 {
@@ -21,7 +16,7 @@ static void take_values(sqlite3_context *context, int n, sqlite3_value **value)
         sqlite3_result_error(context, "take() is dbtrain's own", -1);
         return;
     }
-    taker->status = taker->take(taker->context, (const dbt__values *)value, taker->err);
+    taker->status = taker->take(taker->context, value, taker->err);
     if (taker->status < 0)
         sqlite3_result_error_code(context, SQLITE_ABORT);
     else
@@ -34,19 +29,18 @@ int dbt__add_take(sqlite3 *handle, dbt__taker *taker)
                                       take_values, NULL, NULL, NULL);
 }
 
-int64_t dbt__value_int(const dbt__values *values, int index)
+int64_t dbt__value_int(dbt__value *value)
 {
-    return sqlite3_value_int64(values->value[index]);
+    return sqlite3_value_int64(value);
 }
 
-double dbt__value_double(const dbt__values *values, int index)
+double dbt__value_double(dbt__value *value)
 {
-    return sqlite3_value_double(values->value[index]);
+    return sqlite3_value_double(value);
 }
 
-dbt_text dbt__value_text(const dbt__values *values, int index)
+dbt_text dbt__value_text(dbt__value *value)
 {
-    sqlite3_value *value = values->value[index];
     const char *data = sqlite3_value_blob(value);
     if (data != NULL) return (dbt_text){data, (size_t)sqlite3_value_bytes(value)};
     return (dbt_text){sqlite3_value_type(value) == SQLITE_NULL ? NULL : "", 0};

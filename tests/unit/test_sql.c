@@ -393,20 +393,20 @@ typedef struct taken {
     int64_t sum;
 } taken;
 
-static dbt_status take(void *context, const dbt__values *values, dbt_error *err)
+static dbt_status take(void *context, dbt__value **value, dbt_error *err)
 {
     taken *t = context;
     static const char *const texts[] = {"one", "", NULL};
-    assert_int_equal(dbt__value_int(values, 0), t->n + 1);
-    assert_true(dbt__value_double(values, 1) == (t->n + 1) / 2.0);
-    dbt_text text = dbt__value_text(values, 2);
+    assert_int_equal(dbt__value_int(value[0]), t->n + 1);
+    assert_true(dbt__value_double(value[1]) == (t->n + 1) / 2.0);
+    dbt_text text = dbt__value_text(value[2]);
     const char *expected = texts[t->n % 3];
     if (expected == NULL)
         assert_null(text.data);
     else
         assert_memory_equal(text.data, expected, strlen(expected));
     assert_int_equal(text.bytes, expected == NULL ? 0 : strlen(expected));
-    t->sum += dbt__value_int(values, 0);
+    t->sum += dbt__value_int(value[0]);
     if (++t->n == t->most) return dbt__fail(err, DBT_EDATA, "that is enough");
     return DBT_OK;
 }
