@@ -575,6 +575,38 @@ static void test_resume__a_run_that_has_no_terms_is_deleted(void **state)
     close_store(store);
 }
 
+/* How large its network is, is known once the terms are counted. */
+static void test_resume__a_run_that_memory_is_short_for_goes_on_with_more(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("short.db");
+    dbt_fit_options options = small_options(1);
+    dbt_fit_result result;
+    dbt_error err = {0};
+    stopper s = {.steps = 0};
+    options.vectorizer.top_k = 0;
+    options.network.units = 1024;
+    char *expected = bits_of_run(store, fit(store, &options).run_id);
+    run_sql(store, "DELETE FROM run; DELETE FROM vectorizer");
+    assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EINTERRUPTED);
+    const int64_t run_id = result.run_id;
+    options.resume = run_id;
+    options.memory = (size_t)60 << 20;
+    s.steps = -1;
+    err = (dbt_error){0};
+    assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EUSAGE);
+    assert_non_null(strstr(err.message, "it can go on with a higher --memory"));
+    assert_answer(store, "SELECT status FROM run", "failed");
+    assert_int_equal(ask(store, "SELECT message LIKE '%this network needs%' FROM run"), 1);
+    options.memory = (size_t)512 << 20;
+    err = (dbt_error){0};
+    assert_ok(fit_until(store, &options, &s, &result, &err), err);
+    assert_int_equal(result.run_id, run_id);
+    assert_same_bits(store, run_id, expected);
+    free(expected);
+    close_store(store);
+}
+
 static void test_resume__no_run_is_left_of_a_vocabulary_that_is_damaged(void **state)
 {
     (void)state;
@@ -1020,6 +1052,7 @@ int main(void)
         cmocka_unit_test(test_resume__other_settings_of_a_run_that_counts_are_damage),
         cmocka_unit_test(test_resume__a_run_that_counts_again_is_running),
         cmocka_unit_test(test_resume__a_run_that_has_no_terms_is_deleted),
+        cmocka_unit_test(test_resume__a_run_that_memory_is_short_for_goes_on_with_more),
         cmocka_unit_test(test_resume__no_run_is_left_of_a_vocabulary_that_is_damaged),
         cmocka_unit_test(test_resume__of_a_run_that_was_refused_there_is_nothing),
         cmocka_unit_test(test_resume__takes_the_newest_run_that_can_go_on),
