@@ -31,8 +31,9 @@
 extern "C" {
 #endif
 
-/* Of the shuffled order: for a seed, an epoch, a number of rows and the mean length of their texts
- * (of 128 rows, evenly spread) it is the same in all programs of this version. */
+/* Of the shuffled order: for a seed, an epoch, a number of rows, the mean length of their texts (of
+ * 128 rows, evenly spread) and a number of classes it is the same in all programs of this version.
+ */
 #define DBT_ORDER_VERSION 4
 
 typedef struct dbt_cursor dbt_cursor;
@@ -48,9 +49,12 @@ typedef struct dbt_cursor_options {
     size_t batch_size; /* 128; rows a page, 1 .. 2^20 */
     bool shuffle;      /* false */
     uint64_t seed;     /* 123 */
+    size_t classes;    /* 0; by which rows may be sorted: of more than 64, smaller blocks are mixed,
+                          which takes longer to read */
     size_t memory;     /* 32 MiB; bytes of text that may be held to mix distant rows, 32 more a row
                           included: a split that is likely to take at most 28 MiB is held whole, if
-                          it fits; of others 128 blocks at a time, of up to 512 rows and 192 KiB.
+                          it fits; of others 128 blocks or more at a time, up to 65,536 rows and
+                          24 MiB.
                           Where these have more, rows are fetched one by one: same order, slower. */
 } dbt_cursor_options;
 

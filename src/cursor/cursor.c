@@ -21,6 +21,7 @@ struct dbt_cursor {
     dbt__window *window;     /* NULL: in order */
     dbt__order order;        /* of this epoch, when shuffled */
     int64_t row_bytes;       /* mean of a text, when shuffled */
+    size_t classes;
     uint64_t seed;
     int64_t n_rows;
     int64_t batch_size;
@@ -75,6 +76,7 @@ dbt_status dbt_cursor_open(dbt_store *store, const dbt_cursor_options *options, 
     if (made == NULL) return dbt__out_of_memory(err, "a cursor");
     made->is_query = options->query != NULL;
     made->seed = options->seed;
+    made->classes = options->classes;
     made->batch_size = (int64_t)options->batch_size;
     status = open_source(made, store, options, err);
     if (status == DBT_OK && options->n_rows != 0 && options->n_rows < made->n_rows)
@@ -114,7 +116,8 @@ dbt_status dbt_cursor_reset(dbt_cursor *cursor, int64_t epoch, dbt_error *err)
         return dbt__fail(err, DBT_EUSAGE, "epochs count from 1, not %lld", (long long)epoch);
     cursor->next = 0;
     if (cursor->window != NULL) {
-        dbt__order_init(&cursor->order, cursor->n_rows, cursor->row_bytes, cursor->seed, epoch);
+        dbt__order_init(&cursor->order, cursor->n_rows, cursor->row_bytes, cursor->classes,
+                        cursor->seed, epoch);
         dbt__window_reset(cursor->window);
     }
     return DBT_OK;

@@ -29,25 +29,32 @@ static uint64_t key_of_window(const dbt__order *order, int64_t window)
     return dbt__random(order->key, 2 + (uint64_t)window);
 }
 
-/* A power of two, as are the pages of rows that are kept in vectorized form. */
-static int64_t choose_block_rows(int64_t row_bytes)
+/* Rows of a block, a power of two, as are the pages of rows that are kept in vectorized form; and
+ * blocks of a window. */
+static int64_t choose_blocks(int64_t row_bytes, size_t classes, int64_t *window_blocks)
 {
     int64_t rows = DBT__BLOCK_ROWS;
     while (rows > 1 && rows * row_bytes > DBT__BLOCK_BYTES)
         rows /= 2;
+    *window_blocks = DBT__WINDOW_BLOCKS;
+    while (rows > 1 && *window_blocks < DBT__MAX_WINDOW_BLOCKS &&
+           (size_t)*window_blocks / 2 < classes) {
+        rows /= 2;
+        *window_blocks *= 2;
+    }
     return rows;
 }
 
-void dbt__order_init(dbt__order *order, int64_t n_rows, int64_t row_bytes, uint64_t seed,
-                     int64_t epoch)
+void dbt__order_init(dbt__order *order, int64_t n_rows, int64_t row_bytes, size_t classes,
+                     uint64_t seed, int64_t epoch)
 {
-    *order = (dbt__order){.n_rows = n_rows};
+    int64_t window_blocks = DBT__SMALL_WINDOW_BLOCKS;
+    *order = (dbt__order){.n_rows = n_rows, .block_rows = DBT__SMALL_BLOCK_ROWS};
     order->key = dbt__random(seed ^ ORDER_STREAM, (uint64_t)epoch);
     order->is_small = n_rows <= DBT__HELD_BYTES / (row_bytes + DBT__ROW_BYTES);
-    order->block_rows = order->is_small ? DBT__SMALL_BLOCK_ROWS : choose_block_rows(row_bytes);
+    if (!order->is_small) order->block_rows = choose_blocks(row_bytes, classes, &window_blocks);
     order->short_rows = n_rows % order->block_rows;
-    int64_t full_blocks = n_rows / order->block_rows,
-            window_blocks = order->is_small ? DBT__SMALL_WINDOW_BLOCKS : DBT__WINDOW_BLOCKS;
+    int64_t full_blocks = n_rows / order->block_rows;
     int64_t n_blocks = full_blocks + (order->short_rows != 0);
     if (n_blocks == 0) return;
     order->n_windows = (n_blocks - 1) / window_blocks + 1;

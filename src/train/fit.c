@@ -225,6 +225,7 @@ static dbt_status open_cursors(dbt__fit *fit, dbt_error *err)
     cursor.batch_size = (size_t)options->batch_size;
     cursor.shuffle = options->shuffle;
     cursor.seed = options->seed;
+    cursor.classes = fit->survey.labels.n;
     dbt_status status = dbt_cursor_open(fit->store, &cursor, &fit->train_cursor, err);
     if (status == DBT_OK) status = choose_validation_page(fit, err);
     if (status < 0) return status;
