@@ -196,6 +196,8 @@ dbt_status dbt__vocabulary_fit(dbt_store *store, const char *split,
     if (status == DBT_OK)
         status = dbt__corpus_open(&corpus, store, split, survey->documents, dbt_pool_threads(pool),
                                   observer, err);
+    /* Of a few pages the reader that asks may have none: others are faster. */
+    if (status == DBT_OK) status = corpus.pages.go_on(&corpus, err);
     for (size_t i = 0; status == DBT_OK && i < survey->labels.n; i++)
         ids[i] = survey->labels.label[i].id;
     const dbt_classes classes = {survey->labels.n, ids};
