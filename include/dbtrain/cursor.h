@@ -53,9 +53,8 @@ typedef struct dbt_cursor_options {
                           which takes longer to read */
     size_t memory;     /* 32 MiB; bytes of text that may be held to mix distant rows, 32 more a row
                           included: a split that is likely to take at most 28 MiB is held whole, if
-                          it fits; of others 128 blocks or more at a time, up to 65,536 rows and
-                          24 MiB.
-                          Where these have more, rows are fetched one by one: same order, slower. */
+                          it fits; of others up to 65,536 rows of up to 24 MiB at a time. Where these
+                          have more, rows are fetched one by one: same order, slower. */
 } dbt_cursor_options;
 
 DBT_EXPORT void dbt_cursor_options_init(dbt_cursor_options *options);

@@ -21,7 +21,7 @@ struct dbt_cursor {
     dbt__window *window;     /* NULL: in order */
     dbt__order order;        /* of this epoch, when shuffled */
     int64_t row_bytes;       /* mean of a text, when shuffled */
-    size_t classes;
+    size_t classes;          /* by which rows may be sorted */
     uint64_t seed;
     int64_t n_rows;
     int64_t batch_size;

@@ -40,7 +40,7 @@ enum {
 typedef struct dbt__order {
     uint64_t key;
     int64_t n_rows;
-    bool is_small;
+    bool is_small; /* it is to be held whole */
     int64_t block_rows;
     int64_t n_windows;
     int64_t n_strata;      /* of n_windows blocks each; there is one more, of less */
