@@ -66,22 +66,21 @@ static dbt_status take_document(dbt__pass *pass, dbt__worker *worker, dbt__slot 
     const count_pass *count = (const count_pass *)pass;
     dbt_text text = worker->page->text[row];
     dbt__ngram *block = worker->row.block;
-    uint64_t taken = slot->skip;
     if (worker->unfinished != (int64_t)document) {
         dbt_status status = dbt__analyzer_begin(worker->analyzer, text.data, text.bytes, err);
         if (status < 0) return status;
-        taken = 0;
+        worker->taken = 0;
     }
     size_t n = DBT__BLOCK, capacity = count->rounds->slot_capacity;
-    while (n != 0 && (taken < slot->skip || worker->n_items + DBT__BLOCK <= capacity)) {
+    while (n != 0 && (worker->taken < slot->skip || worker->n_items + DBT__BLOCK <= capacity)) {
         n = dbt__analyzer_next(worker->analyzer, document, block, DBT__BLOCK);
         /* Blocks are cut alike each time, so those that an earlier round took are whole. */
-        if (taken >= slot->skip) worker->n_items = append_block(worker, block, n);
-        taken += n;
+        if (worker->taken >= slot->skip) worker->n_items = append_block(worker, block, n);
+        worker->taken += n;
     }
     *complete = n == 0;
-    slot->skip = *complete ? 0 : taken;
-    if (*complete) slot->tokens += (int64_t)taken;
+    slot->skip = *complete ? 0 : worker->taken;
+    if (*complete) slot->tokens += (int64_t)worker->taken;
     return DBT_OK;
 }
 

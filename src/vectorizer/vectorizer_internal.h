@@ -225,6 +225,7 @@ typedef struct dbt__worker {
     size_t n_items;
     int64_t page_number; /* of the page, during a pass; -1: none */
     int64_t unfinished;  /* document of that page which analyzer and row are at; -1: none */
+    uint64_t taken;      /* n-grams of it from the analyzer: another may have taken more since */
 } dbt__worker;
 
 /* Some neighbouring pages, and the items of their documents, by group. */

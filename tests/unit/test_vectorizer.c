@@ -15,6 +15,33 @@
 #include "term_sample.h"
 #include "vectorizer_internal.h"
 
+/* --- a pool whose tasks are dealt out by chance --- */
+
+/* A thread that is delayed may run any of the tasks, or none of a call: unless `dealing` is zero,
+ * tasks are run one after another, in an order and by workers that chance, seeded with it, chooses.
+ */
+static uint64_t dealing;
+static uint64_t dealt; /* calls */
+
+dbt_status __real_dbt_pool_for(dbt_pool *pool, size_t n_tasks, dbt_task task, void *context,
+                               dbt_error *err);
+dbt_status __wrap_dbt_pool_for(dbt_pool *pool, size_t n_tasks, dbt_task task, void *context,
+                               dbt_error *err);
+
+dbt_status __wrap_dbt_pool_for(dbt_pool *pool, size_t n_tasks, dbt_task task, void *context,
+                               dbt_error *err)
+{
+    if (dealing == 0) return __real_dbt_pool_for(pool, n_tasks, task, context, err);
+    uint64_t seed = dbt__random(dealing, dealt++);
+    size_t first = (size_t)dbt__random_below(seed, 0, n_tasks), n = dbt_pool_threads(pool);
+    for (size_t i = 0; i < n_tasks; i++) {
+        size_t worker = (size_t)dbt__random_below(seed, i + 1, n);
+        dbt_status status = task(context, (first + i) % n_tasks, worker, err);
+        if (status < 0) return status;
+    }
+    return DBT_OK;
+}
+
 /* --- a corpus: documents of made-up words, frequent ones and rare ones, in three labels --- */
 
 typedef struct made_corpus {
@@ -493,6 +520,30 @@ static void test_fit__a_document_cut_by_runs_counts_once(void **state)
         assert_same_vocabulary(one, &much, other, &little);
         dbt_vectorizer_free(other);
     }
+    dbt_vectorizer_free(one);
+    free_corpus(&corpus);
+}
+
+/* A worker may find a document that it began taken further by another. Totals count a word as often
+ * as it is there; whose are highest is what max_features chooses. */
+static void test_fit__whoever_goes_on_with_a_document_changes_no_bit(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_long_corpus();
+    dbt_vectorizer_options options = make_options(0);
+    options.min_df = 1;
+    options.ngram_max = 1;
+    options.max_features = 5000;
+    dbt_vectorizer_stats much, little;
+    dbt_vectorizer *one = fit_on(&corpus, &options, 1, UINT64_MAX, &much);
+    options.memory = (size_t)1 << 20;
+    options.spill_folder = folder;
+    for (dealing = 1, dealt = 0; dealing <= 8; dealing++, dealt = 0) {
+        dbt_vectorizer *other = fit_on(&corpus, &options, 3, UINT64_MAX, &little);
+        assert_same_vocabulary(one, &much, other, &little);
+        dbt_vectorizer_free(other);
+    }
+    dealing = 0;
     dbt_vectorizer_free(one);
     free_corpus(&corpus);
 }
@@ -1358,6 +1409,7 @@ int main(void)
         cmocka_unit_test(test_runs__find_a_collision_between_them),
         cmocka_unit_test(test_runs__that_have_changed_are_an_error),
         cmocka_unit_test(test_fit__a_document_cut_by_runs_counts_once),
+        cmocka_unit_test(test_fit__whoever_goes_on_with_a_document_changes_no_bit),
         cmocka_unit_test(test_fit__keeps_the_norms_that_scoring_finds),
         cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
         cmocka_unit_test(test_table__of_a_range_of_hashes_finds_at_once),
