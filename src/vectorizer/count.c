@@ -21,7 +21,9 @@
 /* Items whose places are fetched ahead, the first ones of a group before it begins: documents may
  * be so short that few are in it. */
 #define PREFETCH 48
-/* How distinct n-grams grow with the documents (Heaps' law): for making room in few steps. */
+/* How distinct n-grams grow with the documents (Heaps' law), at least: for making room in few
+ * steps.
+ */
 #define HEAPS_EXPONENT 0.8
 #define MOST_GROWTH 8.0
 /* Less than so many times as large is not worth moving the entries. */
@@ -38,6 +40,12 @@ typedef struct count_pass {
     bool is_little; /* there is not the memory for more than `most` */
     size_t n;       /* entries of all shards */
     uint32_t added; /* to a shard in the last round, on the average */
+    /* The pages after which there were `n`: the last mark of which there are twice as many now, and
+     * the one that will be it next. */
+    struct {
+        int64_t page;
+        size_t n;
+    } mark[2];
     dbt__runs runs;
     uint32_t cut; /* the document in whose middle the last run ends */
     dbt__shard shard[N_SHARDS];
@@ -180,13 +188,29 @@ static void note_added(count_pass *count)
     count->n = n;
 }
 
+/* The exponent of Heaps' law since there were half as many entries, or fewer: it falls as they
+ * grow, so what it promises of the rest is enough. */
+static double find_exponent(count_pass *count, int64_t page)
+{
+    if (count->n >= 2 * count->mark[1].n) {
+        count->mark[0] = count->mark[1];
+        count->mark[1].page = page;
+        count->mark[1].n = count->n;
+    }
+    if (count->mark[0].n == 0) return HEAPS_EXPONENT;
+    double exponent = log((double)count->n / (double)count->mark[0].n) /
+                      log((double)page / (double)count->mark[0].page);
+    return exponent > HEAPS_EXPONENT && exponent < 1 ? exponent : HEAPS_EXPONENT;
+}
+
 /* Chooses when and how shards grow: at once to what they will need at the end of the corpus, if
  * memory allows that, else late and little, in the end to all there is. */
 static void plan_growth(count_pass *count)
 {
     const dbt__rounds *rounds = count->rounds;
-    double done = (double)rounds->slot[rounds->head].page / (double)rounds->n_pages;
-    double growth = pow(done < 1 ? 1 / done : 1, HEAPS_EXPONENT);
+    int64_t page = rounds->slot[rounds->head].page;
+    double done = (double)page / (double)rounds->n_pages;
+    double growth = pow(done < 1 ? 1 / done : 1, find_exponent(count, page));
     if (!(growth >= DBT__LEAST_GROWTH)) growth = DBT__LEAST_GROWTH;
     count->growth = growth < MOST_GROWTH ? growth : MOST_GROWTH;
     count->most = UINT32_MAX;
@@ -261,6 +285,7 @@ static dbt_status finish_round(dbt__pass *pass, dbt_error *err)
     count->cut = find_cut(rounds);
     dbt_status status = spill_shards(count, err);
     count->n = 0;
+    memset(count->mark, 0, sizeof count->mark);
     return status < 0 ? status : dbt_pool_for(rounds->pool, N_SHARDS, empty_shard, count, err);
 }
 
@@ -289,27 +314,20 @@ static dbt_status sort_shard(void *context, size_t task, size_t worker, dbt_erro
 {
     (void)worker, (void)err;
     count_pass *count = context;
-    dbt__shard_sort(&count->shard[task]);
+    dbt__shard_sort(&count->shard[task], find_bounds(count->rounds));
     return DBT_OK;
 }
 
 /* Of a sorted shard. */
-static dbt_status read_shard(dbt__shard *s, uint64_t number, dbt__df_bounds limit,
-                             dbt__counts *counts, dbt_error *err)
+static dbt_status read_shard(dbt__shard *s, uint64_t number, dbt__counts *counts, dbt_error *err)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        uint32_t df = s->entry[i].document_frequency;
-        n += df >= limit.low && df <= limit.high;
-    }
-    dbt_status status = reserve_kept(counts, n, s->total != NULL, err);
+    dbt_status status = reserve_kept(counts, s->n, s->total != NULL, err);
     for (size_t i = 0; status == DBT_OK && i < s->n; i++) {
-        uint32_t df = s->entry[i].document_frequency;
-        if (df < limit.low || df > limit.high) continue;
         size_t at = counts->lexicon.n_kept++;
         if (s->total != NULL) counts->total[at] = s->total[i];
         counts->lexicon.kept[at] =
-            (dbt__kept){.hash = number << 56 | s->entry[i].key >> 8, .document_frequency = df};
+            (dbt__kept){.hash = number << 56 | s->entry[i].key >> 8,
+                        .document_frequency = s->entry[i].document_frequency};
     }
     dbt__shard_release(s);
     return status;
@@ -396,8 +414,7 @@ static dbt_status read_counts(count_pass *count, dbt_error *err)
     if (count->runs.n == 0) {
         status = dbt_pool_for(count->rounds->pool, N_SHARDS, sort_shard, count, err);
         for (uint32_t i = 0; status == DBT_OK && i < N_SHARDS; i++)
-            status =
-                read_shard(&count->shard[i], i, find_bounds(count->rounds), count->counts, err);
+            status = read_shard(&count->shard[i], i, count->counts, err);
         return status;
     }
     count->cut = DBT__NO_DOCUMENT;
@@ -416,6 +433,7 @@ static dbt_status count_all(count_pass *count, dbt_error *err)
     uint32_t capacity = first_capacity(count);
     count->cut = DBT__NO_DOCUMENT;
     count->n = count->added = 0; /* it may be the second time, with another hash function */
+    memset(count->mark, 0, sizeof count->mark);
     dbt__runs_init(&count->runs, count->rounds->options->spill_folder, count->totals);
     for (uint32_t i = 0; status == DBT_OK && i < N_SHARDS; i++)
         status = dbt__shard_init(&count->shard[i], capacity, count->totals, err);

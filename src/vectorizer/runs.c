@@ -76,7 +76,8 @@ static size_t segment_bytes(const dbt__runs *runs, const dbt__shard *shard)
 
 dbt_status dbt__runs_write(dbt__runs *runs, size_t number, dbt__shard *shard, dbt_error *err)
 {
-    dbt__shard_sort(shard);
+    dbt__shard_sort(shard,
+                    (dbt__df_bounds){1, UINT32_MAX}); /* which of them are kept, all runs tell */
     dbt__segment *segment = &runs->segment[(runs->n - 1) * DBT__GROUPS + number];
     segment->bytes = segment_bytes(runs, shard);
     segment->offset = atomic_fetch_add(&runs->end, segment->bytes);

@@ -33,12 +33,6 @@ typedef struct dbt__runs {
     atomic_uint_fast64_t end; /* of the file */
 } dbt__runs;
 
-/* Terms with at least `low` and at most `high` documents. */
-typedef struct dbt__df_bounds {
-    uint32_t low;
-    uint32_t high;
-} dbt__df_bounds;
-
 /* Terms of one shard, ascending by hash; arrays of the caller's. */
 typedef struct dbt__merged {
     dbt__kept *kept;

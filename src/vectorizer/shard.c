@@ -80,14 +80,15 @@ void dbt__shard_clear(dbt__shard *shard)
     shard->n = 0;
 }
 
-void dbt__shard_sort(dbt__shard *shard)
+void dbt__shard_sort(dbt__shard *shard, dbt__df_bounds bounds)
 {
     dbt__count_entry *entry = shard->entry;
     uint64_t *total = shard->total;
     size_t places = dbt__shard_places(shard->capacity), n = 0;
     for (size_t i = 0; i < places; i++) {
-        if (entry[i].document_frequency == 0) continue;
-        dbt__count_entry moved = entry[i];
+        dbt__count_entry moved = entry[i]; /* of 0 documents where the place is free */
+        if (moved.document_frequency < bounds.low || moved.document_frequency > bounds.high)
+            continue;
         uint64_t moved_total = total == NULL ? 0 : total[i];
         size_t at = n++;
         for (; at > 0 && entry[at - 1].key > moved.key; at--) {
@@ -97,4 +98,5 @@ void dbt__shard_sort(dbt__shard *shard)
         entry[at] = moved;
         if (total != NULL) total[at] = moved_total;
     }
+    shard->n = (uint32_t)n;
 }

@@ -28,6 +28,12 @@ typedef struct dbt__count_entry {
     uint32_t last_document;
 } dbt__count_entry;
 
+/* Terms with at least `low` (> 0) and at most `high` documents. */
+typedef struct dbt__df_bounds {
+    uint32_t low;
+    uint32_t high;
+} dbt__df_bounds;
+
 typedef struct dbt__shard {
     dbt__count_entry *entry; /* [dbt__shard_places(capacity)] */
     uint64_t *total;         /* [as many]: occurrences; NULL unless wanted */
@@ -76,9 +82,10 @@ dbt_status dbt__shard_grow(dbt__shard *shard, double growth, dbt_error *err) DBT
 /* Counts an n-gram that the shard does not know yet; `at` is where dbt__shard_find ended. */
 dbt_status dbt__shard_add(dbt__shard *shard, uint64_t key, uint32_t document, bool goes_on,
                           size_t at, dbt_error *err) DBT_MUST_USE;
-/* Moves the entries to the front, ascending by key: they are but for what probing moved. No more
- * can be found or added until they are forgotten. */
-void dbt__shard_sort(dbt__shard *shard);
+/* Moves the n entries that are within the bounds to the front, ascending by key: they are but for
+ * what probing moved. The others are lost. No more can be found or added until all are forgotten.
+ */
+void dbt__shard_sort(dbt__shard *shard, dbt__df_bounds bounds);
 /* Forgets the entries, keeps the memory. */
 void dbt__shard_clear(dbt__shard *shard);
 
