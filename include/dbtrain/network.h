@@ -91,6 +91,8 @@ typedef struct dbt_parameter {
 
 typedef struct dbt_network dbt_network;
 typedef struct dbt_workspace dbt_workspace;
+typedef struct dbt_preparer dbt_preparer;
+typedef struct dbt_prepared dbt_prepared;
 
 DBT_EXPORT void dbt_network_options_init(dbt_network_options *options);
 /* Name of an optimizer, and the optimizer of a name (DBT_EUSAGE lists the names). */
@@ -123,6 +125,10 @@ DBT_EXPORT size_t dbt_network_weight_bytes(const dbt_network_options *options);
 DBT_EXPORT size_t dbt_network_step_bytes(const dbt_network_options *options, size_t n_rows,
                                          size_t n_entries);
 DBT_EXPORT size_t dbt_workspace_bytes(const dbt_network_options *options, size_t n_rows);
+/* And of a step that is prepared, and of who prepares it. */
+DBT_EXPORT size_t dbt_prepared_bytes(const dbt_network_options *options, size_t n_rows,
+                                     size_t n_entries);
+DBT_EXPORT size_t dbt_preparer_bytes(const dbt_network_options *options);
 
 /* 2 * layers parameters: weight and bias of layer 0, of layer 1, ... */
 DBT_EXPORT size_t dbt_network_parameters(const dbt_network *network);
@@ -141,6 +147,30 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_train(dbt_network *network, const
                                                      const int32_t *label, const float *weight,
                                                      dbt_position position, dbt_metrics *metrics,
                                                      dbt_error *err);
+
+/*
+ * A step in two halves. dbt_prepare does what needs no weights (dropout on the entries of the
+ * batch, and their transpose): any thread may do it before the step's turn, each with a preparer of
+ * its own. `prepared`, whose content it replaces, does not point into the batch. What
+ * dbt_network_train_prepared returns, and the bits it makes, are those of dbt_network_train with
+ * the same batch and position. The network must outlive preparers, and these and what they prepare
+ * are of this network alone. dbt_prepare: DBT_EUSAGE, DBT_ENOMEM.
+ */
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_preparer_new(const dbt_network *network,
+                                                    dbt_preparer **preparer, dbt_error *err);
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_prepared_new(const dbt_network *network,
+                                                    dbt_prepared **prepared, dbt_error *err);
+/* Both take NULL. */
+DBT_EXPORT void dbt_preparer_free(dbt_preparer *preparer);
+DBT_EXPORT void dbt_prepared_free(dbt_prepared *prepared);
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_prepare(dbt_preparer *preparer, const dbt_batch *batch,
+                                               dbt_position position, dbt_prepared *prepared,
+                                               dbt_error *err);
+DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_train_prepared(dbt_network *network,
+                                                              const dbt_prepared *prepared,
+                                                              const int32_t *label,
+                                                              const float *weight,
+                                                              dbt_metrics *metrics, dbt_error *err);
 
 /* Catches up all rows of the first layer to the last step taken. */
 DBT_EXPORT void dbt_network_settle(dbt_network *network);

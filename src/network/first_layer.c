@@ -25,31 +25,23 @@
 dbt_status dbt__spans_init(dbt_network *network, dbt_error *err)
 {
     size_t n = dbt__smaller(dbt_pool_threads(network->pool), DBT__PARTS);
-    uint32_t bound[DBT__PARTS + 1];
-    for (size_t p = 0; p <= DBT__PARTS; p++)
-        bound[p] = (uint32_t)(network->options.n_inputs * p / DBT__PARTS);
     network->span = dbt__alloc_array(n, sizeof *network->span);
     if (network->span == NULL) return dbt__out_of_memory(err, "a network");
+    network->n_spans = n;
     for (size_t i = 0; i < n; i++) {
         dbt__span *span = &network->span[i];
         span->first_part = DBT__PARTS * i / n;
         span->n_parts = DBT__PARTS * (i + 1) / n - span->first_part;
-        span->first_row = bound[span->first_part];
-        span->end_row = bound[span->first_part + span->n_parts];
-        network->n_spans++;
-        dbt_status status = dbt__sparse_init(&span->sparse, bound + span->first_part, span->n_parts,
-                                             network->kernels, err);
-        if (status < 0) return status;
+        span->first_row = dbt__part_bound(network, span->first_part);
+        span->end_row = dbt__part_bound(network, span->first_part + span->n_parts);
     }
     return DBT_OK;
 }
 
 void dbt__spans_release(dbt_network *network)
 {
-    for (size_t i = 0; i < network->n_spans; i++) {
-        dbt__sparse_release(&network->span[i].sparse);
+    for (size_t i = 0; i < network->n_spans; i++)
         dbt__free(network->span[i].gradient);
-    }
     dbt__free(network->span);
     dbt__free(network->sums);
 }
@@ -66,7 +58,8 @@ static const dbt__span *span_with(const dbt_network *network, size_t first, size
 /* One phase of a step: a task for each span. */
 typedef struct span_pass {
     dbt_network *network;
-    const dbt_batch *batch;
+    const dbt_batch *batch; /* NULL: it is prepared */
+    const dbt_prepared *prepared;
     const dbt__mask *mask;
     size_t first, end;  /* rows of the batch that are summed */
     float *output;      /* [rows x outputs] */
@@ -92,7 +85,7 @@ typedef struct row_list {
 static row_list list_rows(const dbt__span *span, bool all)
 {
     if (all) return (row_list){NULL, span->first_row, span->end_row - span->first_row};
-    return (row_list){span->sparse.active, 0, span->sparse.n_active};
+    return (row_list){span->sparse->active, 0, span->sparse->n_active};
 }
 
 static size_t row_of(const row_list *list, size_t i)
@@ -165,10 +158,13 @@ static dbt_status read_span(void *context, size_t task, size_t worker, dbt_error
     const span_pass *pass = context;
     dbt_network *network = pass->network;
     dbt__span *span = &network->span[task];
-    dbt_status status = dbt__sparse_fill(&span->sparse, pass->batch, pass->mask, err);
+    dbt_status status = DBT_OK;
     size_t n_values;
+    if (pass->batch != NULL)
+        status = dbt__prepare_span(network->preparer, pass->batch, task, network->prepared, err);
     if (status < 0) return status;
-    if (!dbt__multiply(span->sparse.n_active, network->layer[0].outputs, &n_values))
+    span->sparse = &pass->prepared->sparse[task];
+    if (!dbt__multiply(span->sparse->n_active, network->layer[0].outputs, &n_values))
         return dbt__out_of_memory(err, "a gradient");
     if (network->last_step != NULL) find_longest_gap(network, span, false);
     return dbt__reserve((void **)&span->gradient, &span->gradient_capacity, n_values, sizeof(float),
@@ -176,17 +172,17 @@ static dbt_status read_span(void *context, size_t task, size_t worker, dbt_error
 }
 
 dbt_status dbt__first_layer_read(dbt_network *network, const dbt_batch *batch,
-                                 const dbt__mask *mask, dbt_error *err)
+                                 const dbt_prepared *prepared, dbt_error *err)
 {
     size_t outputs = network->layer[0].outputs, n_sums;
-    network->share_step =
-        (double)batch->row_start[batch->n_rows] * (double)outputs >= WORTH_SHARING;
-    if (!dbt__multiply(DBT__PARTS * dbt__smaller(batch->n_rows, DBT__SUM_ROWS), outputs, &n_sums))
+    network->share_step = (double)prepared->n_entries * (double)outputs >= WORTH_SHARING;
+    if (!dbt__multiply(DBT__PARTS * dbt__smaller(prepared->n_rows, DBT__SUM_ROWS), outputs,
+                       &n_sums))
         return dbt__out_of_memory(err, "sums");
     dbt_status status = dbt__reserve((void **)&network->sums, &network->sums_capacity, n_sums,
                                      sizeof(float), "sums", err);
     if (status < 0) return status;
-    span_pass pass = {.network = network, .batch = batch, .mask = mask};
+    span_pass pass = {.network = network, .batch = batch, .prepared = prepared};
     status = run_spans(network, read_span, &pass, err);
     if (status == DBT_OK && network->last_step != NULL) prepare_gaps(network);
     return status;
@@ -204,7 +200,7 @@ static void sum_part(const span_pass *pass, const dbt__span *span, size_t part, 
                      size_t n)
 {
     const dbt__layer *layer = &pass->network->layer[0];
-    const dbt__sparse *sparse = &span->sparse;
+    const dbt__sparse *sparse = span->sparse;
     float *sums = sums_of(pass, span->first_part + part) + column;
     for (size_t r = pass->first; r < pass->end; r++, sums += layer->outputs) {
         const size_t *start = sparse->start + r * sparse->n_parts + part;
@@ -289,7 +285,7 @@ static dbt_status make_gradient(void *context, size_t task, size_t worker, dbt_e
     const span_pass *pass = context;
     dbt_network *network = pass->network;
     dbt__span *span = &network->span[task];
-    const dbt__sparse *sparse = &span->sparse;
+    const dbt__sparse *sparse = span->sparse;
     size_t outputs = network->layer[0].outputs;
     for (size_t i = 0; i < sparse->n_active; i++) {
         size_t entry = sparse->active_start[i];
@@ -326,7 +322,7 @@ static dbt_status update_active_rows(void *context, size_t task, size_t worker, 
     (void)worker, (void)err;
     dbt_network *network = context;
     const dbt__span *span = &network->span[task];
-    const dbt__sparse *sparse = &span->sparse;
+    const dbt__sparse *sparse = span->sparse;
     for (size_t i = 0; i < sparse->n_active; i++) {
         size_t row = sparse->active[i];
         if (i + DBT__ROWS_AHEAD < sparse->n_active)
@@ -346,7 +342,7 @@ static dbt_status update_all_rows(void *context, size_t task, size_t worker, dbt
     size_t next = 0;
     for (size_t row = span->first_row; row < span->end_row; row++) {
         const float *value = network->zero_row;
-        if (next < span->sparse.n_active && span->sparse.active[next] == row)
+        if (next < span->sparse->n_active && span->sparse->active[next] == row)
             value = span->gradient + next++ * network->layer[0].outputs;
         update_row(network, row, value);
     }

@@ -142,6 +142,8 @@ void dbt_network_free(dbt_network *network)
     dbt__free(network->delta[0]);
     dbt__free(network->delta[1]);
     dbt__spans_release(network);
+    dbt_preparer_free(network->preparer);
+    dbt_prepared_free(network->prepared);
     dbt__activations_release(&network->activations);
     dbt__free(network);
 }

@@ -4,6 +4,7 @@
  * options.c     ranges, names, sizes
  * network.c     the object: making, freeing, parameters
  * sparse.c      a batch after dropout, and its transpose
+ * prepare.c     the same, of a batch whose step is to come
  * first_layer.c what a step does to the layer whose inputs are sparse
  * forward.c     activations; predict and score
  * loss.c        losses, probabilities, and the gradient of the logits
@@ -156,19 +157,29 @@ typedef struct dbt__sparse {
     /* private */
     size_t row_capacity, column_capacity, value_capacity;
     size_t active_capacity, start_capacity, active_row_capacity, active_value_capacity;
-    uint32_t *cursor; /* [columns of the range], zero between calls */
-    uint64_t *seen;   /* bit set of them, zero between calls */
 } dbt__sparse;
 
-/* bound [n_parts + 1] ascends; n_parts is DBT__PARTS at most. DBT_ENOMEM. */
-dbt_status dbt__sparse_init(dbt__sparse *sparse, const uint32_t *bound, size_t n_parts,
-                            const dbt__kernels *kernels, dbt_error *err) DBT_MUST_USE;
+/* Scratch of whoever fills one, for the columns of its range: all zeros between calls. */
+typedef struct dbt__column_set {
+    uint32_t *cursor; /* [columns] */
+    uint64_t *seen;   /* bit set of them */
+} dbt__column_set;
+
+/* DBT_ENOMEM. */
+dbt_status dbt__column_set_init(dbt__column_set *columns, size_t n_columns,
+                                dbt_error *err) DBT_MUST_USE;
+/* One of zeros too. */
+void dbt__column_set_release(dbt__column_set *columns);
+/* bound [n_parts + 1] ascends; n_parts is DBT__PARTS at most. */
+void dbt__sparse_init(dbt__sparse *sparse, const uint32_t *bound, size_t n_parts,
+                      const dbt__kernels *kernels);
+/* One of zeros too. */
 void dbt__sparse_release(dbt__sparse *sparse);
 /* Refuses a batch that does not fit n_columns: DBT_EUSAGE. */
 dbt_status dbt__batch_check(const dbt_batch *batch, size_t n_columns, dbt_error *err) DBT_MUST_USE;
 /* The batch is checked. DBT_ENOMEM. */
-dbt_status dbt__sparse_fill(dbt__sparse *sparse, const dbt_batch *batch, const dbt__mask *mask,
-                            dbt_error *err) DBT_MUST_USE;
+dbt_status dbt__sparse_fill(dbt__sparse *sparse, dbt__column_set *columns, const dbt_batch *batch,
+                            const dbt__mask *mask, dbt_error *err) DBT_MUST_USE;
 
 /* --- the network --- */
 
@@ -214,11 +225,25 @@ typedef struct dbt__gradient {
 typedef struct dbt__span {
     size_t first_part, n_parts;
     size_t first_row, end_row;
-    dbt__sparse sparse;
-    float *gradient; /* [sparse.n_active x outputs of layer 0]: of row sparse.active[i] */
+    const dbt__sparse *sparse; /* of the step's batch, which has it */
+    float *gradient;           /* [sparse.n_active x outputs of layer 0]: of row sparse.active[i] */
     size_t gradient_capacity;
     int64_t longest_gap; /* steps that the rows at hand lag behind, at most */
 } dbt__span;
+
+struct dbt_prepared {
+    size_t n_rows;
+    size_t n_entries; /* of the batch, before dropout */
+    dbt__mask mask;
+    int64_t step;
+    size_t n_spans;
+    dbt__sparse *sparse; /* [n_spans]: of the network's spans */
+};
+
+struct dbt_preparer {
+    const dbt_network *network;
+    dbt__column_set *columns; /* [spans of the network] */
+};
 
 struct dbt_network {
     dbt_network_options options;
@@ -233,8 +258,10 @@ struct dbt_network {
     size_t n_spans;
     dbt__span
         *span; /* [n_spans]: one a thread, DBT__PARTS at most; layer 0's rows in their order */
-    bool share_step; /* the step is worth the pool */
-    float *sums;     /* [DBT__PARTS x rows x outputs of layer 0]: of some rows of the batch */
+    bool share_step;        /* the step is worth the pool */
+    dbt_preparer *preparer; /* for batches that nobody has prepared; NULL until there is one */
+    dbt_prepared *prepared;
+    float *sums; /* [DBT__PARTS x rows x outputs of layer 0]: of some rows of the batch */
     size_t sums_capacity;
     dbt__activations activations;
     dbt__gradient gradient;
@@ -261,14 +288,31 @@ void dbt__layer_shape(const dbt_network_options *options, size_t layer, size_t *
 dbt_status dbt__run_phase(dbt_pool *pool, double work, size_t n_tasks, dbt_task task, void *context,
                           dbt_error *err) DBT_MUST_USE;
 
+/* --- prepare.c --- */
+
+/* The first row of a part of layer 0, 0 .. DBT__PARTS: of the last one, the end. */
+static inline uint32_t dbt__part_bound(const dbt_network *network, size_t part)
+{
+    return (uint32_t)(network->options.n_inputs * part / DBT__PARTS);
+}
+
+/* Checks a batch, of which nothing is prepared yet. DBT_EUSAGE. */
+dbt_status dbt__prepare_begin(const dbt_network *network, const dbt_batch *batch,
+                              dbt_position position, dbt_prepared *prepared,
+                              dbt_error *err) DBT_MUST_USE;
+/* Prepares what of it belongs to a span. DBT_ENOMEM. */
+dbt_status dbt__prepare_span(const dbt_preparer *preparer, const dbt_batch *batch, size_t span,
+                             dbt_prepared *prepared, dbt_error *err) DBT_MUST_USE;
+
 /* --- first_layer.c, in the order of a step --- */
 
 /* DBT_ENOMEM. */
 dbt_status dbt__spans_init(dbt_network *network, dbt_error *err) DBT_MUST_USE;
 void dbt__spans_release(dbt_network *network);
-/* Takes in a batch that has been checked. DBT_ENOMEM. */
+/* Takes in what was prepared of a batch; not NULL is one that is yet to be, into
+ * network->prepared. DBT_ENOMEM. */
 dbt_status dbt__first_layer_read(dbt_network *network, const dbt_batch *batch,
-                                 const dbt__mask *mask, dbt_error *err) DBT_MUST_USE;
+                                 const dbt_prepared *prepared, dbt_error *err) DBT_MUST_USE;
 /* Brings the rows that the batch has to the present step, and sums them: output [n_rows x outputs],
  * after relu and dropout unless they are logits. */
 dbt_status dbt__first_layer_forward(dbt_network *network, const dbt__mask *mask, size_t n_rows,

@@ -138,15 +138,22 @@ size_t dbt_network_weight_bytes(const dbt_network_options *options)
     return bytes;
 }
 
+size_t dbt_preparer_bytes(const dbt_network_options *options)
+{
+    size_t bytes = 0;
+    add_product(&bytes, options->n_inputs, 1, sizeof(uint32_t));
+    add_product(&bytes, options->n_inputs / 64 + 1, 1, sizeof(uint64_t));
+    return bytes;
+}
+
 size_t dbt_network_bytes(const dbt_network_options *options)
 {
     size_t bytes = sizeof(dbt_network) + sizeof(dbt__optimizer);
     add_product(&bytes, options->layers, sizeof(dbt__layer), 1);
     /* value, the optimizer's states, gradient */
     add_network(&bytes, options, 2 + dbt__optimizer_states(options));
-    /* the transposed batch's cursor and bit set, the rows' last steps */
-    add_product(&bytes, options->n_inputs, 1, sizeof(uint32_t));
-    add_product(&bytes, options->n_inputs / 64 + 1, 1, sizeof(uint64_t));
+    add_product(&bytes, dbt_preparer_bytes(options), 1, 1);
+    /* the rows' last steps */
     if (dbt__optimizer_lags(options)) add_product(&bytes, options->n_inputs, 1, sizeof(int64_t));
     return bytes;
 }
@@ -156,6 +163,16 @@ static void add_activations(size_t *bytes, const dbt_network_options *options, s
 {
     add_product(bytes, n_rows * sizeof(float), options->units, options->layers - 1);
     add_product(bytes, n_rows * sizeof(float), dbt__network_outputs(options), 1);
+}
+
+/* The batch after dropout and its transpose, of which a column has 12 bytes more. */
+size_t dbt_prepared_bytes(const dbt_network_options *options, size_t n_rows, size_t n_entries)
+{
+    size_t bytes = 0, n_active = dbt__smaller(n_entries, options->n_inputs);
+    add_product(&bytes, n_rows, DBT__PARTS + 1, sizeof(size_t));
+    add_product(&bytes, n_entries, 2, sizeof(uint32_t) + sizeof(float));
+    add_product(&bytes, n_active, 1, sizeof(uint32_t) + sizeof(size_t));
+    return bytes;
 }
 
 size_t dbt_network_step_bytes(const dbt_network_options *options, size_t n_rows, size_t n_entries)
@@ -171,10 +188,7 @@ size_t dbt_network_step_bytes(const dbt_network_options *options, size_t n_rows,
     /* the parts' sums, the rows of the first layer's gradient */
     add_product(&bytes, dbt__smaller(n_rows, DBT__SUM_ROWS) * sizeof(float), outputs, DBT__PARTS);
     add_product(&bytes, dbt__smaller(n_entries, inputs), outputs, sizeof(float));
-    /* the batch after dropout and its transpose, of which a column has 12 bytes more */
-    add_product(&bytes, n_rows, DBT__PARTS + 1, sizeof(size_t));
-    add_product(&bytes, n_entries, 2, sizeof(uint32_t) + sizeof(float));
-    add_product(&bytes, dbt__smaller(n_entries, inputs), 1, sizeof(uint32_t) + sizeof(size_t));
+    add_product(&bytes, dbt_prepared_bytes(options, n_rows, n_entries), 1, 1);
     return bytes;
 }
 

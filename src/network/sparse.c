@@ -32,23 +32,32 @@ uint64_t dbt__mask_key(const dbt__mask *mask, size_t row, size_t layer)
     return dbt__random(mask->step_key, (uint64_t)row * MAXIMUM_LAYERS + layer);
 }
 
-static size_t bit_words(const dbt__sparse *sparse)
+static size_t bit_words(size_t n_columns)
 {
-    return (sparse->bound[sparse->n_parts] - sparse->bound[0]) / 64 + 1;
+    return n_columns / 64 + 1;
 }
 
-dbt_status dbt__sparse_init(dbt__sparse *sparse, const uint32_t *bound, size_t n_parts,
-                            const dbt__kernels *kernels, dbt_error *err)
+dbt_status dbt__column_set_init(dbt__column_set *columns, size_t n_columns, dbt_error *err)
+{
+    columns->cursor = dbt__alloc_array(n_columns, sizeof *columns->cursor);
+    columns->seen = dbt__alloc_array(bit_words(n_columns), sizeof *columns->seen);
+    if (columns->cursor != NULL && columns->seen != NULL) return DBT_OK;
+    dbt__column_set_release(columns);
+    return dbt__out_of_memory(err, "a transposed batch");
+}
+
+void dbt__column_set_release(dbt__column_set *columns)
+{
+    dbt__free(columns->cursor);
+    dbt__free(columns->seen);
+    *columns = (dbt__column_set){0};
+}
+
+void dbt__sparse_init(dbt__sparse *sparse, const uint32_t *bound, size_t n_parts,
+                      const dbt__kernels *kernels)
 {
     *sparse = (dbt__sparse){.kernels = kernels, .n_parts = n_parts};
     memcpy(sparse->bound, bound, (n_parts + 1) * sizeof *bound);
-    sparse->cursor = dbt__alloc_array(bound[n_parts] - bound[0], sizeof *sparse->cursor);
-    sparse->seen = dbt__alloc_array(bit_words(sparse), sizeof *sparse->seen);
-    if (sparse->cursor == NULL || sparse->seen == NULL) {
-        dbt__sparse_release(sparse);
-        return dbt__out_of_memory(err, "a transposed batch");
-    }
-    return DBT_OK;
 }
 
 void dbt__sparse_release(dbt__sparse *sparse)
@@ -60,8 +69,6 @@ void dbt__sparse_release(dbt__sparse *sparse)
     dbt__free(sparse->start);
     dbt__free(sparse->column);
     dbt__free(sparse->value);
-    dbt__free(sparse->cursor);
-    dbt__free(sparse->seen);
     *sparse = (dbt__sparse){0};
 }
 
@@ -179,55 +186,55 @@ static void keep_entries(dbt__sparse *sparse, const dbt_batch *batch, const dbt_
 
 /* Lists the columns that occur, ascending, with room for their entries, and turns their counts
  * into the places where their entries go. */
-static void list_active(dbt__sparse *sparse)
+static void list_active(dbt__sparse *sparse, dbt__column_set *columns)
 {
-    size_t n_active = 0;
+    size_t n_active = 0, n_columns = sparse->bound[sparse->n_parts] - sparse->bound[0];
     uint32_t place = 0;
-    for (size_t w = 0; w < bit_words(sparse); w++) {
-        for (uint64_t bits = sparse->seen[w]; bits != 0; bits &= bits - 1) {
+    for (size_t w = 0; w < bit_words(n_columns); w++) {
+        for (uint64_t bits = columns->seen[w]; bits != 0; bits &= bits - 1) {
             uint32_t column = (uint32_t)(w * 64 + (size_t)__builtin_ctzll(bits));
-            uint32_t count = sparse->cursor[column];
+            uint32_t count = columns->cursor[column];
             sparse->active[n_active] = sparse->bound[0] + column;
             sparse->active_start[n_active++] = place;
-            sparse->cursor[column] = place;
+            columns->cursor[column] = place;
             place += count;
         }
-        sparse->seen[w] = 0;
+        columns->seen[w] = 0;
     }
     sparse->active_start[n_active] = place;
     sparse->n_active = n_active;
 }
 
-static void transpose(dbt__sparse *sparse)
+static void transpose(dbt__sparse *sparse, dbt__column_set *columns)
 {
     size_t n_entries = sparse->start[sparse->n_rows * sparse->n_parts];
     const uint32_t first = sparse->bound[0];
     for (size_t e = 0; e < n_entries; e++) {
         uint32_t column = sparse->column[e] - first;
-        sparse->cursor[column]++;
-        sparse->seen[column / 64] |= UINT64_C(1) << column % 64;
+        columns->cursor[column]++;
+        columns->seen[column / 64] |= UINT64_C(1) << column % 64;
     }
-    list_active(sparse);
+    list_active(sparse, columns);
     for (size_t r = 0; r < sparse->n_rows; r++) {
         size_t end = sparse->start[(r + 1) * sparse->n_parts];
         for (size_t e = sparse->start[r * sparse->n_parts]; e < end; e++) {
-            uint32_t place = sparse->cursor[sparse->column[e] - first]++;
+            uint32_t place = columns->cursor[sparse->column[e] - first]++;
             sparse->active_row[place] = (uint32_t)r;
             sparse->active_value[place] = sparse->value[e];
         }
     }
     for (size_t i = 0; i < sparse->n_active; i++)
-        sparse->cursor[sparse->active[i] - first] = 0;
+        columns->cursor[sparse->active[i] - first] = 0;
 }
 
-dbt_status dbt__sparse_fill(dbt__sparse *sparse, const dbt_batch *batch, const dbt__mask *mask,
-                            dbt_error *err)
+dbt_status dbt__sparse_fill(dbt__sparse *sparse, dbt__column_set *columns, const dbt_batch *batch,
+                            const dbt__mask *mask, dbt_error *err)
 {
     /* Room for one even where there is none: arrays are there then. */
     dbt_status status =
         reserve_arrays(sparse, batch->n_rows, count_entries(sparse, batch) + 1, err);
     if (status < 0) return status;
     keep_entries(sparse, batch, mask);
-    transpose(sparse);
+    transpose(sparse, columns);
     return DBT_OK;
 }

@@ -176,47 +176,65 @@ static dbt_status reserve_delta(dbt_network *network, size_t n_rows, dbt_error *
     return DBT_OK;
 }
 
-static dbt_status forward(dbt_network *network, const dbt_batch *batch, const dbt__mask *mask,
-                          dbt_error *err)
+static dbt_status forward(dbt_network *network, const dbt_batch *batch,
+                          const dbt_prepared *prepared, dbt_error *err)
 {
-    size_t n_rows = batch->n_rows;
+    size_t n_rows = prepared->n_rows;
     dbt__activations *activations = &network->activations;
-    dbt_status status = dbt__first_layer_read(network, batch, mask, err);
+    dbt_status status = dbt__first_layer_read(network, batch, prepared, err);
     if (status == DBT_OK) status = dbt__activations_reserve(network, n_rows, activations, err);
     if (status == DBT_OK) status = reserve_delta(network, n_rows, err);
     if (status < 0) return status;
-    const dbt__mask *used = network->options.dropout > 0 ? mask : NULL;
+    const dbt__mask *used = network->options.dropout > 0 ? &prepared->mask : NULL;
     status = dbt__first_layer_forward(network, used, n_rows, activations->output[0], err);
     if (status < 0) return status;
     return dbt__forward_dense(network, network->pool, n_rows, used, activations, err);
+}
+
+/* The step itself; a batch that is not NULL is prepared on the way. */
+static dbt_status take_step(dbt_network *network, const dbt_batch *batch,
+                            const dbt_prepared *prepared, const int32_t *label, const float *weight,
+                            dbt_metrics *metrics, dbt_error *err)
+{
+    const dbt_network_options *options = &network->options;
+    dbt_status status = check_labels(network, prepared->n_rows, label, err);
+    if (status == DBT_OK) status = forward(network, batch, prepared, err);
+    if (status < 0) return status;
+
+    size_t last = options->layers - 1;
+    dbt__targets targets = {prepared->n_rows, options->n_classes, label, weight,
+                            options->label_smoothing};
+    dbt_metrics measured;
+    dbt__loss(&targets, network->activations.output[last], network->delta[last % 2], &measured);
+    if (!isfinite(measured.loss))
+        return dbt__fail(err, DBT_EDIVERGED, "step %lld: the loss is not finite",
+                         (long long)prepared->step);
+    backward_pass pass = {.network = network, .n_rows = prepared->n_rows, .step = prepared->step};
+    status = propagate_back(&pass, err);
+    if (status == DBT_OK) status = apply_gradient(network, err);
+    if (status == DBT_OK) *metrics = measured;
+    return status;
 }
 
 dbt_status dbt_network_train(dbt_network *network, const dbt_batch *batch, const int32_t *label,
                              const float *weight, dbt_position position, dbt_metrics *metrics,
                              dbt_error *err)
 {
-    const dbt_network_options *options = &network->options;
+    dbt_status status = DBT_OK;
     *metrics = (dbt_metrics){0};
-    if (batch->n_rows == 0) return dbt__fail(err, DBT_EUSAGE, "a batch without rows");
-    dbt_status status = dbt__batch_check(batch, options->n_inputs, err);
-    if (status == DBT_OK) status = check_labels(network, batch->n_rows, label, err);
+    if (network->preparer == NULL) status = dbt_preparer_new(network, &network->preparer, err);
+    if (status == DBT_OK && network->prepared == NULL)
+        status = dbt_prepared_new(network, &network->prepared, err);
+    if (status == DBT_OK)
+        status = dbt__prepare_begin(network, batch, position, network->prepared, err);
     if (status < 0) return status;
+    return take_step(network, batch, network->prepared, label, weight, metrics, err);
+}
 
-    dbt__mask mask = dbt__mask_make(options, position);
-    status = forward(network, batch, &mask, err);
-    if (status < 0) return status;
-
-    size_t last = options->layers - 1;
-    dbt__targets targets = {batch->n_rows, options->n_classes, label, weight,
-                            options->label_smoothing};
-    dbt_metrics measured;
-    dbt__loss(&targets, network->activations.output[last], network->delta[last % 2], &measured);
-    if (!isfinite(measured.loss))
-        return dbt__fail(err, DBT_EDIVERGED, "step %lld: the loss is not finite",
-                         (long long)position.step);
-    backward_pass pass = {.network = network, .n_rows = batch->n_rows, .step = position.step};
-    status = propagate_back(&pass, err);
-    if (status == DBT_OK) status = apply_gradient(network, err);
-    if (status == DBT_OK) *metrics = measured;
-    return status;
+dbt_status dbt_network_train_prepared(dbt_network *network, const dbt_prepared *prepared,
+                                      const int32_t *label, const float *weight,
+                                      dbt_metrics *metrics, dbt_error *err)
+{
+    *metrics = (dbt_metrics){0};
+    return take_step(network, NULL, prepared, label, weight, metrics, err);
 }

@@ -4,6 +4,7 @@
 #include <dbtrain/network.h>
 #include <dbtrain/pool.h>
 
+#include "loader.h"
 #include "scan.h"
 
 #define MIB ((size_t)1 << 20)
@@ -83,6 +84,18 @@ static dbt_network_options network_of(const dbt_fit_options *options, size_t n_f
     return network;
 }
 
+/* What the steps that are prepared take, and those who prepare them. */
+static size_t prepared_bytes(const dbt_network_options *network, size_t n_rows, double n_entries,
+                             size_t threads)
+{
+    if (!dbt__loader_prepares(n_entries, network->units)) return 0;
+    size_t bytes = add(dbt_prepared_bytes(network, n_rows, (size_t)n_entries),
+                       multiply((size_t)n_entries, sizeof(uint32_t) + sizeof(float)));
+    bytes = add(bytes, multiply(n_rows, SLOT_ROW_BYTES));
+    return add(multiply(bytes, dbt__loader_slots(threads, n_entries)),
+               multiply(dbt_preparer_bytes(network), threads));
+}
+
 /* What batches take in any case: what a step and the validation make of them, and the entries of
  * the two that there are at least. Their texts are not counted: where rows are kept there are none.
  */
@@ -97,14 +110,14 @@ static size_t batches_bytes(const dbt_fit_options *options, const dbt_network_op
     size_t bytes = add(multiply(n_rows, 2 * SLOT_ROW_BYTES),
                        multiply(n_entries, 2 * (sizeof(uint32_t) + sizeof(float))));
     bytes = add(bytes, dbt_network_step_bytes(network, n_rows, n_entries));
-    return add(bytes,
-               multiply(dbt_workspace_bytes(network, page), dbt__budget_threads(options, survey)));
+    size_t threads = dbt__budget_threads(options, survey);
+    bytes = add(bytes, prepared_bytes(network, n_rows, (double)n_rows * row_entries, threads));
+    return add(bytes, multiply(dbt_workspace_bytes(network, page), threads));
 }
 
-/* Entries of a document, on the average: of the features alone, whose document frequencies tell. */
-static double mean_entries(const dbt_vectorizer *vectorizer)
+double dbt__budget_row_entries(const dbt_vectorizer *vectorizer)
 {
-    if (dbt_vectorizer_get_options(vectorizer)->hash_bits != 0) return 0; /* not known */
+    if (dbt_vectorizer_get_options(vectorizer)->hash_bits != 0) return 0;
     double sum = 0;
     for (size_t i = 0; i < dbt_vectorizer_features(vectorizer); i++)
         sum += (double)dbt_vectorizer_feature(vectorizer, i).document_frequency;
@@ -190,7 +203,7 @@ static demand known_bytes(const dbt_fit_options *options, const dbt__survey *sur
                           const dbt_vectorizer *vectorizer)
 {
     return training_bytes(options, survey, dbt_vectorizer_features(vectorizer),
-                          mean_entries(vectorizer));
+                          dbt__budget_row_entries(vectorizer));
 }
 
 dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *survey,

@@ -31,6 +31,8 @@ dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *
 /* Threads that were asked for, or else so many as there are cores, but no more than half of the
  * limit is enough for: once the documents are surveyed, for threads that hold long ones. */
 size_t dbt__budget_threads(const dbt_fit_options *options, const dbt__survey *survey);
+/* Entries of a document, on the average, as document frequencies tell; 0: not known. */
+double dbt__budget_row_entries(const dbt_vectorizer *vectorizer);
 /* Bytes that the network leaves of the limit: for the vectorizer, rows in memory, and what is free
  * in the heap. */
 size_t dbt__budget_beside_network(const dbt_fit_options *options, const dbt__survey *survey,

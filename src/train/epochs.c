@@ -53,20 +53,24 @@ static dbt_status label_page(dbt__fit *fit, const dbt_page *page, bool *weighted
 static dbt_status train_step(dbt__fit *fit, dbt_error *err)
 {
     dbt__progress *progress = &fit->progress;
-    const dbt_page *page;
-    const dbt_batch *batch;
-    dbt_status status = dbt__loader_next(fit->loader, &page, &batch, err);
+    dbt__loaded loaded;
+    dbt_status status = dbt__loader_next(fit->loader, &loaded, err);
     if (status == DBT_DONE)
         return dbt__fail(err, DBT_EINTERNAL, "the batches ended before the steps");
     bool weighted = false;
-    if (status == DBT_OK) status = label_page(fit, page, &weighted, err);
+    if (status == DBT_OK) status = label_page(fit, loaded.page, &weighted, err);
     if (status < 0) return status;
     /* The l2 penalty before the update is part of the loss of a step, as Keras reports it. */
     double penalty = dbt_network_penalty(fit->network);
     dbt_metrics metrics = {0};
+    const float *weight = weighted ? fit->weight : NULL;
     dbt_position position = {progress->epoch, progress->step + 1};
-    status = dbt_network_train(fit->network, batch, fit->label, weighted ? fit->weight : NULL,
-                               position, &metrics, err);
+    if (loaded.prepared != NULL)
+        status = dbt_network_train_prepared(fit->network, loaded.prepared, fit->label, weight,
+                                            &metrics, err);
+    else
+        status = dbt_network_train(fit->network, loaded.batch, fit->label, weight, position,
+                                   &metrics, err);
     if (status < 0) return status;
     progress->loss += metrics.loss + (double)metrics.n_rows * penalty;
     progress->correct += metrics.correct;

@@ -115,13 +115,25 @@ static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
     return status;
 }
 
+/* On the average. */
+static double batch_entries(const dbt__fit *fit)
+{
+    return dbt__budget_row_entries(fit->vectorizer) * (double)fit->options.batch_size;
+}
+
+/* Whether steps are prepared by those who make the batches. */
+static bool steps_are_prepared(const dbt__fit *fit)
+{
+    return dbt__loader_prepares(batch_entries(fit), fit->options.network.units);
+}
+
 /* Whether all threads work on a step, rather than all but one on the batches to come. Rows in
  * memory are batches almost at once: nobody has to make them ahead. And who has a part of a step to
  * do needs a processor now, for the others wait. */
 static bool steps_are_shared(const dbt__fit *fit)
 {
     return fit->train_rows != NULL && !dbt__row_cache_is_stored(fit->train_rows) &&
-           dbt_pool_threads(fit->pool) <= dbt_usable_cores();
+           dbt_pool_threads(fit->pool) <= dbt_usable_cores() && !steps_are_prepared(fit);
 }
 
 static dbt_status make_network(dbt__fit *fit, dbt_error *err)
@@ -259,9 +271,15 @@ static dbt_status start_feeds(dbt__fit *fit, dbt_error *err)
                                   .vectorizer = fit->vectorizer,
                                   .cache = fit->validation_rows,
                                   .batch_size = fit->validation_page_rows};
-    size_t n_makers = steps_are_shared(fit) ? 1 : dbt_pool_threads(fit->pool);
-    dbt_status status =
-        dbt__loader_new(&train, n_makers, fit->progress.step, end, &fit->loader, err);
+    const dbt__loader_options loader = {.feed = train,
+                                        .network = steps_are_prepared(fit) ? fit->network : NULL,
+                                        .batch_entries = batch_entries(fit),
+                                        .steps = fit->steps,
+                                        .n_threads =
+                                            steps_are_shared(fit) ? 1 : dbt_pool_threads(fit->pool),
+                                        .first = fit->progress.step,
+                                        .end = end};
+    dbt_status status = dbt__loader_new(&loader, &fit->loader, err);
     if (status < 0) return status;
     return dbt__scanner_new(&validation, fit->network, &fit->survey.labels, fit->pool,
                             &fit->scanner, err);

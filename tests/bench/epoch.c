@@ -147,8 +147,8 @@ static void train(const contest *c, dbt_network *network, size_t i)
 static void repeat_first_layer(const dbt_network *network, const dbt__span *span)
 {
     dbt__layer *layer = &network->layer[0];
-    for (size_t i = 0; i < span->sparse.n_active; i++) {
-        size_t at = span->sparse.active[i] * layer->outputs;
+    for (size_t i = 0; i < span->sparse->n_active; i++) {
+        size_t at = span->sparse->active[i] * layer->outputs;
         dbt__optimizer_update(network->optimizer, true, layer->outputs,
                               span->gradient + i * layer->outputs, layer->weight + at,
                               layer->weight_state[0] + at, layer->weight_state[1] + at);

@@ -33,6 +33,21 @@ static void mix(uint64_t *digest, const void *data, size_t bytes)
     *digest = dbt__hash(data, bytes, *digest + bytes);
 }
 
+static dbt_status train_prepared(dbt_network *network, const dbt_batch *batch, const int32_t *label,
+                                 dbt_position position, dbt_metrics *metrics, dbt_error *err)
+{
+    dbt_preparer *preparer = NULL;
+    dbt_prepared *prepared = NULL;
+    dbt_status status = dbt_preparer_new(network, &preparer, err);
+    if (status == DBT_OK) status = dbt_prepared_new(network, &prepared, err);
+    if (status == DBT_OK) status = dbt_prepare(preparer, batch, position, prepared, err);
+    if (status == DBT_OK)
+        status = dbt_network_train_prepared(network, prepared, label, NULL, metrics, err);
+    dbt_preparer_free(preparer);
+    dbt_prepared_free(prepared);
+    return status;
+}
+
 static dbt_status take_steps(dbt_network *network, const dbt_batch *batch, uint64_t *digest,
                              dbt_error *err)
 {
@@ -42,8 +57,9 @@ static dbt_status take_steps(dbt_network *network, const dbt_batch *batch, uint6
         label[r] = r % CLASSES;
     for (int64_t step = 1; status == DBT_OK && step <= 3; step++) {
         dbt_metrics metrics = {0};
-        status =
-            dbt_network_train(network, batch, label, NULL, (dbt_position){1, step}, &metrics, err);
+        dbt_position position = {1, step};
+        status = step < 3 ? dbt_network_train(network, batch, label, NULL, position, &metrics, err)
+                          : train_prepared(network, batch, label, position, &metrics, err);
         mix(digest, &metrics.loss, sizeof metrics.loss);
     }
     if (status == DBT_OK) dbt_network_settle(network);

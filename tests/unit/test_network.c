@@ -245,7 +245,7 @@ static size_t scratch_of(const dbt_network *network)
     for (size_t i = 0; i < network->options.layers; i++)
         bytes += network->activations.capacity[i] * sizeof(float);
     for (size_t i = 0; i < network->n_spans; i++) {
-        const dbt__sparse *sparse = &network->span[i].sparse;
+        const dbt__sparse *sparse = &network->prepared->sparse[i];
         bytes += network->span[i].gradient_capacity * sizeof(float);
         bytes += (sparse->row_capacity + sparse->start_capacity) * sizeof(size_t);
         bytes += (sparse->column_capacity + sparse->active_capacity + sparse->active_row_capacity) *
@@ -922,8 +922,25 @@ typedef struct net_shape {
     dbt_optimizer optimizer;
 } net_shape;
 
-/* Weights after some steps and a settling; the caller frees them. */
-static float *train_for_bits(const net_shape *shape, size_t threads, size_t *n)
+/* A step in two halves, with all that it needs made for it alone. */
+static void train_prepared(dbt_network *network, const dbt_batch *batch, const int32_t *label,
+                           dbt_position position)
+{
+    dbt_error err = {0};
+    dbt_preparer *preparer;
+    dbt_prepared *prepared;
+    dbt_metrics metrics;
+    assert_ok(dbt_preparer_new(network, &preparer, &err), err);
+    assert_ok(dbt_prepared_new(network, &prepared, &err), err);
+    assert_ok(dbt_prepare(preparer, batch, position, prepared, &err), err);
+    dbt_preparer_free(preparer);
+    assert_ok(dbt_network_train_prepared(network, prepared, label, NULL, &metrics, &err), err);
+    dbt_prepared_free(prepared);
+}
+
+/* Weights after some steps, every second of them prepared where `prepare` is set, and a settling;
+ * the caller frees them. */
+static float *train_for_bits(const net_shape *shape, size_t threads, bool prepare, size_t *n)
 {
     enum { ROWS = 300 }; /* more than are summed at once */
     dbt_error err = {0};
@@ -942,9 +959,12 @@ static float *train_for_bits(const net_shape *shape, size_t threads, size_t *n)
         dbt_metrics metrics;
         dbt_batch *batch = make_batch(ROWS, options.n_inputs, 130, (uint64_t)step);
         fill_labels(ROWS, options.n_classes, (uint64_t)step, label);
-        assert_ok(
-            dbt_network_train(network, batch, label, NULL, (dbt_position){1, step}, &metrics, &err),
-            err);
+        dbt_position position = {1, step};
+        if (prepare && step % 2 == 0)
+            train_prepared(network, batch, label, position);
+        else
+            assert_ok(dbt_network_train(network, batch, label, NULL, position, &metrics, &err),
+                      err);
         dbt_batch_free(batch);
     }
     dbt_network_settle(network);
@@ -966,9 +986,9 @@ static void test_network__same_bits_for_any_number_of_threads(void **state)
     static const size_t threads[] = {1, 2, 3, 4, 8, 11};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         size_t n, m;
-        float *alone = train_for_bits(&shapes[i], 0, &n);
+        float *alone = train_for_bits(&shapes[i], 0, false, &n);
         for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
-            float *together = train_for_bits(&shapes[i], threads[t], &m);
+            float *together = train_for_bits(&shapes[i], threads[t], t % 2 == 1, &m);
             assert_int_equal(n, m);
             if (memcmp(alone, together, n * sizeof *alone) != 0)
                 fail_msg("%s: other bits with %zu threads", shapes[i].name, threads[t]);
@@ -987,12 +1007,14 @@ static void test_dropout__of_the_input_depends_on_row_and_feature_alone(void **s
     dbt_network_options options = small_options();
     dbt_error err = {0};
     dbt__sparse whole, part;
+    dbt__column_set columns;
     dbt_batch *batch = make_batch(ROWS, FEATURES, 200, 6);
     const uint32_t bound[] = {0, FEATURES};
-    assert_ok(dbt__sparse_init(&whole, bound, 1, dbt__kernels_get(), &err), err);
-    assert_ok(dbt__sparse_init(&part, bound, 1, dbt__kernels_get(), &err), err);
+    assert_ok(dbt__column_set_init(&columns, FEATURES, &err), err);
+    dbt__sparse_init(&whole, bound, 1, dbt__kernels_get());
+    dbt__sparse_init(&part, bound, 1, dbt__kernels_get());
     dbt__mask mask = dbt__mask_make(&options, (dbt_position){2, 5});
-    assert_ok(dbt__sparse_fill(&whole, batch, &mask, &err), err);
+    assert_ok(dbt__sparse_fill(&whole, &columns, batch, &mask, &err), err);
     double share = (double)whole.start[ROWS] / (double)batch->row_start[ROWS];
     assert_true(fabs(share - 0.8) < 5 * sqrt(0.16 / (double)batch->row_start[ROWS]));
 
@@ -1008,7 +1030,7 @@ static void test_dropout__of_the_input_depends_on_row_and_feature_alone(void **s
         }
     }
     batch->row_start[ROWS] = kept;
-    assert_ok(dbt__sparse_fill(&part, batch, &mask, &err), err);
+    assert_ok(dbt__sparse_fill(&part, &columns, batch, &mask, &err), err);
     for (size_t r = 0; r < ROWS; r++) {
         size_t w = whole.start[r], p = part.start[r];
         for (size_t e = batch->row_start[r]; e < batch->row_start[r + 1]; e++) {
@@ -1023,6 +1045,7 @@ static void test_dropout__of_the_input_depends_on_row_and_feature_alone(void **s
     }
     dbt__sparse_release(&whole);
     dbt__sparse_release(&part);
+    dbt__column_set_release(&columns);
     dbt_batch_free(batch);
 }
 
@@ -1125,17 +1148,20 @@ static void test_sparse__has_the_range_in_parts_and_transposed(void **state)
     dbt__mask mask = dbt__mask_make(&options, (dbt_position){1, 1});
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         dbt__sparse sparse;
-        assert_ok(
-            dbt__sparse_init(&sparse, ranges[i].bound, ranges[i].n_parts, dbt__kernels_get(), &err),
-            err);
+        dbt__column_set columns;
+        const uint32_t *bound = ranges[i].bound;
+        size_t n_parts = ranges[i].n_parts;
+        assert_ok(dbt__column_set_init(&columns, bound[n_parts] - bound[0], &err), err);
+        dbt__sparse_init(&sparse, bound, n_parts, dbt__kernels_get());
         for (uint64_t round = 0; round < 3; round++) { /* what a call leaves behind is clean */
             dbt_batch *batch = make_batch(ROWS, FEATURES, 3 + 20 * (size_t)round, round);
-            assert_ok(dbt__sparse_fill(&sparse, batch, &mask, &err), err);
+            assert_ok(dbt__sparse_fill(&sparse, &columns, batch, &mask, &err), err);
             check_parts(&sparse, batch);
             check_transpose(&sparse, batch);
             dbt_batch_free(batch);
         }
         dbt__sparse_release(&sparse);
+        dbt__column_set_release(&columns);
     }
 }
 
@@ -1255,6 +1281,11 @@ static void test_train__refuses_what_does_not_fit(void **state)
     dbt_network *network = make_network(&options, NULL);
     dbt_batch *batch = make_batch(9, options.n_inputs, 20, 4);
     float *before = copy_weights(network);
+    dbt_preparer *preparer;
+    dbt_prepared *prepared;
+    dbt_error none = {0};
+    assert_ok(dbt_preparer_new(network, &preparer, &none), none);
+    assert_ok(dbt_prepared_new(network, &prepared, &none), none);
     for (int what = 0; what < 5; what++) {
         dbt_error err = {0};
         dbt_metrics metrics;
@@ -1268,10 +1299,19 @@ static void test_train__refuses_what_does_not_fit(void **state)
         assert_int_equal(dbt_network_train(network, batch, label, NULL, first_step, &metrics, &err),
                          DBT_EUSAGE);
         assert_true(err.message[0] != '\0');
+        /* a batch is refused when it is prepared, labels are by the step */
+        dbt_error other = {0};
+        dbt_status status = dbt_prepare(preparer, batch, first_step, prepared, &other);
+        if (what >= 3 && status == DBT_OK)
+            status = dbt_network_train_prepared(network, prepared, label, NULL, &metrics, &other);
+        assert_int_equal(status, DBT_EUSAGE);
+        assert_string_equal(other.message, err.message);
         batch->n_rows = 9;
         batch->n_columns = 40;
         batch->column[5] = column;
     }
+    dbt_preparer_free(preparer);
+    dbt_prepared_free(prepared);
     assert_weights(network, before);
     dbt__free(before);
     dbt_batch_free(batch);
@@ -1283,6 +1323,8 @@ static void test_network__takes_null_where_it_says_so(void **state)
     (void)state;
     dbt_network_free(NULL);
     dbt_workspace_free(NULL);
+    dbt_preparer_free(NULL);
+    dbt_prepared_free(NULL);
 }
 
 /* --- predicting --- */

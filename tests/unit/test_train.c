@@ -1190,21 +1190,24 @@ static uint64_t hash_loaded(const world *w, dbt__row_cache *cache, size_t thread
     dbt_cursor *cursor = open_cursor(w->store, true);
     dbt__hasher *hasher = dbt__hasher_new();
     dbt__loader *loader;
-    const dbt_page *page;
-    const dbt_batch *batch;
-    const dbt__feed feed = {.cursor = cursor,
-                            .vectorizer = w->vectorizer,
-                            .cache = cache,
-                            .batch_size = BATCH,
-                            .rows_ahead = 3 * BATCH};
+    dbt__loaded loaded;
+    const dbt__loader_options options = {.feed = {.cursor = cursor,
+                                                  .vectorizer = w->vectorizer,
+                                                  .cache = cache,
+                                                  .batch_size = BATCH,
+                                                  .rows_ahead = 3 * BATCH},
+                                         .n_threads = threads,
+                                         .first = first,
+                                         .end = end};
     assert_non_null(hasher);
-    assert_ok(dbt__loader_new(&feed, threads, first, end, &loader, &err), err);
+    assert_ok(dbt__loader_new(&options, &loader, &err), err);
     for (int64_t i = first; i < end; i++) {
-        assert_ok(dbt__loader_next(loader, &page, &batch, &err), err);
-        hash_batch(hasher, page, batch);
+        assert_ok(dbt__loader_next(loader, &loaded, &err), err);
+        assert_null(loaded.prepared);
+        hash_batch(hasher, loaded.page, loaded.batch);
     }
     for (int i = 0; i < 3; i++)
-        assert_int_equal(dbt__loader_next(loader, &page, &batch, &err), DBT_DONE);
+        assert_int_equal(dbt__loader_next(loader, &loaded, &err), DBT_DONE);
     uint64_t digest = dbt__hasher_digest(hasher);
     dbt__loader_free(loader);
     dbt__hasher_free(hasher);
@@ -1356,17 +1359,96 @@ static void test_loader__may_be_freed_at_any_batch(void **state)
             dbt_error err = {0};
             dbt_cursor *cursor = open_cursor(w.store, true);
             dbt__loader *loader;
-            const dbt_page *page;
-            const dbt_batch *batch;
-            const dbt__feed feed = {
-                .cursor = cursor, .vectorizer = w.vectorizer, .batch_size = BATCH};
-            assert_ok(dbt__loader_new(&feed, thread_counts[t], 0, INT64_MAX, &loader, &err), err);
+            dbt__loaded loaded;
+            const dbt__loader_options options = {
+                .feed = {.cursor = cursor, .vectorizer = w.vectorizer, .batch_size = BATCH},
+                .n_threads = thread_counts[t],
+                .end = INT64_MAX};
+            assert_ok(dbt__loader_new(&options, &loader, &err), err);
             for (int i = 0; i < used; i++)
-                assert_ok(dbt__loader_next(loader, &page, &batch, &err), err);
+                assert_ok(dbt__loader_next(loader, &loaded, &err), err);
             dbt__loader_free(loader);
             dbt_cursor_close(cursor);
         }
     release_world(&w);
+}
+
+/* The parameters after two epochs of three steps and one more, of a network that is given batches,
+ * or, where `threads` is not 0, prepared steps. */
+static uint64_t hash_trained(const world *w, size_t threads)
+{
+    enum { STEPS = 3, ALL = 2 * STEPS + 1 };
+    dbt_error err = {0};
+    dbt_network_options options;
+    dbt_network_options_init(&options);
+    options.n_inputs = dbt_vectorizer_features(w->vectorizer);
+    options.n_classes = 3;
+    dbt_network *network;
+    assert_ok(dbt_network_new(&options, NULL, &network, &err), err);
+    dbt_cursor *cursor = open_cursor(w->store, true);
+    dbt__loader *loader;
+    const dbt__loader_options loading = {
+        .feed = {.cursor = cursor, .vectorizer = w->vectorizer, .batch_size = BATCH},
+        .network = threads == 0 ? NULL : network,
+        .batch_entries = 100,
+        .steps = STEPS,
+        .n_threads = threads == 0 ? 1 : threads,
+        .end = ALL};
+    assert_ok(dbt__loader_new(&loading, &loader, &err), err);
+    for (int64_t i = 0; i < ALL; i++) {
+        dbt__loaded loaded;
+        dbt_metrics metrics;
+        int32_t label[BATCH];
+        assert_ok(dbt__loader_next(loader, &loaded, &err), err);
+        for (size_t r = 0; r < loaded.page->n_rows; r++)
+            label[r] = (int32_t)(loaded.page->document_id[r] % 3);
+        dbt_position position = {i / STEPS + 1, i + 1};
+        assert_int_equal(loaded.prepared == NULL, threads == 0);
+        assert_ok(
+            threads == 0
+                ? dbt_network_train(network, loaded.batch, label, NULL, position, &metrics, &err)
+                : dbt_network_train_prepared(network, loaded.prepared, label, NULL, &metrics, &err),
+            err);
+    }
+    dbt_network_settle(network);
+    dbt__hasher *hasher = dbt__hasher_new();
+    assert_non_null(hasher);
+    for (size_t i = 0; i < dbt_network_parameters(network); i++) {
+        dbt_parameter p = dbt_network_parameter(network, i);
+        dbt__hasher_update(hasher, p.value, p.rows * p.columns * sizeof *p.value);
+    }
+    uint64_t digest = dbt__hasher_digest(hasher);
+    dbt__hasher_free(hasher);
+    dbt__loader_free(loader);
+    dbt_cursor_close(cursor);
+    dbt_network_free(network);
+    return digest;
+}
+
+static void test_loader__prepared_steps_are_those_of_the_batches(void **state)
+{
+    (void)state;
+    world w = make_world();
+    uint64_t expected = hash_trained(&w, 0);
+    for (size_t t = 0; t < THREAD_COUNTS; t++)
+        assert_true(hash_trained(&w, thread_counts[t]) == expected);
+    release_world(&w);
+}
+
+static void test_loader__small_steps_are_prepared(void **state)
+{
+    (void)state;
+    assert_false(dbt__loader_prepares(0, 64)); /* it is not known how many entries there are */
+    assert_true(dbt__loader_prepares(1, 64));
+    assert_false(dbt__loader_prepares(18000, 64));
+    assert_false(dbt__loader_prepares(18000, 1));
+    assert_false(dbt__loader_prepares(1000, 1024));
+    /* the ring has more slots of small batches than of others, unless the threads ask for more */
+    assert_int_equal(dbt__loader_slots(2, 0), 8);
+    assert_int_equal(dbt__loader_slots(2, 900), 32);
+    assert_int_equal(dbt__loader_slots(2, 10000), 13);
+    assert_int_equal(dbt__loader_slots(2, 16000), 8);
+    assert_int_equal(dbt__loader_slots(16, 900), 64);
 }
 
 static void test_loader__an_error_in_the_middle_is_not_the_end(void **state)
@@ -1380,18 +1462,19 @@ static void test_loader__an_error_in_the_middle_is_not_the_end(void **state)
             dbt_error err = {0}, later = {0};
             dbt_cursor *cursor = open_cursor(w.store, false);
             dbt__loader *loader;
-            const dbt_page *page;
-            const dbt_batch *batch;
-            const dbt__feed feed = {
-                .cursor = cursor, .vectorizer = w.vectorizer, .batch_size = BATCH};
-            assert_ok(dbt__loader_new(&feed, thread_counts[t], 0, 54, &loader, &err), err);
+            dbt__loaded loaded;
+            const dbt__loader_options options = {
+                .feed = {.cursor = cursor, .vectorizer = w.vectorizer, .batch_size = BATCH},
+                .n_threads = thread_counts[t],
+                .end = 54};
+            assert_ok(dbt__loader_new(&options, &loader, &err), err);
             for (int i = 0; i < 12; i++)
-                assert_ok(dbt__loader_next(loader, &page, &batch, &err), err);
-            assert_int_equal(dbt__loader_next(loader, &page, &batch, &err), DBT_EFORMAT);
+                assert_ok(dbt__loader_next(loader, &loaded, &err), err);
+            assert_int_equal(dbt__loader_next(loader, &loaded, &err), DBT_EFORMAT);
             assert_non_null(strstr(err.message, "101"));
             for (int i = 0; i < 3; i++) {
                 later = (dbt_error){0};
-                assert_int_equal(dbt__loader_next(loader, &page, &batch, &later), DBT_EFORMAT);
+                assert_int_equal(dbt__loader_next(loader, &loaded, &later), DBT_EFORMAT);
                 assert_string_equal(later.message, err.message);
             }
             dbt__loader_free(loader);
@@ -1565,6 +1648,8 @@ int main(void)
         cmocka_unit_test(test_row_cache__in_the_database_gives_the_batches_of_the_texts),
         cmocka_unit_test(test_row_cache__holds_all_rows_or_is_none),
         cmocka_unit_test(test_loader__may_be_freed_at_any_batch),
+        cmocka_unit_test(test_loader__prepared_steps_are_those_of_the_batches),
+        cmocka_unit_test(test_loader__small_steps_are_prepared),
         cmocka_unit_test(test_loader__an_error_in_the_middle_is_not_the_end),
         cmocka_unit_test(test_scan__results_do_not_depend_on_threads),
         cmocka_unit_test(test_scan__failures_and_the_wish_to_stop_are_passed_on),
