@@ -250,7 +250,7 @@ size_t dbt__budget_work(const dbt_fit_options *options, const dbt__survey *surve
 #define TERM_BYTES 24.0     /* of a term while training */
 #define TOKEN_BYTES 24.0    /* of an n-gram on its way to being counted, */
 #define TOKENS_BYTES (27.0 * (double)MIB) /* and of all that are */
-#define NGRAM_BYTES 42.0                  /* of a different one while counting */
+#define NGRAM_BYTES 36.0                  /* of a different one while counting */
 #define SCORED_BYTES 60.0                 /* of a term while scoring, */
 #define SUM_BYTES 12.0                    /* and of each of its sums */
 /* Of the limit, what tables take of it at most. */
