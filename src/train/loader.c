@@ -4,8 +4,8 @@
  * Two locks. `reading` is held while a number is claimed and its page is read, so that pages are
  * read in order by one thread at a time; `state` guards the counters and is never held for long. A
  * thread waits for room under `state` alone, before it takes `reading`: waiting with `reading` held
- * would keep the training thread, which frees the room, from helping. It is woken when half of the
- * ring is free: waking somebody costs as much as making a small batch.
+ * would keep the training thread, which frees the room, from helping. Who waits for room is woken
+ * when half of the ring is free: waking somebody costs as much as making a small batch.
  */
 #include "loader.h"
 
