@@ -189,7 +189,8 @@ static void note_added(count_pass *count)
 }
 
 /* The exponent of Heaps' law since there were half as many entries, or fewer: it falls as they
- * grow, so what it promises of the rest is enough. */
+ * grow, so what it promises of the rest is enough. Where a page takes several rounds it may come
+ * out infinite, or as no number, and is not taken. */
 static double find_exponent(count_pass *count, int64_t page)
 {
     if (count->n >= 2 * count->mark[1].n) {
