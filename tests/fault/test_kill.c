@@ -6,6 +6,9 @@
  * file is looked at through a copy, so that it is the next dbtrain that recovers it; every third
  * kill comes so soon after the start that it hits the recovery. When a command gets through, what
  * it leaves must be what an undisturbed one leaves.
+ *
+ * DBT_KILL, a pattern such as '*__fit_*', chooses among the tests, so that processors share a
+ * night.
  */
 #include "testing.h"
 
@@ -482,5 +485,6 @@ int main(void)
         cmocka_unit_test(test_kill__fit_ends_by_the_signal),
         cmocka_unit_test(test_kill__a_resumed_run_ends_with_the_same_weights),
     };
+    cmocka_set_test_filter(getenv("DBT_KILL"));
     return cmocka_run_group_tests(tests, prepare, remove_folder);
 }
