@@ -267,7 +267,7 @@ const cli_command cli_ingest = {
                    "decide it instead. "
                    "Each row becomes a document, or a row of the table `reject` that tells why "
                    "not. A file that is there already (under that name, in that split, with those "
-                   "bytes) is recognised and left alone; stdin that was read to its end is not. "
+                   "bytes) is recognised and left alone, stdin once it was read to its end. "
                    "After an interruption the same command goes on after the last row that was "
                    "committed.",
     .examples = "  dbtrain ingest imdb.db train.csv test.csv\n"
