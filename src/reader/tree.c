@@ -1,9 +1,11 @@
 /*
  * tree.c: class folders, or files of rows?
  *
- * A class folder holds documents and no folders. Where there are two of them or more, the files are
- * documents (and a stray csv beside them is left out, and named); otherwise, where there is a csv,
- * tsv or jsonl file, these are the corpus. --format overrules both. Only folders are kept, in a
+ * A class folder holds documents and no folders that hold files; but one beside a class folder is
+ * one, too, if more files are in it than in the folders below it, which are then left out, and
+ * named. Where there are two class folders or more, the files are documents (and a stray csv beside
+ * them is left out, and named); otherwise, where there is a csv, tsv or jsonl file, these are the
+ * corpus. --format overrules both. Only folders are kept, in a
  * hash table by path, not files: an archive of a million documents has few folders.
  */
 #include "tree.h"
@@ -143,12 +145,9 @@ dbt_status dbt__tree_add_folder(dbt__tree *tree, const char *path, size_t bytes,
     for (size_t at = bytes; missing;) {
         dbt_status status = add_one(tree, path, at, err);
         if (status < 0) return status;
-        tree->folder[tree->n - 1].has_subfolder = at < bytes;
         if (at == 0) break;
         at = parent_bytes(path, at);
-        dbt__folder *above = find_folder(tree, path, at);
-        missing = above == NULL;
-        if (!missing) above->has_subfolder = true;
+        missing = find_folder(tree, path, at) == NULL;
     }
     *folder = find_folder(tree, path, bytes);
     return DBT_OK;
@@ -196,11 +195,49 @@ static int compare_folders(const void *a, const void *b)
     return *p == *q ? 0 : left - right;
 }
 
-static bool may_be_class(const dbt__tree *tree, const dbt__folder *folder)
+static dbt__folder *folder_above(dbt__tree *tree, const dbt__folder *folder)
 {
-    if (folder->has_subfolder || folder->files == 0) return false;
-    if (tree->is_archive && folder->path[0] == '\0') return false;
+    if (folder->path[0] == '\0') return NULL;
+    return find_folder(tree, folder->path, parent_bytes(folder->path, strlen(folder->path)));
+}
+
+static bool has_documents(const dbt__tree *tree, const dbt__folder *folder)
+{
+    if (folder->files == 0 || (tree->is_archive && folder->path[0] == '\0')) return false;
     return tree->format == DBT__FOLDER || folder->tabular == 0;
+}
+
+/* A class folder into which folders have strayed, rather than one of class folders with a few files
+ * beside them. */
+static bool is_class_with_strays(const dbt__tree *tree, const dbt__folder *folder,
+                                 const dbt__folder *above)
+{
+    const char *name = base_name(folder->path);
+    return above->has_class && has_documents(tree, folder) && folder->files > folder->files_below &&
+           dbt__split_of_name(name, strlen(name)) == NULL;
+}
+
+/* Finds the class folders and counts them. A folder comes before those in it, in tree->folder. */
+static size_t find_classes(dbt__tree *tree)
+{
+    size_t classes = 0;
+    for (size_t i = tree->n; i-- > 0;) {
+        dbt__folder *folder = &tree->folder[i], *above = folder_above(tree, folder);
+        folder->is_class = has_documents(tree, folder) && folder->files_below == 0;
+        if (above == NULL) continue;
+        above->files_below += folder->files + folder->files_below;
+        above->has_class |= folder->is_class;
+    }
+    for (size_t i = 0; i < tree->n; i++) {
+        dbt__folder *folder = &tree->folder[i], *above = folder_above(tree, folder);
+        folder->in_class = above != NULL && (above->is_class || above->in_class);
+        if (folder->in_class)
+            folder->is_class = false;
+        else if (!folder->is_class && above != NULL)
+            folder->is_class = is_class_with_strays(tree, folder, above);
+        classes += folder->is_class;
+    }
+    return classes;
 }
 
 /* The nearest of the folders of a path that names a split; the first `bytes` bytes of it are looked
@@ -243,14 +280,13 @@ static void name_class_folder(const dbt__tree *tree, dbt__folder *folder)
 
 dbt_status dbt__tree_decide(dbt__tree *tree, const char *name, dbt_error *err)
 {
-    size_t classes = 0, tabular = 0;
+    size_t tabular = 0;
     qsort(tree->folder, tree->n, sizeof *tree->folder, compare_folders);
     dbt_status status = index_folders(tree, err);
     if (status < 0) return status;
-    for (size_t i = 0; i < tree->n; i++) {
-        classes += may_be_class(tree, &tree->folder[i]);
+    size_t classes = find_classes(tree);
+    for (size_t i = 0; i < tree->n; i++)
         tabular += tree->folder[i].tabular;
-    }
     bool wants_rows = tree->format != DBT__DETECT && tree->format != DBT__FOLDER;
     if (tabular > 0 && (wants_rows || classes < 2)) {
         tree->layout = DBT__LAYOUT_FILES;
@@ -263,11 +299,8 @@ dbt_status dbt__tree_decide(dbt__tree *tree, const char *name, dbt_error *err)
         return dbt__fail(err, DBT_EDATA,
                          "%s: neither class folders nor csv, tsv or jsonl files in it", name);
     tree->layout = DBT__LAYOUT_CLASSES;
-    for (size_t i = 0; i < tree->n; i++) {
-        dbt__folder *folder = &tree->folder[i];
-        folder->is_class = may_be_class(tree, folder);
-        if (folder->is_class) name_class_folder(tree, folder);
-    }
+    for (size_t i = 0; i < tree->n; i++)
+        if (tree->folder[i].is_class) name_class_folder(tree, &tree->folder[i]);
     return DBT_OK;
 }
 

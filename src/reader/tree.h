@@ -11,14 +11,16 @@
 #include "reader.h"
 
 typedef struct dbt__folder {
-    char *path; /* relative to the root, which is "" */
-    bool has_subfolder;
-    size_t files;     /* directly in it */
-    size_t tabular;   /* of these, csv and the like */
-    char *first_file; /* name of one of them */
+    char *path;         /* relative to the root, which is "" */
+    size_t files;       /* directly in it, */
+    size_t files_below; /* and in the folders below it: counted when it is decided */
+    size_t tabular;     /* of these, csv and the like */
+    char *first_file;   /* name of one of them */
     char *classes_name;
     dbt__class_names classes; /* of its classes.txt */
-    bool is_class;            /* decided: its files are documents */
+    bool is_class;            /* decided: its files are documents, */
+    bool has_class;           /* a folder in it holds nothing but documents, */
+    bool in_class;            /* one that it is in, directly or not, is a class */
     const char *label;        /* of a class folder: the last part of its path; NULL: unlabelled */
     const char *split;
 } dbt__folder;

@@ -375,6 +375,37 @@ static void test_ingest__a_class_folder_alone(void **state)
     check_invariants();
 }
 
+/* Folders that strayed into a class folder take nothing from it, however many files are in it. */
+static void test_ingest__a_class_folder_with_folders_in_it(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"r",         "r/pos",        "r/neg",  "r/neg/empty",
+                                          "r/pos/old", "r/pos/old/er", "r/train"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        make_subfolder(folders[i]);
+    (void)write_text("r/neg/1", "bad");
+    (void)write_text("r/pos/1", "good");
+    (void)write_text("r/pos/2", "fine");
+    (void)write_text("r/pos/3", "nice");
+    (void)write_text("r/pos/old/4", "stray");
+    (void)write_text("r/pos/old/er/5", "stray");
+    assert_ok(ingest(at("r")), err);
+    assert_string_equal(said, "r: folder of 2 classes, split 'train'; left out: pos/old/4, "
+                              "pos/old/er/5\n");
+    assert_string_equal(rows(CORPUS), "train|neg|bad train|pos|good train|pos|fine train|pos|nice");
+    /* As many below: then these are the class folders. A split is no class. */
+    (void)write_text("r/pos/old/6", "stray");
+    (void)write_text("r/train/1", "note");
+    (void)write_text("r/train/2", "note");
+    make_subfolder("r/train/odd");
+    (void)write_text("r/train/odd/1", "odd");
+    assert_ok(ingest(at("r")), err);
+    assert_non_null(strstr(said, "r: folder of 3 classes, split 'train'; left out: "
+                                 "pos/"));
+    assert_string_equal(rows("SELECT name FROM label ORDER BY name"), "er neg odd pos");
+    check_invariants();
+}
+
 static void test_ingest__many_files_that_are_left_out_are_counted(void **state)
 {
     (void)state;
@@ -1229,6 +1260,7 @@ int main(void)
         TEST(test_ingest__an_archive_of_files_with_classes),
         TEST(test_ingest__what_is_no_regular_file_is_left_out),
         TEST(test_ingest__a_class_folder_alone),
+        TEST(test_ingest__a_class_folder_with_folders_in_it),
         TEST(test_ingest__many_files_that_are_left_out_are_counted),
         TEST(test_errors__a_layout_that_was_asked_for_and_is_not_there),
         TEST(test_ingest__a_compressed_file_is_one_source),
