@@ -414,7 +414,8 @@ static long follow_chain(void)
     copy_database(ingested, work);
     while (!through) {
         program child;
-        through = kill_some_time(&child, started ? resume : words, false, fit_bytes, SIGKILL);
+        /* So soon that most chains are of many kills. */
+        through = kill_some_time(&child, started ? resume : words, false, fit_bytes / 4, SIGKILL);
         program_release(&child);
         started = count_runs() > 0;
         kills += !through;
