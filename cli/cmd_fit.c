@@ -444,20 +444,22 @@ static dbt_status read_resumed_options(const cli_input *input, dbt_store *store,
     return status;
 }
 
-static dbt_status train(const fit_values *v, dbt_store *store, dbt_fit_result *result,
+static dbt_status train(const cli_input *input, dbt_store *store, dbt_fit_result *result,
                         dbt_error *err)
 {
+    const fit_values *v = input->values;
     fit_printer printer = {.json = v->json, .verbose = v->verbose};
     if (printer.verbose == VERBOSE_UNSET) printer.verbose = isatty(STDERR_FILENO) ? 1 : 2;
     const dbt_observer observer = {print_note, show_step, print_epoch, cli_stop, &printer};
     const dbt_fit_options options = give_options(v);
     if (options.resume == 0 && printer.verbose > 0) note_test(v);
     dbt_status status = dbt_fit(store, &options, &observer, result, err);
-    if (status == DBT_OK && printer.status < 0) {
-        *err = printer.err;
-        return printer.status;
-    }
-    return status;
+    if (status < 0) tell_what_is_kept(input, status, result);
+    if (status < 0 || printer.status == DBT_OK) return status;
+    cli_note("run %lld has finished and is saved; not all of its lines could be written",
+             (long long)result->run_id);
+    *err = printer.err;
+    return printer.status;
 }
 
 static dbt_status check_exclusions(const cli_input *input, dbt_error *err)
@@ -504,8 +506,7 @@ static dbt_status run_fit(const cli_input *input, dbt_error *err)
     if (cli_given(input, "resume")) status = read_resumed_options(input, store, &resume, err);
     if (status == DBT_OK) status = check_effects(input, err);
     if (status == DBT_OK) {
-        status = train(v, store, &result, err);
-        if (status < 0) tell_what_is_kept(input, status, &result);
+        status = train(input, store, &result, err);
         if (status == DBT_EDIVERGED) add_remedy(v, err);
     }
     dbt_resume_release(&resume);

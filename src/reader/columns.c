@@ -86,15 +86,47 @@ bool dbt__columns_is_known(const dbt__reader_options *options, dbt_text name)
     return false;
 }
 
-/* Index of the column of that name, DBT__NO_COLUMN when there is none. */
-static size_t find_name(const dbt__columns *columns, const char *name)
+static bool has_name(const dbt__columns *columns, size_t index, const char *name, bool exactly)
 {
-    if (columns->name == NULL) return DBT__NO_COLUMN;
-    for (size_t i = 0; i < columns->n; i++)
-        if (strcmp(columns->name[i], name) == 0) return i;
-    for (size_t i = 0; i < columns->n; i++)
-        if (equals((dbt_text){columns->name[i], strlen(columns->name[i])}, name)) return i;
+    const char *own = columns->name[index];
+    return exactly ? strcmp(own, name) == 0 : equals((dbt_text){own, strlen(own)}, name);
+}
+
+/* The first column of that name, DBT__NO_COLUMN when there is none. *again: another one of it. */
+static size_t find_name(const dbt__columns *columns, const char *name, size_t *again)
+{
+    *again = DBT__NO_COLUMN;
+    for (int exactly = 1; columns->name != NULL && exactly >= 0; exactly--) {
+        size_t found = DBT__NO_COLUMN;
+        for (size_t i = 0; i < columns->n && *again == DBT__NO_COLUMN; i++)
+            if (has_name(columns, i, name, exactly != 0))
+                *(found == DBT__NO_COLUMN ? &found : again) = i;
+        if (found != DBT__NO_COLUMN) return found;
+    }
     return DBT__NO_COLUMN;
+}
+
+/* Which of two columns is meant cannot be told. */
+static dbt_status fail_ambiguous(const dbt__reader *r, const char *name, size_t index, size_t again,
+                                 dbt_status status, const char *what, dbt_error *err)
+{
+    return dbt__fail(err, status,
+                     "%s: columns %zu and %zu are both named '%s': --%s-column takes a number, too",
+                     r->name, index + 1, again + 1, name, what);
+}
+
+/* The first of the names that corpora use for it. */
+static dbt_status find_usual(const dbt__reader *r, const char *const *names, size_t n,
+                             const char *what, size_t *index, dbt_error *err)
+{
+    size_t again = DBT__NO_COLUMN;
+    *index = DBT__NO_COLUMN;
+    for (size_t i = 0; i < n && *index == DBT__NO_COLUMN; i++) {
+        *index = find_name(&r->columns, names[i], &again);
+        if (again != DBT__NO_COLUMN)
+            return fail_ambiguous(r, names[i], *index, again, DBT_EDATA, what, err);
+    }
+    return DBT_OK;
 }
 
 /* The columns' names, or their number, for a message. */
@@ -116,10 +148,14 @@ static void list_columns(const dbt__columns *columns, char *text, size_t bytes)
 }
 
 /* The column that the caller names. */
-static dbt_status find_given(const dbt__reader *r, const char *given, size_t *index, dbt_error *err)
+static dbt_status find_given(const dbt__reader *r, const char *given, const char *what,
+                             size_t *index, dbt_error *err)
 {
     const dbt__columns *columns = &r->columns;
-    *index = find_name(columns, given);
+    size_t again;
+    *index = find_name(columns, given, &again);
+    if (again != DBT__NO_COLUMN)
+        return fail_ambiguous(r, given, *index, again, DBT_EUSAGE, what, err);
     if (*index != DBT__NO_COLUMN) return DBT_OK;
     size_t digits = strspn(given, "0123456789"), number = 0;
     if (digits > 0 && digits < 8 && given[digits] == '\0' && r->format != DBT__JSONL)
@@ -150,9 +186,10 @@ static dbt_status choose_label(dbt__reader *r, dbt_error *err)
     dbt__columns *columns = &r->columns;
     columns->label = DBT__NO_COLUMN;
     if (given != NULL && strcmp(given, "none") == 0) return DBT_OK;
-    if (given != NULL) return find_given(r, given, &columns->label, err);
-    for (size_t i = 0; i < COUNT(label_names) && columns->label == DBT__NO_COLUMN; i++)
-        columns->label = find_name(columns, label_names[i]);
+    if (given != NULL) return find_given(r, given, "label", &columns->label, err);
+    dbt_status status =
+        find_usual(r, label_names, COUNT(label_names), "label", &columns->label, err);
+    if (status < 0) return status;
     if (columns->name == NULL) columns->label = 0;
     return columns->label == DBT__NO_COLUMN ? fail_unrecognised(r, "label", err) : DBT_OK;
 }
@@ -160,11 +197,12 @@ static dbt_status choose_label(dbt__reader *r, dbt_error *err)
 static dbt_status choose_text(dbt__reader *r, dbt_error *err)
 {
     dbt__columns *columns = &r->columns;
-    size_t given = r->options.n_text_columns, index = DBT__NO_COLUMN;
+    size_t given = r->options.n_text_columns, index = DBT__NO_COLUMN, title = DBT__NO_COLUMN;
     columns->text = dbt__alloc_array(given < 2 ? 2 : given, sizeof *columns->text);
     if (columns->text == NULL) return dbt__out_of_memory(err, "columns");
     for (size_t i = 0; i < given; i++) {
-        dbt_status status = find_given(r, r->options.text_column[i], &columns->text[i], err);
+        dbt_status status =
+            find_given(r, r->options.text_column[i], "text", &columns->text[i], err);
         if (status < 0) return status;
     }
     columns->n_text = given;
@@ -173,29 +211,13 @@ static dbt_status choose_text(dbt__reader *r, dbt_error *err)
         columns->rest = true;
         return DBT_OK;
     }
-    for (size_t i = 0; i < COUNT(text_names) && index == DBT__NO_COLUMN; i++)
-        index = find_name(columns, text_names[i]);
+    static const char *const title_name[] = {"title"};
+    dbt_status status = find_usual(r, text_names, COUNT(text_names), "text", &index, err);
+    if (status == DBT_OK) status = find_usual(r, title_name, 1, "text", &title, err);
+    if (status < 0) return status;
     if (index == DBT__NO_COLUMN) return fail_unrecognised(r, "text", err);
-    size_t title = find_name(columns, "title");
     if (title != DBT__NO_COLUMN) columns->text[columns->n_text++] = title;
     columns->text[columns->n_text++] = index;
-    return DBT_OK;
-}
-
-dbt_status dbt__columns_choose(dbt__reader *r, dbt_error *err)
-{
-    dbt__columns *columns = &r->columns;
-    dbt_status status = choose_label(r, err);
-    if (status == DBT_OK) status = choose_text(r, err);
-    if (status < 0) return status;
-    bool labelled = columns->label != DBT__NO_COLUMN;
-    columns->needed = labelled ? columns->label + 1 : 1;
-    for (size_t i = 0; i < columns->n_text; i++)
-        if (columns->text[i] + 1 > columns->needed) columns->needed = columns->text[i] + 1;
-    if (columns->rest) {
-        if (columns->n > columns->needed) columns->needed = columns->n;
-        if (columns->needed < (labelled ? 2U : 1U)) columns->needed = 2;
-    }
     return DBT_OK;
 }
 
@@ -213,6 +235,40 @@ static void append_column(const dbt__columns *columns, size_t index, char *text,
     else
         (void)snprintf(one, sizeof one, "'%.80s'", columns->name[index]);
     append_text(text, bytes, one);
+}
+
+/* A text that is its own label is learnt at once, and says nothing. */
+static dbt_status check_apart(const dbt__reader *r, dbt_error *err)
+{
+    const dbt__columns *columns = &r->columns;
+    char column[96] = "";
+    for (size_t i = 0; i < columns->n_text; i++) {
+        if (columns->text[i] != columns->label) continue;
+        append_column(columns, columns->label, column, sizeof column);
+        return dbt__fail(err, DBT_EUSAGE,
+                         "%s: %s would be the label and the text: --label-column and --text-column "
+                         "must name different ones",
+                         r->name, column);
+    }
+    return DBT_OK;
+}
+
+dbt_status dbt__columns_choose(dbt__reader *r, dbt_error *err)
+{
+    dbt__columns *columns = &r->columns;
+    dbt_status status = choose_label(r, err);
+    if (status == DBT_OK) status = choose_text(r, err);
+    if (status == DBT_OK) status = check_apart(r, err);
+    if (status < 0) return status;
+    bool labelled = columns->label != DBT__NO_COLUMN;
+    columns->needed = labelled ? columns->label + 1 : 1;
+    for (size_t i = 0; i < columns->n_text; i++)
+        if (columns->text[i] + 1 > columns->needed) columns->needed = columns->text[i] + 1;
+    if (columns->rest) {
+        if (columns->n > columns->needed) columns->needed = columns->n;
+        if (columns->needed < (labelled ? 2U : 1U)) columns->needed = 2;
+    }
+    return DBT_OK;
 }
 
 void dbt__columns_say(const dbt__columns *columns, char *text, size_t bytes)

@@ -296,6 +296,12 @@ static const column_case column_cases[] = {
     {"p,q\na,b\n", "9", NULL, NULL, 0, DBT_EUSAGE, "no column '9'", NULL},
     {"text,label\na,b\n", "lable", NULL, NULL, 0, DBT_EUSAGE, "(columns: text, label)", NULL},
     {"p,q\na,b\n", "1", "x", NULL, 0, DBT_EUSAGE, "no column 'x'", NULL},
+    {"label,text,text\na,b,c\n", NULL, NULL, NULL, 0, DBT_EDATA, "columns 2 and 3 are both", NULL},
+    {"title,title,text,label\na,b,c,d\n", NULL, NULL, NULL, 0, DBT_EDATA, "'title'", NULL},
+    {"p,p,text\na,b,c\n", "p", NULL, NULL, 0, DBT_EUSAGE, "--label-column takes a number", NULL},
+    {"Text,text,label\na,b,c\n", NULL, NULL, NULL, 0, DBT_OK, "2 c|b\n", NULL},
+    {"label,text\na,b\n", NULL, "label", NULL, 0, DBT_EUSAGE, "'label' would be the label", NULL},
+    {"a,b\n", "2", "1", "2", 0, DBT_EUSAGE, "column 2 would be the label", NULL},
     {"label,text\na\nb,c,d\ne,f\n", NULL, NULL, NULL, 0, DBT_OK,
      "2 !has 1 field, the header has 2\n3 !has 3 fields, the header has 2\n4 e|f\n", NULL},
 };
