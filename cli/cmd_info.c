@@ -11,6 +11,8 @@ typedef struct info_values {
     bool json;
 } info_values;
 
+/* dbt_split_info: beyond that many, their number is an estimate. */
+#define EXACT_NGRAMS 50000
 /* The guide's threshold, from its 450,000 experiments: under it an n-gram model does best. */
 static const double guide_ratio = 1500;
 
@@ -60,7 +62,8 @@ static size_t count_labels(const dbt_split_info *split)
 /* Whether fit takes such a split. */
 static bool is_fit_for_training(const dbt_split_info *split)
 {
-    return count_labels(split) >= 2 && unlabelled(split) == 0 && split->missing == 0;
+    return count_labels(split) >= 2 && unlabelled(split) == 0 && split->missing == 0 &&
+           split->terms > 0;
 }
 
 static size_t fit_bytes(const dbt_split_info *split)
@@ -101,8 +104,9 @@ static dbt_status print_split(const dbt_split_info *split, dbt_error *err)
     if (status < 0 || split->documents == 0) return status;
     cli_print("  words a document: median %.1f, mean %.1f\n", split->median_words,
               split->mean_words);
-    cli_print("  n-grams of one and two words: %s, of them %s in two documents or more\n",
-              cli_thousands(number, (int64_t)split->ngrams),
+    const char *about = split->ngrams > EXACT_NGRAMS ? "about " : "";
+    cli_print("  n-grams of one and two words: %s%s, of them %s%s in two documents or more\n",
+              about, cli_thousands(number, (int64_t)split->ngrams), about,
               cli_thousands(terms, (int64_t)split->terms));
     cli_print("  samples/words ratio: %.1f: the guide picks the %s\n", samples_words_ratio(split),
               guide_model(split));
@@ -128,13 +132,13 @@ static dbt_status print_runs(const dbt_info *info, dbt_error *err)
         cli_table_add(&table, "%s", run->name == NULL ? "-" : run->name);
         cli_table_add(&table, "%s", run->status);
         cli_table_add(&table, "%lld", (long long)run->epochs);
-        cli_table_add(&table, "%lld", (long long)run->best_epoch);
         if (run->best_epoch > 0) {
+            cli_table_add(&table, "%lld", (long long)run->best_epoch);
             cli_table_add(&table, "%.4f", run->val_loss);
             cli_table_add(&table, "%.4f", run->val_acc);
         } else {
-            cli_table_add(&table, "-");
-            cli_table_add(&table, "-");
+            for (int k = 0; k < 3; k++)
+                cli_table_add(&table, "-");
         }
         cli_table_add(&table, "%s", run->train_split == NULL ? "(gone)" : run->train_split);
         cli_table_add(&table, "%s",
@@ -151,11 +155,15 @@ static dbt_status print_runs(const dbt_info *info, dbt_error *err)
 static dbt_status print_info(const char *path, const dbt_info *info, dbt_error *err)
 {
     char number[CLI_NUMBER_BYTES], bytes[CLI_NUMBER_BYTES];
-    cli_print("%s: %s, %s %s from %lld %s, %lld %s refused\n", path,
+    cli_print("%s: %s, %s %s from %lld %s, %lld %s refused", path,
               cli_bytes(bytes, info->file_bytes), cli_thousands(number, info->documents),
               cli_plural(info->documents, "document", "documents"), (long long)info->sources,
               cli_plural(info->sources, "source", "sources"), (long long)info->rejected,
               cli_plural(info->rejected, "row", "rows"));
+    if (info->unfinished > 0)
+        cli_print("; %s of the documents are of an ingest that has not ended",
+                  cli_thousands(number, info->unfinished));
+    cli_print("\n");
     for (size_t i = 0; i < info->n_splits; i++) {
         dbt_status status = print_split(&info->split[i], err);
         if (status < 0) return status;
@@ -209,11 +217,12 @@ static dbt_status print_info_json(const char *path, const dbt_info *info, dbt_er
     for (size_t i = 0; i < info->n_runs; i++)
         (void)json_array_append_new(runs, run_json(&info->run[i]));
     return cli_print_json(
-        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o}", "database",
+        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o}", "database",
                   cli_json_text(path), "bytes", (json_int_t)info->file_bytes, "documents",
                   (json_int_t)info->documents, "sources", (json_int_t)info->sources, "rejected",
-                  (json_int_t)info->rejected, "cache_bytes", (json_int_t)info->cache_bytes,
-                  "sqlite_version", info->sqlite_version, "sqlite_has_wal_reset_bug",
+                  (json_int_t)info->rejected, "unfinished", (json_int_t)info->unfinished,
+                  "cache_bytes", (json_int_t)info->cache_bytes, "sqlite_version",
+                  info->sqlite_version, "sqlite_has_wal_reset_bug",
                   (int)info->sqlite_has_wal_reset_bug, "splits", splits, "runs", runs),
         err);
 }

@@ -185,7 +185,7 @@ static dbt_status refuse_whole(const cli_option *option, const char *text, dbt_e
         snprintf(low, sizeof low, "%" PRId64, option->minimum);
         snprintf(high, sizeof high, "%" PRId64, option->maximum);
     }
-    const char *what = size ? "a size such as 512M" : "a whole number";
+    const char *what = size ? "a size such as 64M" : "a whole number";
     if (option->maximum == 0 && is_too_large(option, text))
         return cli_fail(err, DBT_EUSAGE, "--%s must be %s, at most %" PRId64 ", not '%s'",
                         option->name, what, option_maximum(option), text);

@@ -36,6 +36,7 @@ typedef struct ingestion {
     dbt__catalog *catalog; /* of the path that is being read */
     int64_t known_parts;   /* of it, that are there already */
     int64_t known_documents;
+    int64_t changed_parts;         /* that are there already with another content */
     int64_t known_utf8, known_nul; /* characters that were replaced in documents that are there, */
     int64_t part_utf8, part_nul;   /* and in what was read before the current part */
     dbt__buffer name;              /* of a source, where the file's is not UTF-8 */
@@ -161,6 +162,26 @@ static dbt_status recognise(ingestion *in, const dbt__part *part, const char *sp
     return DBT_OK;
 }
 
+/* What a source of that name has left stays: who meant to replace it must know. */
+static dbt_status look_for_namesake(ingestion *in, const dbt__part *part, const char *split,
+                                    dbt_error *err)
+{
+    char number[32];
+    int64_t documents;
+    if (in->options->again || part->bytes < 0) return DBT_OK;
+    dbt_status status =
+        dbt__writer_find_source(in->writer, part->name, split, -1, NULL, &documents, err);
+    if (status < 0 || documents < 0) return status;
+    in->changed_parts++;
+    if (!part->is_document)
+        say(in,
+            "%s: a source of that name is there with another content: its %s document%s stay%s "
+            "beside these",
+            part->name, group_digits(documents, number), documents == 1 ? "" : "s",
+            documents == 1 ? "s" : "");
+    return DBT_OK;
+}
+
 /* One row more is refused: is it one too many? */
 static dbt_status count_reject(ingestion *in, const char *name, const dbt__record *record,
                                dbt_error *err)
@@ -218,13 +239,14 @@ static void say_resumed(const ingestion *in, const char *name)
 /* Where another source comes first now. */
 static dbt_status abandon_unfinished(const ingestion *in, dbt_error *err)
 {
-    int64_t n;
-    dbt_status status = dbt__ingest_abandon(in->sql, &n, err);
-    if (status == DBT_OK && n > 0)
+    dbt__abandoned gone;
+    char number[32];
+    dbt_status status = dbt__ingest_abandon(in->sql, &gone, err);
+    if (status == DBT_OK && gone.sources > 0)
         say(in,
-            "an earlier ingest did not end, and another source comes first now: the rows of %lld "
-            "unfinished source%s were taken out",
-            (long long)n, n == 1 ? "" : "s");
+            "an earlier ingest, of '%s', did not end, and another source comes first now: what is "
+            "there of it (%s document%s) was taken out",
+            gone.name, group_digits(gone.documents, number), gone.documents == 1 ? "" : "s");
     return status;
 }
 
@@ -281,6 +303,7 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
         note_read(in, documents);
         return DBT_OK;
     }
+    if (status == DBT_OK) status = look_for_namesake(in, part, split, err);
     if (status == DBT_OK) status = begin_source(in, part->name, "folder", split, err);
     if (status == DBT_OK) status = take_record(in, part->name, record, err);
     return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
@@ -318,6 +341,7 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
      */
     dbt_status status = dbt__reader_next(in->reader, &record, err);
     if (status == DBT_DONE) return dbt__fail(err, DBT_EDATA, "%s: no rows", part->name);
+    if (status == DBT_OK) status = look_for_namesake(in, part, split, err);
     if (status == DBT_OK)
         status = begin_source(in, part->name, dbt__format_name(dbt__reader_format(in->reader)),
                               split, err);
@@ -396,7 +420,7 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
     if (status < 0) return status;
     const char *said = dbt__catalog_said(in->catalog, in->options->split);
     if (said != NULL) say(in, "%s", said);
-    in->known_parts = in->known_documents = 0;
+    in->known_parts = in->known_documents = in->changed_parts = 0;
     while (status == DBT_OK && (status = dbt__catalog_next(in->catalog, &part, err)) == DBT_OK) {
         documents = part->is_document;
         status = ingest_part(in, part, err);
@@ -410,6 +434,13 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
         else
             say(in, "%s: %s of its files were already ingested, --again ingests them once more",
                 shown, group_digits(in->known_parts, number));
+    }
+    if (status == DBT_OK && documents && in->changed_parts > 0) {
+        char number[32];
+        say(in,
+            "%s: %s of its files are there with another content: those documents stay beside "
+            "these",
+            shown, group_digits(in->changed_parts, number));
     }
     dbt__catalog_close(in->catalog);
     in->catalog = NULL;

@@ -10,6 +10,8 @@
  * Foreign keys are off meanwhile: `prediction` has no index by document, so that checking each
  * deletion would scan it. What refers to the documents is deleted here, once.
  */
+#include <stdio.h>
+
 #include "ingest_internal.h"
 
 enum { BATCH = 20000 };
@@ -220,11 +222,33 @@ dbt_status dbt__ingest_clean(dbt__sql *sql, dbt_error *err)
     return end_cleaning(sql, status, err);
 }
 
-dbt_status dbt__ingest_abandon(dbt__sql *sql, int64_t *n, dbt_error *err)
+/* DBT_DONE: none is unfinished. */
+static dbt_status find_unfinished(dbt__sql *sql, dbt__abandoned *found, dbt_error *err)
 {
+    dbt__statement *find;
     dbt_status status =
-        dbt__sql_int(sql, "SELECT count(*) FROM source WHERE status = 'loading'", 0, n, err);
-    if (status < 0 || *n == 0) return status;
+        dbt__prepare(sql,
+                     "SELECT count(*), sum(documents), min(name) FROM source WHERE status ="
+                     " 'loading' HAVING count(*) > 0",
+                     &find, err);
+    if (status < 0) return status;
+    status = dbt__step(find, err);
+    if (status == DBT_OK) {
+        dbt_text name = dbt__column_text(find, 2);
+        found->sources = dbt__column_int(find, 0);
+        found->documents = dbt__column_int(find, 1);
+        if (name.data != NULL)
+            (void)snprintf(found->name, sizeof found->name, "%.*s", (int)name.bytes, name.data);
+    }
+    dbt__finalize(find);
+    return status;
+}
+
+dbt_status dbt__ingest_abandon(dbt__sql *sql, dbt__abandoned *abandoned, dbt_error *err)
+{
+    *abandoned = (dbt__abandoned){0};
+    dbt_status status = find_unfinished(sql, abandoned, err);
+    if (status != DBT_OK) return status == DBT_DONE ? DBT_OK : status;
     status =
         dbt__sql_exec(sql, "UPDATE source SET status = 'refused' WHERE status = 'loading'", err);
     return status < 0 ? status : dbt__ingest_clean(sql, err);

@@ -43,8 +43,9 @@ void dbt__writer_free(dbt__writer *writer);
 dbt_status dbt__writer_has_source(dbt__writer *writer, const char *name, bool *has,
                                   dbt_error *err) DBT_MUST_USE;
 /*
- * Finds a loaded source of that name, split and size: *documents is -1 when there is none. `digest`
- * NULL: any digest will do, to know whether reading the file for its digest is worth while.
+ * Finds a loaded source of that name, split and size: *documents is -1 when there is none. `bytes`
+ * -1: any size will do; `digest` NULL: any digest, to know whether reading the file for its digest
+ * is worth while.
  */
 dbt_status dbt__writer_find_source(dbt__writer *writer, const char *name, const char *split,
                                    int64_t bytes, const char *digest, int64_t *documents,
@@ -151,8 +152,15 @@ const dbt__kept *dbt__replay_kept(const dbt__replay *replay);
 /* Takes out the documents of sources that are 'refused'; their rows in `source` and `reject` stay.
  */
 dbt_status dbt__ingest_clean(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
-/* The same for sources that were left 'loading', which become 'refused'; *n: how many. */
-dbt_status dbt__ingest_abandon(dbt__sql *sql, int64_t *n, dbt_error *err) DBT_MUST_USE;
+typedef struct dbt__abandoned {
+    int64_t sources;
+    int64_t documents;
+    char name[256]; /* of one source, cut off where it is longer */
+} dbt__abandoned;
+
+/* The same for sources that were left 'loading', which become 'refused'. */
+dbt_status dbt__ingest_abandon(dbt__sql *sql, dbt__abandoned *abandoned,
+                               dbt_error *err) DBT_MUST_USE;
 /* Takes out what is stored of a source behind what is kept, up to a document; it stays 'loading'.
  * Killed on the way, it leaves a shorter source. */
 dbt_status dbt__ingest_cut(dbt__sql *sql, const dbt__kept *kept, int64_t last_document_id,

@@ -24,6 +24,7 @@ typedef struct open_split {
     int64_t documents;
     int64_t next_position;
     bool changed;
+    bool is_new; /* this writer has made it */
     char *name;
 } open_split;
 
@@ -40,6 +41,7 @@ typedef enum statement_id {
     FIND_SPLIT,
     ADD_SPLIT,
     UPDATE_SPLIT,
+    DELETE_EMPTY_SPLIT,
     ADD_REJECT,
     N_STATEMENTS
 } statement_id;
@@ -47,7 +49,7 @@ typedef enum statement_id {
 static const char *const statement_texts[N_STATEMENTS] = {
     [FIND_SOURCE] =
         "SELECT documents FROM source WHERE name = ?1 AND status = 'loaded' AND split = ?2"
-        " AND bytes = ?3 AND (?4 IS NULL OR digest = ?4) ORDER BY id LIMIT 1",
+        " AND (?3 IS NULL OR bytes = ?3) AND (?4 IS NULL OR digest = ?4) ORDER BY id LIMIT 1",
     [HAS_SOURCE] = "SELECT 1 FROM source WHERE name = ?1 LIMIT 1",
     [FIND_UNFINISHED] =
         "SELECT id, documents, rejected, first_document_id, last_document_id FROM source"
@@ -65,6 +67,7 @@ static const char *const statement_texts[N_STATEMENTS] = {
         " WHERE split_id = split.id) FROM split WHERE name = ?1",
     [ADD_SPLIT] = "INSERT INTO split (name) VALUES (?1)",
     [UPDATE_SPLIT] = "UPDATE split SET documents = ?2 WHERE id = ?1",
+    [DELETE_EMPTY_SPLIT] = "DELETE FROM split WHERE id = ?1 AND documents = 0",
     [ADD_REJECT] = "INSERT INTO reject (source_id, line, reason, raw) VALUES (?1, ?2, ?3, ?4)",
 };
 
@@ -199,7 +202,8 @@ dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char 
     *documents = -1;
     dbt__bind_string(find, 1, name);
     dbt__bind_string(find, 2, split);
-    dbt__bind_int(find, 3, bytes);
+    dbt__bind_null(find, 3);
+    if (bytes >= 0) dbt__bind_int(find, 3, bytes);
     if (digest == NULL)
         dbt__bind_null(find, 4);
     else
@@ -219,9 +223,8 @@ static dbt_status open_split_named(dbt__writer *w, const char *name, dbt_error *
                                      sizeof *w->split, "splits", err);
     if (status < 0) return status;
     open_split made = {0};
-    bool is_new;
-    status = find_split(w, name, &made, &is_new, err);
-    if (status == DBT_OK && !is_new && w->seen != NULL)
+    status = find_split(w, name, &made, &made.is_new, err);
+    if (status == DBT_OK && !made.is_new && w->seen != NULL)
         status = dbt__seen_add_split(w->seen, made.id, w->source.id, err);
     if (status < 0) return status;
     made.name = dbt__strdup(name);
@@ -499,6 +502,19 @@ dbt_status dbt__writer_commit(dbt__writer *w, dbt_error *err)
     return status;
 }
 
+/* Splits that a source of refused rows alone was to go to; those that have documents go with them.
+ */
+static dbt_status drop_empty_splits(dbt__writer *w, dbt_error *err)
+{
+    dbt_status status = begin(w, err);
+    for (size_t i = 0; i < w->n_splits && status == DBT_OK; i++) {
+        if (!w->split[i].is_new) continue;
+        dbt__bind_int(w->statement[DELETE_EMPTY_SPLIT], 1, w->split[i].id);
+        status = dbt__run(w->statement[DELETE_EMPTY_SPLIT], err);
+    }
+    return status < 0 ? status : dbt__writer_commit(w, err);
+}
+
 dbt_status dbt__writer_refuse(dbt__writer *w, dbt_error *err)
 {
     if (w->first_source_id == 0) return DBT_OK;
@@ -509,7 +525,8 @@ dbt_status dbt__writer_refuse(dbt__writer *w, dbt_error *err)
     if (status < 0) return status;
     dbt__bind_int(w->statement[REFUSE_SOURCES], 1, w->first_source_id);
     status = dbt__run(w->statement[REFUSE_SOURCES], err);
-    return status < 0 ? status : dbt__writer_commit(w, err);
+    if (status == DBT_OK) status = dbt__writer_commit(w, err);
+    return status < 0 ? status : drop_empty_splits(w, err);
 }
 
 dbt_status dbt__writer_drop_source(dbt__writer *w, dbt_error *err)

@@ -318,6 +318,9 @@ dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err)
         status = dbt__sql_int(sql, "SELECT count(*) FROM source WHERE status = 'loaded'", 0,
                               &info->sources, err);
     if (status == DBT_OK)
+        status = dbt__sql_int(sql, "SELECT sum(documents) FROM source WHERE status = 'loading'", 0,
+                              &info->unfinished, err);
+    if (status == DBT_OK)
         status = dbt__sql_int(sql, "SELECT count(id) FROM reject", 0, &info->rejected, err);
     if (status == DBT_OK) status = dbt__block_table_bytes(sql, &info->cache_bytes, err);
     if (status == DBT_OK) status = read_splits(sql, info, err);

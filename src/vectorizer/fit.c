@@ -369,8 +369,8 @@ static dbt_status fail_empty(const fit_state *fit, dbt_error *err)
     long long n = (long long)fit->rounds.corpus->n_documents;
     if (fit->counts.tokens == 0)
         return dbt__fail(err, DBT_EDATA,
-                         "empty vocabulary: none of the %lld documents has a term; check the text "
-                         "column and the analyzer",
+                         "empty vocabulary: none of the %lld documents has a term; check that the "
+                         "right column is the text",
                          n);
     if (fit->options->max_df < 1)
         return dbt__fail(err, DBT_EDATA,

@@ -540,6 +540,20 @@ static void test_refusal__takes_out_the_rows_of_the_whole_command(void **state)
     check_invariants();
 }
 
+static void test_refusal__leaves_no_split_behind_that_it_made(void **state)
+{
+    (void)state;
+    assert_ok(ingest(write_text("train.csv", "a,first\n")), err);
+    options.split = "later";
+    assert_int_equal(ingest(write_text("b.csv", ",x\na,y\n")), DBT_EDATA);
+    assert_string_equal(rows("SELECT name FROM split"), "train");
+    assert_string_equal(rows("SELECT count(*) FROM reject"), "1");
+    options.split = "train"; /* which was there */
+    assert_int_equal(ingest(at("b.csv")), DBT_EDATA);
+    assert_string_equal(rows("SELECT name FROM split"), "train");
+    check_invariants();
+}
+
 static void test_refusal__after_commits_takes_out_all(void **state)
 {
     (void)state;
@@ -837,7 +851,9 @@ static void test_interrupted__is_taken_out_when_another_comes_first(void **state
     assert_ok(ingest(at("train.csv")), err); /* which is there, so that nothing is written */
     assert_int_equal(count("SELECT count(*) FROM document"), 3);
     assert_ok(ingest(write_text("c.csv", "a,5\n")), err);
-    assert_non_null(strstr(said, "the rows of 1 unfinished source were taken out\n"));
+    assert_non_null(strstr(said,
+                           "did not end, and another source comes first now: what is "
+                           "there of it (2 documents) was taken out\n"));
     assert_string_equal(rows(CORPUS), "train|a|1 train|a|5");
     assert_string_equal(rows("SELECT name FROM label"), "a");
     assert_int_equal(count("SELECT count(*) FROM row_block"), 1);
@@ -1266,6 +1282,7 @@ int main(void)
         TEST(test_ingest__a_compressed_file_is_one_source),
         TEST(test_ingest__what_comes_through_a_pipe),
         TEST(test_refusal__takes_out_the_rows_of_the_whole_command),
+        TEST(test_refusal__leaves_no_split_behind_that_it_made),
         TEST(test_refusal__after_commits_takes_out_all),
         TEST(test_rejects__rows_in_are_rows_stored_and_refused),
         TEST(test_errors__name_the_source),
