@@ -101,9 +101,9 @@ DBT_EXPORT const char *dbt_format_name(dbt_format format);
  * taken out. So only one process may ingest into a file at a time.
  *
  * A file is recognised by name, split, size and XXH3 of its content (of a compressed file: as it is
- * stored; of a part of an archive: unpacked). What comes through a pipe is recognised when it was
- * read to its end, and its rows, some of which were committed meanwhile, are out again. Documents
- * of a folder `unsup` or `unlabeled` go to the split of that name, whatever `split` says.
+ * stored; of a part of an archive: unpacked); what comes through a pipe only when it is an archive
+ * of class folders; else it is said when the same comes again. Documents of a folder `unsup` or
+ * `unlabeled` go to the split of that name, whatever `split` says.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_ingest(dbt_store *store, const char *const *paths,
                                               size_t n_paths, const dbt_ingest_options *options,

@@ -13,8 +13,7 @@
  *
  * A file that is there already is known by name, split, size and digest. The digest comes from
  * reading it for ingestion; beforehand it is computed only where the first three agree with a
- * source that is there. What comes through a pipe is known once it was read, and is taken out
- * again.
+ * source that is there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -37,8 +36,7 @@ typedef struct ingestion {
     int64_t known_parts;   /* of it, that are there already */
     int64_t known_documents;
     int64_t changed_parts;         /* that are there already with another content */
-    int64_t known_utf8, known_nul; /* characters that were replaced in documents that are there, */
-    int64_t part_utf8, part_nul;   /* and in what was read before the current part */
+    int64_t known_utf8, known_nul; /* characters that were replaced in documents that are there */
     dbt__buffer name;              /* of a source, where the file's is not UTF-8 */
     bool has_begun;                /* a source; so none is left unfinished by an earlier ingest */
     int64_t first_line;            /* of the first refused row */
@@ -127,14 +125,6 @@ static void note_known(ingestion *in, int64_t documents)
     in->known_parts++;
     in->known_documents += documents;
     in->result->recognised++;
-}
-
-/* A part that was read before it could be known. */
-static void note_read(ingestion *in, int64_t documents)
-{
-    in->known_utf8 += dbt__reader_replaced_utf8(in->reader) - in->part_utf8;
-    in->known_nul += dbt__reader_replaced_nul(in->reader) - in->part_nul;
-    note_known(in, documents);
 }
 
 /* Is the file that is to be read there already? */
@@ -292,6 +282,8 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
     uint64_t digest;
     bool changed;
     char text[17];
+    const int64_t utf8 = dbt__reader_replaced_utf8(in->reader);
+    const int64_t nul = dbt__reader_replaced_nul(in->reader);
     dbt_status status = dbt__reader_next(in->reader, &record, err);
     if (status == DBT_OK) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
@@ -300,7 +292,9 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
         status =
             dbt__writer_find_source(in->writer, part->name, split, bytes, text, &documents, err);
     if (status == DBT_OK && documents >= 0) {
-        note_read(in, documents);
+        in->known_utf8 += dbt__reader_replaced_utf8(in->reader) - utf8;
+        in->known_nul += dbt__reader_replaced_nul(in->reader) - nul;
+        note_known(in, documents);
         return DBT_OK;
     }
     if (status == DBT_OK) status = look_for_namesake(in, part, split, err);
@@ -309,24 +303,21 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
     return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
 }
 
-/* The source is read to its end: what could not be read twice, a pipe, may be there already. Then
- * it goes again. */
-static dbt_status recognise_read(ingestion *in, const dbt__part *part, const char *split,
-                                 int64_t bytes, uint64_t digest, bool *known, dbt_error *err)
+/* What comes through a pipe is read once: that it was there already is known too late to leave it
+ * alone. */
+static dbt_status tell_twice(const ingestion *in, const dbt__part *part, const char *split,
+                             int64_t bytes, uint64_t digest, dbt_error *err)
 {
     char text[17];
-    int64_t documents = -1;
-    *known = false;
-    if (in->options->again) return DBT_OK;
+    int64_t documents;
+    if (in->options->again || part->bytes >= 0) return DBT_OK;
     write_digest(digest, text);
     dbt_status status =
         dbt__writer_find_source(in->writer, part->name, split, bytes, text, &documents, err);
-    if (status < 0 || documents < 0) return status;
-    *known = true;
-    in->result->rejected -= dbt__writer_source(in->writer)->rejected;
-    note_read(in, documents);
-    say_known(in, part->name, documents);
-    return dbt__writer_drop_source(in->writer, err);
+    if (status == DBT_OK && documents >= 0)
+        say(in, "%s: the same was ingested before: its documents are in split '%s' once more",
+            part->name, split);
+    return status;
 }
 
 static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *split,
@@ -335,7 +326,7 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
     const dbt__record *record;
     int64_t bytes;
     uint64_t digest;
-    bool changed, known = false;
+    bool changed;
     say(in, "%s: %s, split '%s'", part->name, dbt__reader_said(in->reader), split);
     /* A source is begun once it has a row: then what an earlier ingest has left makes way for it.
      */
@@ -352,8 +343,8 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
     if (status == DBT_DONE) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
     if (changed) say(in, "%s: changed while it was read", part->name);
-    status = recognise_read(in, part, split, bytes, digest, &known, err);
-    return status < 0 || known ? status : end_source(in, part->name, bytes, digest, err);
+    status = tell_twice(in, part, split, bytes, digest, err);
+    return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
 }
 
 /* The name of a file is bytes, that of a source is text: where it is not UTF-8 its backslashes are
@@ -400,8 +391,6 @@ static dbt_status ingest_part(ingestion *in, const dbt__part *found, dbt_error *
     dbt_status status = clean_name(in, &clean, err);
     if (status == DBT_OK) status = recognise(in, part, split, &known, err);
     if (status < 0 || known) return status;
-    in->part_utf8 = dbt__reader_replaced_utf8(in->reader);
-    in->part_nul = dbt__reader_replaced_nul(in->reader);
     status = dbt__catalog_stream(in->catalog, &stream, err);
     if (status == DBT_OK) status = dbt__reader_start(in->reader, stream, part, err);
     if (status < 0) return status;

@@ -67,9 +67,6 @@ dbt_status dbt__writer_add(dbt__writer *writer, const dbt__record *record,
 /* The source is complete ('loaded'); *written: what it has in the end. */
 dbt_status dbt__writer_end_source(dbt__writer *writer, int64_t bytes, const char *digest,
                                   dbt__written *written, dbt_error *err) DBT_MUST_USE;
-/* The current source goes again, its row in `source` too: in transactions of its own, after a
- * commit of what is open. */
-dbt_status dbt__writer_drop_source(dbt__writer *writer, dbt_error *err) DBT_MUST_USE;
 const dbt__written *dbt__writer_source(const dbt__writer *writer);
 /* Enough has been written since the last commit. */
 bool dbt__writer_is_full(const dbt__writer *writer);

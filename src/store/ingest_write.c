@@ -36,8 +36,6 @@ typedef enum statement_id {
     ADD_SOURCE,
     UPDATE_SOURCE,
     REFUSE_SOURCES,
-    DELETE_REJECTS,
-    DELETE_SOURCE,
     FIND_SPLIT,
     ADD_SPLIT,
     UPDATE_SPLIT,
@@ -60,8 +58,6 @@ static const char *const statement_texts[N_STATEMENTS] = {
     [UPDATE_SOURCE] = "UPDATE source SET documents = ?2, rejected = ?3, first_document_id = ?4,"
                       " last_document_id = ?5, status = ?6, bytes = ?7, digest = ?8 WHERE id = ?1",
     [REFUSE_SOURCES] = "UPDATE source SET status = 'refused' WHERE id >= ?1",
-    [DELETE_REJECTS] = "DELETE FROM reject WHERE source_id = ?1",
-    [DELETE_SOURCE] = "DELETE FROM source WHERE id = ?1",
     [FIND_SPLIT] =
         "SELECT id, documents, (SELECT coalesce(max(position) + 1, 0) FROM split_document"
         " WHERE split_id = split.id) FROM split WHERE name = ?1",
@@ -527,22 +523,4 @@ dbt_status dbt__writer_refuse(dbt__writer *w, dbt_error *err)
     status = dbt__run(w->statement[REFUSE_SOURCES], err);
     if (status == DBT_OK) status = dbt__writer_commit(w, err);
     return status < 0 ? status : drop_empty_splits(w, err);
-}
-
-dbt_status dbt__writer_drop_source(dbt__writer *w, dbt_error *err)
-{
-    int64_t id = w->source.id;
-    end_replay(w);
-    dbt_status status = begin(w, err);
-    if (status == DBT_OK) status = update_source(w, "refused", -1, NULL, err);
-    w->source = (dbt__written){0};
-    if (status == DBT_OK) status = dbt__writer_commit(w, err);
-    if (status == DBT_OK) status = dbt__ingest_clean(w->sql, err);
-    w->data_version = ANOTHER_VERSION; /* labels and splits, too, may be out of the file */
-    if (status == DBT_OK) status = begin(w, err);
-    dbt__bind_int(w->statement[DELETE_REJECTS], 1, id);
-    dbt__bind_int(w->statement[DELETE_SOURCE], 1, id);
-    if (status == DBT_OK) status = dbt__run(w->statement[DELETE_REJECTS], err);
-    if (status == DBT_OK) status = dbt__run(w->statement[DELETE_SOURCE], err);
-    return status < 0 ? status : dbt__writer_commit(w, err);
 }
