@@ -154,7 +154,8 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_network_train(dbt_network *network, const
  * its own. `prepared`, whose content it replaces, does not point into the batch. What
  * dbt_network_train_prepared returns, and the bits it makes, are those of dbt_network_train with
  * the same batch and position. The network must outlive preparers, and these and what they prepare
- * are of this network alone. dbt_prepare: DBT_EUSAGE, DBT_ENOMEM.
+ * are of this network alone. dbt_prepare: DBT_EUSAGE, DBT_ENOMEM; after a failure, as before the
+ * first time, `prepared` is no step, and dbt_network_train_prepared returns DBT_EUSAGE.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_preparer_new(const dbt_network *network,
                                                     dbt_preparer **preparer, dbt_error *err);

@@ -72,6 +72,7 @@ void dbt_prepared_free(dbt_prepared *prepared)
 dbt_status dbt__prepare_begin(const dbt_network *network, const dbt_batch *batch,
                               dbt_position position, dbt_prepared *prepared, dbt_error *err)
 {
+    prepared->n_rows = 0; /* until it is known that the batch is one */
     if (batch->n_rows == 0) return dbt__fail(err, DBT_EUSAGE, "a batch without rows");
     dbt_status status = dbt__batch_check(batch, network->options.n_inputs, err);
     if (status < 0) return status;
@@ -95,5 +96,6 @@ dbt_status dbt_prepare(dbt_preparer *preparer, const dbt_batch *batch, dbt_posit
     dbt_status status = dbt__prepare_begin(preparer->network, batch, position, prepared, err);
     for (size_t i = 0; status == DBT_OK && i < prepared->n_spans; i++)
         status = dbt__prepare_span(preparer, batch, i, prepared, err);
+    if (status < 0) prepared->n_rows = 0; /* no step is made of it */
     return status;
 }

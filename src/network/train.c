@@ -236,5 +236,6 @@ dbt_status dbt_network_train_prepared(dbt_network *network, const dbt_prepared *
                                       dbt_metrics *metrics, dbt_error *err)
 {
     *metrics = (dbt_metrics){0};
+    if (prepared->n_rows == 0) return dbt__fail(err, DBT_EUSAGE, "a step that was not prepared");
     return take_step(network, NULL, prepared, label, weight, metrics, err);
 }

@@ -92,7 +92,7 @@ static size_t prepared_bytes(const dbt_network_options *network, size_t n_rows, 
     size_t bytes = add(dbt_prepared_bytes(network, n_rows, (size_t)n_entries),
                        multiply((size_t)n_entries, sizeof(uint32_t) + sizeof(float)));
     bytes = add(bytes, multiply(n_rows, SLOT_ROW_BYTES));
-    return add(multiply(bytes, dbt__loader_slots(threads, n_entries)),
+    return add(multiply(bytes, dbt__loader_slots(threads, n_rows, 0, n_entries)),
                multiply(dbt_preparer_bytes(network), threads));
 }
 

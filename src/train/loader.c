@@ -24,6 +24,8 @@
  */
 #define SMALL_BATCH 16384.0
 #define SMALL_STEP 700e3
+/* Times the entries of most batches from which one leaves no memory behind in its slot. */
+#define LARGE_BATCH 4.0
 
 typedef struct slot {
     dbt__page_batch pair;
@@ -54,8 +56,11 @@ struct dbt__loader {
     int64_t end;
     bool in_use;
     bool ending;
+    double batch_entries; /* on the average; 0: not known */
+    size_t entries;       /* of the batches that are ready or in use */
     size_t depth;
-    slot *slots; /* [depth]; number s is in slot s % depth */
+    size_t least; /* slots that are filled, however many entries there are */
+    slot *slots;  /* [depth]; number s is in slot s % depth */
     size_t n_makers;
     size_t n_started;
     maker *makers;
@@ -66,11 +71,20 @@ static slot *slot_of(dbt__loader *loader, int64_t number)
     return &loader->slots[number % (int64_t)loader->depth];
 }
 
-/* Under `state`. The slot of the batch in use is not free. */
+static size_t entries_of(const slot *s)
+{
+    return s->pair.batch->row_start[s->pair.batch->n_rows];
+}
+
+/* Under `state`. The slot of the batch in use is not free. Where batches are larger than most,
+ * there are fewer of them. */
 static bool has_room(const dbt__loader *loader)
 {
     int64_t oldest = loader->next_use - (loader->in_use ? 1 : 0);
-    return loader->next_claim < loader->end && loader->next_claim - oldest < (int64_t)loader->depth;
+    int64_t taken = loader->next_claim - oldest;
+    if (loader->next_claim >= loader->end || taken >= (int64_t)loader->depth) return false;
+    double usual = loader->batch_entries * (double)loader->depth;
+    return taken < (int64_t)loader->least || usual == 0 || (double)loader->entries <= usual;
 }
 
 /* Under `reading`. */
@@ -120,6 +134,7 @@ static void make_batch(maker *self)
 
     (void)pthread_mutex_lock(&loader->state);
     s->ready = true;
+    if (s->status == DBT_OK) loader->entries += entries_of(s);
     if (s->status < 0) loader->end = number + 1 < loader->end ? number + 1 : loader->end;
     (void)pthread_cond_signal(&loader->made);
     (void)pthread_mutex_unlock(&loader->state);
@@ -140,17 +155,29 @@ static void *run_maker(void *argument)
     }
 }
 
+static dbt_status init_slot(const dbt__loader *loader, slot *s, dbt_error *err)
+{
+    *s = (slot){0};
+    dbt_status status = dbt__page_batch_init(&s->pair, &loader->feed, err);
+    if (status == DBT_OK && loader->network != NULL)
+        status = dbt_prepared_new(loader->network, &s->prepared, err);
+    return status;
+}
+
+static void release_slot(slot *s)
+{
+    dbt__page_batch_release(&s->pair);
+    dbt_prepared_free(s->prepared);
+}
+
 static dbt_status allocate_slots(dbt__loader *loader, dbt_error *err)
 {
     loader->slots = dbt__alloc_array(loader->depth, sizeof *loader->slots);
     if (loader->slots == NULL) return dbt__out_of_memory(err, "batches");
-    for (size_t i = 0; i < loader->depth; i++) {
-        dbt_status status = dbt__page_batch_init(&loader->slots[i].pair, &loader->feed, err);
-        if (status == DBT_OK && loader->network != NULL)
-            status = dbt_prepared_new(loader->network, &loader->slots[i].prepared, err);
-        if (status < 0) return status;
-    }
-    return DBT_OK;
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < loader->depth; i++)
+        status = init_slot(loader, &loader->slots[i], err);
+    return status;
 }
 
 static dbt_status start_makers(dbt__loader *loader, dbt_error *err)
@@ -177,25 +204,23 @@ bool dbt__loader_prepares(double batch_entries, size_t units)
            batch_entries * (double)units < SMALL_STEP;
 }
 
-size_t dbt__loader_slots(size_t n_threads, double batch_entries)
+/* Where rows need no bound. */
+static size_t most_slots(size_t n_threads, double prepared_entries)
 {
     size_t slots = THREAD_SLOTS * n_threads;
-    if (batch_entries == 0 || slots >= PREPARED_SLOTS) return slots;
-    if (batch_entries * PREPARED_SLOTS <= PREPARED_ENTRIES) return PREPARED_SLOTS;
-    size_t few = (size_t)(PREPARED_ENTRIES / batch_entries);
+    if (prepared_entries == 0 || slots >= PREPARED_SLOTS) return slots;
+    if (prepared_entries * PREPARED_SLOTS <= PREPARED_ENTRIES) return PREPARED_SLOTS;
+    size_t few = (size_t)(PREPARED_ENTRIES / prepared_entries);
     return few > slots ? few : slots;
 }
 
-/* Batches that are in memory at once. */
-static size_t choose_depth(const dbt__loader_options *options)
+size_t dbt__loader_slots(size_t n_threads, size_t batch_size, size_t rows_ahead,
+                         double prepared_entries)
 {
-    const dbt__feed *feed = &options->feed;
-    size_t rows = feed->rows_ahead == 0 ? ROWS_AHEAD : feed->rows_ahead;
-    size_t depth = rows / feed->batch_size;
-    size_t most = dbt__loader_slots(options->n_threads,
-                                    options->network == NULL ? 0 : options->batch_entries);
-    if (options->n_threads == 1 || depth < 2) return 2;
-    return depth < most ? depth : most;
+    size_t slots = (rows_ahead == 0 ? ROWS_AHEAD : rows_ahead) / batch_size;
+    size_t most = most_slots(n_threads, prepared_entries);
+    if (n_threads == 1 || slots < 2) return 2;
+    return slots < most ? slots : most;
 }
 
 dbt_status dbt__loader_new(const dbt__loader_options *options, dbt__loader **loader, dbt_error *err)
@@ -209,7 +234,10 @@ dbt_status dbt__loader_new(const dbt__loader_options *options, dbt__loader **loa
     made->steps = options->steps;
     made->next_claim = made->next_use = options->first;
     made->end = options->end;
-    made->depth = choose_depth(options);
+    made->batch_entries = options->batch_entries;
+    made->depth = dbt__loader_slots(n_threads, made->feed.batch_size, made->feed.rows_ahead,
+                                    made->network == NULL ? 0 : options->batch_entries);
+    made->least = THREAD_SLOTS * n_threads;
     made->n_makers = n_threads;
     (void)pthread_mutex_init(&made->reading, NULL);
     (void)pthread_mutex_init(&made->state, NULL);
@@ -240,10 +268,8 @@ void dbt__loader_free(dbt__loader *loader)
         dbt_transformer_free(loader->makers[i].transformer);
         dbt_preparer_free(loader->makers[i].preparer);
     }
-    for (size_t i = 0; loader->slots != NULL && i < loader->depth; i++) {
-        dbt__page_batch_release(&loader->slots[i].pair);
-        dbt_prepared_free(loader->slots[i].prepared);
-    }
+    for (size_t i = 0; loader->slots != NULL && i < loader->depth; i++)
+        release_slot(&loader->slots[i]);
     (void)pthread_cond_destroy(&loader->made);
     (void)pthread_cond_destroy(&loader->room);
     (void)pthread_mutex_destroy(&loader->state);
@@ -253,19 +279,41 @@ void dbt__loader_free(dbt__loader *loader)
     dbt__free(loader);
 }
 
-/* Under `state`: the batch in use is no longer. */
-static void give_back(dbt__loader *loader)
+/* Gives the slot of a batch that was larger than most new memory: else in the end each slot would
+ * have that of the largest batch. */
+static dbt_status renew_slot(const dbt__loader *loader, slot *s, dbt_error *err)
 {
-    if (!loader->in_use) return;
+    slot renewed;
+    if (loader->batch_entries == 0 || (double)entries_of(s) <= LARGE_BATCH * loader->batch_entries)
+        return DBT_OK;
+    dbt_status status = init_slot(loader, &renewed, err);
+    release_slot(status < 0 ? &renewed : s);
+    if (status == DBT_OK) *s = renewed;
+    return status;
+}
+
+/* The batch in use is no longer. */
+static dbt_status give_back(dbt__loader *loader, dbt_error *err)
+{
+    if (!loader->in_use) return DBT_OK;
+    slot *s = slot_of(loader, loader->next_use - 1);
+    size_t entries = entries_of(s);
+    dbt_status status = renew_slot(loader, s, err);
+    if (status < 0) return status;
+    (void)pthread_mutex_lock(&loader->state);
     loader->in_use = false;
+    loader->entries -= entries;
     int64_t taken = loader->next_claim - loader->next_use;
     if (taken <= (int64_t)loader->depth / 2) (void)pthread_cond_signal(&loader->room);
+    (void)pthread_mutex_unlock(&loader->state);
+    return DBT_OK;
 }
 
 dbt_status dbt__loader_next(dbt__loader *loader, dbt__loaded *loaded, dbt_error *err)
 {
+    dbt_status status = give_back(loader, err);
+    if (status < 0) return status;
     (void)pthread_mutex_lock(&loader->state);
-    give_back(loader);
     int64_t number = loader->next_use;
     if (number >= loader->end) {
         (void)pthread_mutex_unlock(&loader->state);

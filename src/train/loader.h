@@ -24,7 +24,7 @@ typedef struct dbt__loader_options {
     dbt__feed feed;             /* used by nobody else */
     const dbt_network *network; /* whose steps are prepared; NULL: none are */
     int64_t steps;              /* of an epoch, where they are */
-    double batch_entries;       /* on the average, where they are */
+    double batch_entries;       /* on the average; 0: not known */
     size_t n_threads;           /* the caller's too */
     int64_t first, end;         /* batches first .. end - 1 */
 } dbt__loader_options;
@@ -38,8 +38,10 @@ typedef struct dbt__loaded {
 /* Whether steps are better prepared ahead than shared out: what of a step waits for other threads,
  * where these have little to do. `batch_entries` as above, 0: not known. */
 bool dbt__loader_prepares(double batch_entries, size_t units);
-/* Slots of a ring at most; batch_entries 0: steps are not prepared. */
-size_t dbt__loader_slots(size_t n_threads, double batch_entries);
+/* Slots of a ring; rows_ahead as in a feed; prepared_entries: batch_entries, or 0 where steps are
+ * not prepared. */
+size_t dbt__loader_slots(size_t n_threads, size_t batch_size, size_t rows_ahead,
+                         double prepared_entries);
 
 /* DBT_ENOMEM. */
 dbt_status dbt__loader_new(const dbt__loader_options *options, dbt__loader **loader,

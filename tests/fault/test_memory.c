@@ -155,6 +155,29 @@ static void test_memory__of_long_documents(void **state)
     assert_within(database, 128, options);
 }
 
+/* Their batches are many times as large as most: the ring of batches has room for few of them. */
+static void test_memory__of_a_few_long_documents(void **state)
+{
+    (void)state;
+    static const char *const options[] = {
+        "--threads", "4", "--epochs", "2",  "--ngram-range", "1,1", "--top-k", "0",
+        "--min-df",  "1", "--units",  "16", "--batch-size",  "32",  NULL};
+    const char *database = path_of("skewed.db"), *path = path_of("skewed.tsv");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 60000; i++) {
+        int n = i % 600 == 0 ? 60000 : 6;
+        (void)fprintf(file, "l%d\t", i % 2);
+        for (int j = 0; j < n; j++)
+            (void)fprintf(file, "%sw%d", j == 0 ? "" : " ", n == 6 ? (i + 7 * j) % 60000 : j);
+        (void)fputc('\n', file);
+    }
+    assert_int_equal(fclose(file), 0);
+    const char *words[] = {"ingest", database, path, NULL};
+    assert_int_equal(program_run(words), 0);
+    assert_within(database, 112, options);
+}
+
 /* Each thread holds a document: threads that were asked for are refused, others are left out. */
 static void test_memory__of_documents_of_megabytes(void **state)
 {
@@ -177,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_memory__of_hashed_columns),
         cmocka_unit_test(test_memory__of_the_defaults),
         cmocka_unit_test(test_memory__of_long_documents),
+        cmocka_unit_test(test_memory__of_a_few_long_documents),
         cmocka_unit_test(test_memory__of_documents_of_megabytes),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -975,6 +975,35 @@ static float *train_for_bits(const net_shape *shape, size_t threads, bool prepar
     return weights;
 }
 
+/* Neither of what was never prepared, nor of what could not be, is a step made. */
+static void test_network__takes_no_step_that_was_not_prepared(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt_network_options options = small_options();
+    dbt_network *network = make_network(&options, NULL);
+    dbt_preparer *preparer;
+    dbt_prepared *prepared;
+    dbt_metrics metrics;
+    const int32_t label[4] = {0};
+    assert_ok(dbt_preparer_new(network, &preparer, &err), err);
+    assert_ok(dbt_prepared_new(network, &prepared, &err), err);
+    assert_int_equal(dbt_network_train_prepared(network, prepared, label, NULL, &metrics, &err),
+                     DBT_EUSAGE);
+    dbt_batch *batch = make_batch(4, options.n_inputs, 3, 1);
+    err = (dbt_error){0};
+    assert_ok(dbt_prepare(preparer, batch, (dbt_position){1, 1}, prepared, &err), err);
+    batch->column[0] = (uint32_t)options.n_inputs; /* there is none */
+    assert_int_equal(dbt_prepare(preparer, batch, (dbt_position){1, 2}, prepared, &err),
+                     DBT_EUSAGE);
+    assert_int_equal(dbt_network_train_prepared(network, prepared, label, NULL, &metrics, &err),
+                     DBT_EUSAGE);
+    dbt_batch_free(batch);
+    dbt_prepared_free(prepared);
+    dbt_preparer_free(preparer);
+    dbt_network_free(network);
+}
+
 static void test_network__same_bits_for_any_number_of_threads(void **state)
 {
     (void)state;
@@ -1506,6 +1535,7 @@ int main(void)
         cmocka_unit_test(test_optimizer__follows_pytorch),
         cmocka_unit_test(test_optimizer__follows_keras),
         cmocka_unit_test(test_optimizer__follows_scikit_learns_worked_example),
+        cmocka_unit_test(test_network__takes_no_step_that_was_not_prepared),
         cmocka_unit_test(test_network__same_bits_for_any_number_of_threads),
         cmocka_unit_test(test_dropout__of_the_input_depends_on_row_and_feature_alone),
         cmocka_unit_test(test_dropout__is_a_function_of_seed_epoch_and_step),

@@ -1444,11 +1444,15 @@ static void test_loader__small_steps_are_prepared(void **state)
     assert_false(dbt__loader_prepares(18000, 1));
     assert_false(dbt__loader_prepares(1000, 1024));
     /* the ring has more slots of small batches than of others, unless the threads ask for more */
-    assert_int_equal(dbt__loader_slots(2, 0), 8);
-    assert_int_equal(dbt__loader_slots(2, 900), 32);
-    assert_int_equal(dbt__loader_slots(2, 10000), 13);
-    assert_int_equal(dbt__loader_slots(2, 16000), 8);
-    assert_int_equal(dbt__loader_slots(16, 900), 64);
+    assert_int_equal(dbt__loader_slots(2, 128, 0, 0), 8);
+    assert_int_equal(dbt__loader_slots(2, 128, 0, 900), 32);
+    assert_int_equal(dbt__loader_slots(2, 128, 0, 10000), 13);
+    assert_int_equal(dbt__loader_slots(2, 128, 0, 16000), 8);
+    assert_int_equal(dbt__loader_slots(16, 128, 0, 900), 64);
+    /* and fewer of long ones */
+    assert_int_equal(dbt__loader_slots(2, 128, 1280, 900), 10);
+    assert_int_equal(dbt__loader_slots(2, 8000, 0, 900), 2);
+    assert_int_equal(dbt__loader_slots(1, 128, 0, 900), 2);
 }
 
 static void test_loader__an_error_in_the_middle_is_not_the_end(void **state)
