@@ -74,7 +74,8 @@ static const cli_option ingest_options[] = {
      .field = FIELD(format),
      .argument = "FORMAT",
      .choices = formats,
-     .help = "csv, tsv, jsonl, folder (of class folders) or fasttext",
+     .help = "csv, tsv (its quotes are text: where fields are quoted, csv with --delimiter tab), "
+             "jsonl, folder (of class folders) or fasttext",
      .shown = "detected"},
     {.name = "header",
      .kind = CLI_TRISTATE,

@@ -448,6 +448,27 @@ static const char *usage_text(char *buffer, size_t bytes, const cli_command *com
     return buffer;
 }
 
+/* An option whose value may be left out takes the next word for an argument. */
+static const cli_option *find_valueless(const cli_input *input)
+{
+    const cli_option *option = input->command->options;
+    for (; option->kind != CLI_END; option++)
+        if (option->kind == CLI_OPTIONAL && cli_given(input, option->name)) return option;
+    return NULL;
+}
+
+static dbt_status fail_unexpected(const cli_input *input, const char *argument, dbt_error *err)
+{
+    char usage[USAGE_BYTES];
+    const cli_option *option = find_valueless(input);
+    if (option != NULL)
+        return cli_fail(err, DBT_EUSAGE,
+                        "unexpected argument '%s': if it is the value of --%s, give --%s=%s",
+                        argument, option->name, option->name, argument);
+    return cli_fail(err, DBT_EUSAGE, "unexpected argument '%s' (%s)", argument,
+                    usage_text(usage, sizeof usage, input->command));
+}
+
 static dbt_status check_arguments(const cli_input *input, dbt_error *err)
 {
     const cli_argument *argument = input->command->arguments;
@@ -461,10 +482,8 @@ static dbt_status check_arguments(const cli_input *input, dbt_error *err)
                             usage_text(usage, sizeof usage, input->command));
     }
     bool many = n > 0 && argument[n - 1].many;
-    if (input->n_arguments > n && !many)
-        return cli_fail(err, DBT_EUSAGE, "unexpected argument '%s' (%s)", input->argument[n],
-                        usage_text(usage, sizeof usage, input->command));
-    return DBT_OK;
+    return input->n_arguments > n && !many ? fail_unexpected(input, input->argument[n], err)
+                                           : DBT_OK;
 }
 
 static size_t count_options(const cli_command *command)
