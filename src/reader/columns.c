@@ -86,24 +86,23 @@ bool dbt__columns_is_known(const dbt__reader_options *options, dbt_text name)
     return false;
 }
 
-static bool has_name(const dbt__columns *columns, size_t index, const char *name, bool exactly)
+/* The next column of that name from an index on, DBT__NO_COLUMN when there is none. */
+static size_t next_named(const dbt__columns *columns, size_t from, const char *name, bool exactly)
 {
-    const char *own = columns->name[index];
-    return exactly ? strcmp(own, name) == 0 : equals((dbt_text){own, strlen(own)}, name);
-}
-
-/* The first column of that name, DBT__NO_COLUMN when there is none. *again: another one of it. */
-static size_t find_name(const dbt__columns *columns, const char *name, size_t *again)
-{
-    *again = DBT__NO_COLUMN;
-    for (int exactly = 1; columns->name != NULL && exactly >= 0; exactly--) {
-        size_t found = DBT__NO_COLUMN;
-        for (size_t i = 0; i < columns->n && *again == DBT__NO_COLUMN; i++)
-            if (has_name(columns, i, name, exactly != 0))
-                *(found == DBT__NO_COLUMN ? &found : again) = i;
-        if (found != DBT__NO_COLUMN) return found;
+    for (size_t i = from; columns->name != NULL && i < columns->n; i++) {
+        const char *own = columns->name[i];
+        if (exactly ? strcmp(own, name) == 0 : equals((dbt_text){own, strlen(own)}, name)) return i;
     }
     return DBT__NO_COLUMN;
+}
+
+/* The first column of that name, and another one in *again; DBT__NO_COLUMN when there is none. */
+static size_t find_name(const dbt__columns *columns, const char *name, size_t *again)
+{
+    bool exactly = next_named(columns, 0, name, true) != DBT__NO_COLUMN;
+    size_t found = next_named(columns, 0, name, exactly);
+    *again = found == DBT__NO_COLUMN ? found : next_named(columns, found + 1, name, exactly);
+    return found;
 }
 
 /* Which of two columns is meant cannot be told. */
