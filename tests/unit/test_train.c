@@ -6,7 +6,10 @@
 #include "testing.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include <dbtrain/cursor.h>
 #include <dbtrain/train.h>
@@ -1374,8 +1377,9 @@ static void test_loader__may_be_freed_at_any_batch(void **state)
 }
 
 /* The parameters after two epochs of three steps and one more, of a network that is given batches,
- * or, where `threads` is not 0, prepared steps. */
-static uint64_t hash_trained(const world *w, size_t threads)
+ * or, where `threads` is not 0, prepared steps. Where batches are said to have fewer entries than
+ * they have, each is large, and its slot made anew. */
+static uint64_t hash_trained(const world *w, size_t threads, double batch_entries)
 {
     enum { STEPS = 3, ALL = 2 * STEPS + 1 };
     dbt_error err = {0};
@@ -1390,7 +1394,7 @@ static uint64_t hash_trained(const world *w, size_t threads)
     const dbt__loader_options loading = {
         .feed = {.cursor = cursor, .vectorizer = w->vectorizer, .batch_size = BATCH},
         .network = threads == 0 ? NULL : network,
-        .batch_entries = 100,
+        .batch_entries = batch_entries,
         .steps = STEPS,
         .n_threads = threads == 0 ? 1 : threads,
         .end = ALL};
@@ -1429,9 +1433,65 @@ static void test_loader__prepared_steps_are_those_of_the_batches(void **state)
 {
     (void)state;
     world w = make_world();
-    uint64_t expected = hash_trained(&w, 0);
-    for (size_t t = 0; t < THREAD_COUNTS; t++)
-        assert_true(hash_trained(&w, thread_counts[t]) == expected);
+    uint64_t expected = hash_trained(&w, 0, 100);
+    for (size_t t = 0; t < THREAD_COUNTS; t++) {
+        assert_true(hash_trained(&w, thread_counts[t], 100) == expected);
+        assert_true(hash_trained(&w, thread_counts[t], 0.01) == expected);
+    }
+    release_world(&w);
+}
+
+/* Steps that the thread which uses them has not prepared itself. */
+static pthread_t user;
+static atomic_long prepared_ahead;
+
+dbt_status __real_dbt_prepare(dbt_preparer *preparer, const dbt_batch *batch, dbt_position position,
+                              dbt_prepared *prepared, dbt_error *err);
+dbt_status __wrap_dbt_prepare(dbt_preparer *preparer, const dbt_batch *batch, dbt_position position,
+                              dbt_prepared *prepared, dbt_error *err);
+dbt_status __wrap_dbt_prepare(dbt_preparer *preparer, const dbt_batch *batch, dbt_position position,
+                              dbt_prepared *prepared, dbt_error *err)
+{
+    if (!pthread_equal(pthread_self(), user)) (void)atomic_fetch_add(&prepared_ahead, 1);
+    return __real_dbt_prepare(preparer, batch, position, prepared, err);
+}
+
+/* Who waits for room in the ring is woken: else it would be filled once, and no more. */
+static void test_loader__the_ring_is_filled_again_and_again(void **state)
+{
+    (void)state;
+    enum { MOST = 20000, RINGS = 5 };
+    static const struct timespec millisecond = {0, 1000000};
+    world w = make_world();
+    dbt_error err = {0};
+    dbt_network_options options;
+    dbt_network_options_init(&options);
+    options.n_inputs = dbt_vectorizer_features(w.vectorizer);
+    options.n_classes = 3;
+    dbt_network *network;
+    assert_ok(dbt_network_new(&options, NULL, &network, &err), err);
+    dbt_cursor *cursor = open_cursor(w.store, true);
+    dbt__loader *loader;
+    const dbt__loader_options loading = {
+        .feed = {.cursor = cursor, .vectorizer = w.vectorizer, .batch_size = BATCH},
+        .network = network,
+        .batch_entries = 100,
+        .steps = 3,
+        .n_threads = 2,
+        .end = MOST};
+    long enough = RINGS * (long)dbt__loader_slots(2, BATCH, 0, 100);
+    user = pthread_self();
+    atomic_store(&prepared_ahead, 0);
+    assert_ok(dbt__loader_new(&loading, &loader, &err), err);
+    for (int i = 0; i < MOST && atomic_load(&prepared_ahead) < enough; i++) {
+        dbt__loaded loaded;
+        (void)nanosleep(&millisecond, NULL);
+        assert_ok(dbt__loader_next(loader, &loaded, &err), err);
+    }
+    assert_true(atomic_load(&prepared_ahead) >= enough);
+    dbt__loader_free(loader);
+    dbt_cursor_close(cursor);
+    dbt_network_free(network);
     release_world(&w);
 }
 
@@ -1653,6 +1713,7 @@ int main(void)
         cmocka_unit_test(test_row_cache__holds_all_rows_or_is_none),
         cmocka_unit_test(test_loader__may_be_freed_at_any_batch),
         cmocka_unit_test(test_loader__prepared_steps_are_those_of_the_batches),
+        cmocka_unit_test(test_loader__the_ring_is_filled_again_and_again),
         cmocka_unit_test(test_loader__small_steps_are_prepared),
         cmocka_unit_test(test_loader__an_error_in_the_middle_is_not_the_end),
         cmocka_unit_test(test_scan__results_do_not_depend_on_threads),
