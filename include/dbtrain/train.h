@@ -295,7 +295,7 @@ typedef struct dbt_info {
     int64_t file_bytes;
     int64_t documents;
     int64_t sources, rejected;
-    int64_t unfinished; /* documents of sources whose ingest has not ended */
+    int64_t unfinished;  /* documents of sources whose ingest has not ended */
     int64_t cache_bytes; /* of vectorized rows that are kept */
     size_t n_splits, n_runs;
     const dbt_split_info *split;

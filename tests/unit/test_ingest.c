@@ -810,9 +810,8 @@ static void test_interrupted__is_taken_out_when_another_comes_first(void **state
     assert_ok(ingest(at("train.csv")), err); /* which is there, so that nothing is written */
     assert_int_equal(count("SELECT count(*) FROM document"), 3);
     assert_ok(ingest(write_text("c.csv", "a,5\n")), err);
-    assert_non_null(strstr(said,
-                           "did not end, and another source comes first now: what is "
-                           "there of it (2 documents) was taken out\n"));
+    assert_non_null(strstr(said, "did not end, and another source comes first now: what is "
+                                 "there of it (2 documents) was taken out\n"));
     assert_string_equal(rows(CORPUS), "train|a|1 train|a|5");
     assert_string_equal(rows("SELECT name FROM label"), "a");
     assert_int_equal(count("SELECT count(*) FROM row_block"), 1);
