@@ -85,9 +85,10 @@ DBT_EXPORT void dbt_ingest_options_init(dbt_ingest_options *options);
 DBT_EXPORT const char *dbt_format_name(dbt_format format);
 
 /*
- * Ingests paths in their order ("-" is stdin). DBT_EUSAGE (an option out of range, no such column,
- * an unknown encoding), DBT_EDATA (missing, unreadable, binary, without rows, more than max_rejects
- * rows refused; err->line is the line of the record), DBT_EINTERRUPTED, and the store's.
+ * Ingests paths in their order ("-" is stdin). DBT_EUSAGE (an option out of range, no such column
+ * or two, an unknown encoding), DBT_EDATA (missing, unreadable, binary, without rows, more than
+ * max_rejects rows refused; err->line is the line of the record), DBT_EINTERRUPTED, and the
+ * store's.
  *
  * On failure the rows of this command, those of sources that were complete too, are out again; the
  * sources that had a row stay in `source` with status 'refused', and in `reject` what was refused.

@@ -5,8 +5,8 @@
  * one, too, if more files are in it than in the folders below it, which are then left out, and
  * named. Where there are two class folders or more, the files are documents (and a stray csv beside
  * them is left out, and named); otherwise, where there is a csv, tsv or jsonl file, these are the
- * corpus. --format overrules both. Only folders are kept, in a
- * hash table by path, not files: an archive of a million documents has few folders.
+ * corpus. --format overrules both. Only folders are kept, in a hash table by path, not files: an
+ * archive of a million documents has few folders.
  */
 #include "tree.h"
 
