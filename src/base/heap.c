@@ -25,9 +25,11 @@
 /* Where the heap begins, 0 where it is not ours, and where it ended when it was seen last. */
 static uintptr_t start;
 static atomic_uintptr_t seen_end;
+static bool is_tuned;
 
 void dbt_tune_heap(void)
 {
+    is_tuned = true;
 #ifdef __GLIBC__
     (void)mallopt(M_ARENA_MAX, 1);
     (void)mallopt(M_MMAP_THRESHOLD, (int)APART);
@@ -36,6 +38,11 @@ void dbt_tune_heap(void)
     start = (uintptr_t)sbrk(0);
     atomic_store(&seen_end, start);
 #endif
+}
+
+bool dbt__heap_is_tuned(void)
+{
+    return is_tuned;
 }
 
 static void advise(uintptr_t first, uintptr_t end)

@@ -60,6 +60,7 @@ static dbt_status prepare_around(dbt__sql *sql, const char *head, const char *te
     (void)snprintf(whole, room, "%s FROM (%.*s\n) AS query%s", head, (int)bytes, text, tail);
     dbt_status status = dbt__prepare(sql, whole, statement, err);
     dbt__free(whole);
+    if (status == DBT_OK) dbt__allow_bytes(*statement, DBT__LONGEST_TEXT);
     return status;
 }
 

@@ -33,6 +33,7 @@ dbt_status dbt__split_reader_init(dbt__split_reader *reader, dbt_store *store, c
                               " document.label_id, document.weight, document.text)"
                               " ORDER BY place.position",
                               &reader->rows, err);
+    if (status == DBT_OK) dbt__allow_bytes(reader->rows, DBT__LONGEST_TEXT);
     return status;
 }
 

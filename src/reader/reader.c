@@ -123,6 +123,9 @@ dbt_status dbt__reader_emit(dbt__reader *r, dbt_text label, dbt_text text, dbt_e
                                       r->classes->n, r->classes_name);
         dbt_status status = clean_text(r, &label, &r->clean_label, err);
         if (status < 0) return status;
+        if (label.bytes > DBT__LABEL_BYTES)
+            return dbt__reader_refuse(r, r->record_bytes, "label of %zu bytes, at most %zu",
+                                      label.bytes, DBT__LABEL_BYTES);
     }
     dbt_status status = clean_text(r, &text, &r->clean_text, err);
     r->record.label = label;

@@ -130,6 +130,8 @@ typedef struct dbt__reader_options {
 } dbt__reader_options;
 
 #define DBT__RAW_BYTES 1000
+/* Bytes of a label, at most. A longer one is a text in the wrong column. */
+#define DBT__LABEL_BYTES ((size_t)64 << 10)
 
 /* A document, or a row that is refused. Everything in it is valid until the next call. */
 typedef struct dbt__record {

@@ -5,7 +5,7 @@
  * keys, synchronous FULL (an acknowledged commit survives a power loss), no memory map (a file that
  * another process cuts short would end this one by SIGBUS), and the switches that keep a file from
  * running logic of its own: defensive, untrusted schema, no extensions, cell sizes checked, no
- * value that is longer than any that is stored but for weights.
+ * value that is longer than any of its kind that is stored.
  *
  * The log is never moved into the file behind the caller's back when a connection closes, because
  * SQLite reports no failure of that checkpoint (a full disk would go unseen), and because a file
@@ -17,7 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +26,7 @@
 #include <sqlite3.h>
 
 #include "base.h"
+#include "heap.h"
 #include "json.h"
 #include "sql.h"
 #include "take.h"
@@ -54,12 +55,17 @@
 #define STEP_FREE_LOOKS 20
 #define STEP_BYTES_A_LOOK 10000
 
+/* What SQLite's heap may hold: a schema, caches of pages and sorters; and a value some times over,
+ * as it is read and as it becomes part of a row. */
+#define HEAP_BYTES ((sqlite3_int64)128 << 20)
+#define HEAP_VALUES 3
+
 struct dbt__sql {
     sqlite3 *handle;
     int64_t looks;   /* at the step under way */
     bool is_endless; /* it took too much */
     bool is_unwatched;
-    bool allows_large;   /* as the statement does that was used last */
+    size_t longest;      /* of a value, as of the statement that was used last */
     bool waited_in_vain; /* to begin a transaction, the last time */
     dbt__taker taker;
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
@@ -75,9 +81,9 @@ typedef struct schema_guard {
 struct dbt__statement {
     dbt__sql *sql;
     sqlite3_stmt *handle;
-    bool allows_large;
-    int failed; /* SQLite's code of the first bind or column access that failed since the last reset
-                 */
+    size_t longest; /* bytes of a value */
+    int failed;     /* SQLite's code of the first bind or column access that failed since the last
+                       reset */
 };
 
 const char *dbt__sql_version(void)
@@ -115,6 +121,22 @@ static dbt_status map_code(int extended)
     }
 }
 
+/* SQLite says "full", as of a disk, when a table has given its last id. Asking makes it forget what
+ * the error was. */
+static dbt_status fail_full(const dbt__sql *sql, dbt_error *err)
+{
+    sqlite3_stmt *select = NULL;
+    bool found = sqlite3_prepare_v2(sql->handle,
+                                    "SELECT 1 FROM sqlite_sequence WHERE seq = 9223372036854775807",
+                                    -1, &select, NULL) == SQLITE_OK &&
+                 sqlite3_step(select) == SQLITE_ROW;
+    (void)sqlite3_finalize(select);
+    if (!found) return dbt__fail(err, DBT_EIO, "'%s': %s", sql->path, sqlite3_errstr(SQLITE_FULL));
+    return dbt__fail(err, DBT_EFORMAT,
+                     "'%s': sqlite_sequence leaves no id for another row: the file is damaged",
+                     sql->path);
+}
+
 /* Records what `code`, or for SQLITE_OK the connection's last error, was. */
 static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
 {
@@ -127,7 +149,9 @@ static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
         return dbt__fail(
             err, DBT_EFORMAT,
             "'%s': a value in it is longer than %zu MiB: dbtrain stores none like that", sql->path,
-            DBT__LONGEST_VALUE >> 20);
+            sql->longest >> 20);
+    if (code == SQLITE_OK && sqlite3_errcode(sql->handle) == SQLITE_FULL)
+        return fail_full(sql, err);
     const char *text = code == SQLITE_OK ? sqlite3_errmsg(sql->handle) : sqlite3_errstr(code);
     if (code == SQLITE_OK) code = sqlite3_extended_errcode(sql->handle);
     dbt_status status = map_code(code);
@@ -140,6 +164,27 @@ static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
     if (cause != 0 && strerror_r(cause, reason, sizeof reason) == 0)
         return dbt__fail(err, status, "'%s': %s (%s)", sql->path, text, reason);
     return dbt__fail(err, status, "'%s': %s", sql->path, text);
+}
+
+/* --- limits --- */
+
+/* SQLite has one limit for a connection. */
+static void set_longest(dbt__sql *sql, size_t longest)
+{
+    if (sql->longest == longest) return;
+    sql->longest = longest;
+    (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_LENGTH, (int)longest);
+}
+
+/* SQLite's heap is one for all connections, those of other threads, too: its limit only grows. */
+static void make_room(size_t longest)
+{
+    static atomic_int_least64_t most;
+    int64_t bytes = HEAP_BYTES + HEAP_VALUES * (int64_t)longest, before = atomic_load(&most);
+    if (!dbt__heap_is_tuned()) return;
+    while (bytes > before && !atomic_compare_exchange_weak(&most, &before, bytes))
+        ;
+    if (bytes > before) (void)sqlite3_hard_heap_limit64(bytes);
 }
 
 /* --- connections --- */
@@ -247,7 +292,7 @@ static dbt_status read_schema(dbt__sql *sql, dbt_error *err)
     dbt_status status = dbt__sql_exec(sql, "SELECT 1 FROM sqlite_schema LIMIT 1", &cause);
     sqlite3_progress_handler(sql->handle, 0, NULL, NULL);
     if (status == DBT_OK) return DBT_OK;
-    if (status == DBT_EINTERRUPTED)
+    if (status == DBT_EINTERRUPTED || sqlite3_errcode(sql->handle) == SQLITE_TOOBIG)
         return dbt__fail(err, DBT_EFORMAT, "'%s': its schema is too large to be read", sql->path);
     /* There is nothing wrong with the statement. */
     if (status == DBT_EINTERNAL || status == DBT_EDATA) status = DBT_EFORMAT;
@@ -264,7 +309,8 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
         {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},   {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
         {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
     };
-    (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_LENGTH, (int)DBT__LONGEST_VALUE);
+    make_room(DBT__LONGEST_NAME);
+    set_longest(sql, DBT__LONGEST_NAME);
     (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT);
     (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_ATTACHED, 0);
     (void)sqlite3_extended_result_codes(sql->handle, 1);
@@ -426,6 +472,7 @@ void dbt__sql_check_keys(dbt__sql *sql, bool checked)
 dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err)
 {
     sql->looks = 0;
+    set_longest(sql, DBT__LONGEST_NAME);
     if (sqlite3_exec(sql->handle, script, NULL, NULL, NULL) == SQLITE_OK) return DBT_OK;
     return fail_sql(sql, SQLITE_OK, err);
 }
@@ -520,6 +567,7 @@ static dbt_status prepare_first(dbt__sql *sql, const char *text, dbt__statement 
     dbt__statement *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "a statement");
     made->sql = sql;
+    made->longest = DBT__LONGEST_NAME;
     if (sqlite3_prepare_v3(sql->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &made->handle, tail) !=
         SQLITE_OK) {
         dbt__free(made);
@@ -573,19 +621,10 @@ dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **
     return DBT_OK;
 }
 
-void dbt__allow_large(dbt__statement *statement)
+void dbt__allow_bytes(dbt__statement *statement, size_t longest)
 {
-    statement->allows_large = true;
-}
-
-/* SQLite has one limit for a connection. */
-static void set_limit(const dbt__statement *statement)
-{
-    dbt__sql *sql = statement->sql;
-    if (sql->allows_large == statement->allows_large) return;
-    sql->allows_large = statement->allows_large;
-    (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_LENGTH,
-                        sql->allows_large ? INT_MAX : (int)DBT__LONGEST_VALUE);
+    make_room(longest);
+    statement->longest = longest;
 }
 
 void dbt__finalize(dbt__statement *statement)
@@ -612,6 +651,7 @@ void dbt__bind_double(dbt__statement *statement, int index, double value)
 
 void dbt__bind_text(dbt__statement *statement, int index, const char *data, size_t bytes)
 {
+    set_longest(statement->sql, statement->longest);
     keep_failure(statement, sqlite3_bind_text64(statement->handle, index, data, bytes,
                                                 SQLITE_STATIC, SQLITE_UTF8));
 }
@@ -623,7 +663,7 @@ void dbt__bind_string(dbt__statement *statement, int index, const char *text)
 
 void dbt__bind_blob(dbt__statement *statement, int index, const void *data, size_t bytes)
 {
-    set_limit(statement);
+    set_longest(statement->sql, statement->longest);
     keep_failure(statement,
                  sqlite3_bind_blob64(statement->handle, index, data, bytes, SQLITE_STATIC));
 }
@@ -637,7 +677,7 @@ dbt_status dbt__step(dbt__statement *statement, dbt_error *err)
 {
     if (statement->failed != SQLITE_OK) return fail_sql(statement->sql, statement->failed, err);
     statement->sql->looks = 0;
-    set_limit(statement);
+    set_longest(statement->sql, statement->longest);
     switch (sqlite3_step(statement->handle)) {
     case SQLITE_ROW:
         return DBT_OK;

@@ -6,7 +6,8 @@
  * CANTOPEN to DBT_EIO, NOMEM to DBT_ENOMEM, CORRUPT and NOTADB and a missing file to DBT_EFORMAT,
  * TOOBIG to DBT_EDATA when it was bound and to DBT_EFORMAT when it was read, INTERRUPT to
  * DBT_EINTERRUPTED, else DBT_EINTERNAL. A step that takes longer than any can on a sound file of
- * its size is ended: DBT_EFORMAT.
+ * its size is ended: DBT_EFORMAT. In a program that has called dbt_tune_heap, the heap of SQLite is
+ * limited to what the longest values that statements were made for may take: DBT_ENOMEM.
  *
  * Statements: bind (indices from 1), step until DBT_DONE, reset. Binding cannot fail visibly: the
  * first failure is kept and reported by the next step, so that a row of binds needs one check.
@@ -29,8 +30,11 @@
 typedef struct dbt__sql dbt__sql;
 typedef struct dbt__statement dbt__statement;
 
-/* Bytes of a value, at most, but of statements that dbt__allow_large was told of. */
-#define DBT__LONGEST_VALUE ((size_t)256 << 20)
+/* Bytes of a value, at most: a name, settings; a document, a term, rows of a cache; weights, which
+ * is SQLite's own limit. A longer one is damage. */
+#define DBT__LONGEST_NAME ((size_t)1 << 20)
+#define DBT__LONGEST_TEXT ((size_t)256 << 20)
+#define DBT__LONGEST_WEIGHTS ((size_t)1000000000)
 
 typedef enum dbt__sql_mode { DBT__SQL_READ, DBT__SQL_WRITE, DBT__SQL_CREATE } dbt__sql_mode;
 
@@ -91,9 +95,9 @@ dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statem
  */
 dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **statement,
                               size_t *bytes, dbt_error *err) DBT_MUST_USE;
-/* Lets the statement read and write values of up to 10^9 bytes, SQLite's own limit: weights. To
- * others a longer one than DBT__LONGEST_VALUE is damage. */
-void dbt__allow_large(dbt__statement *statement);
+/* Lets the statement read and write values of up to so many bytes; to one that was not told, values
+ * longer than DBT__LONGEST_NAME are damage. */
+void dbt__allow_bytes(dbt__statement *statement, size_t longest);
 /* Takes NULL. */
 void dbt__finalize(dbt__statement *statement);
 
@@ -144,6 +148,8 @@ typedef struct dbt__bulk {
  */
 dbt_status dbt__bulk_prepare(dbt__sql *sql, const char *head, const char *row, dbt__bulk *bulk,
                              dbt_error *err) DBT_MUST_USE;
+/* As dbt__allow_bytes, of each row's values. */
+void dbt__bulk_allow_bytes(dbt__bulk *bulk, size_t longest);
 /* The statement for the next of the rows that are left, and how many it takes: their parameters are
  * to be bound, and it is to be run. */
 size_t dbt__bulk_next(const dbt__bulk *bulk, size_t left, dbt__statement **statement);

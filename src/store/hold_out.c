@@ -446,6 +446,8 @@ static dbt_status prepare_cut(cut *c, dbt_error *err)
     if (status == DBT_OK)
         status = dbt__prepare(c->sql, "SELECT text FROM document WHERE id = ?", &c->text, err);
     if (status < 0) return status;
+    dbt__allow_bytes(c->rows, DBT__LONGEST_TEXT);
+    dbt__allow_bytes(c->text, DBT__LONGEST_TEXT);
     for (int i = 0; i < N_PARTS; i++) {
         size_t bytes = strlen(c->name) + strlen(part_suffix[i]) + 1;
         c->parts[i].name = dbt__alloc_array(bytes, 1);

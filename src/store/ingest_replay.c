@@ -31,6 +31,7 @@ dbt_status dbt__replay_new(dbt__sql *sql, const dbt__written *stored, dbt__repla
                      " ON l.id = d.label_id WHERE d.id > ?1 AND d.id <= ?2 AND d.source_id = ?3"
                      " ORDER BY d.id LIMIT 1",
                      &made->next_document, err);
+    if (status == DBT_OK) dbt__allow_bytes(made->next_document, DBT__LONGEST_TEXT);
     if (status == DBT_OK)
         status = dbt__prepare(sql,
                               "SELECT id, line, reason, raw FROM reject"

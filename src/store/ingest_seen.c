@@ -32,6 +32,7 @@ static dbt_status prepare(dbt__seen *seen, dbt_error *err)
         status = dbt__prepare(seen->sql,
                               "SELECT coalesce(label_id, 0), text FROM document WHERE id = ?1",
                               &seen->document, err);
+    if (status == DBT_OK) dbt__allow_bytes(seen->document, DBT__LONGEST_TEXT);
     return status;
 }
 
@@ -84,6 +85,7 @@ dbt_status dbt__seen_add_split(dbt__seen *seen, int64_t split_id, int64_t source
                      " AND d.source_id IS NOT ?2",
                      &all, err);
     if (status < 0) return status;
+    dbt__allow_bytes(all, DBT__LONGEST_TEXT);
     dbt__bind_int(all, 1, split_id);
     dbt__bind_int(all, 2, source_id);
     while ((status = dbt__step(all, err)) == DBT_OK) {

@@ -110,9 +110,11 @@ static dbt_status open_reader(block_table *table, dbt_error *err)
 {
     dbt_status status = dbt__store_reader(table->store, &table->reader, err);
     if (status < 0) return status;
-    return dbt__prepare(table->reader,
-                        "SELECT value, digest FROM row_block WHERE row_cache_id = ? AND block = ?",
-                        &table->select, err);
+    status = dbt__prepare(
+        table->reader, "SELECT value, digest FROM row_block WHERE row_cache_id = ? AND block = ?",
+        &table->select, err);
+    if (status == DBT_OK) dbt__allow_bytes(table->select, DBT__LONGEST_TEXT);
+    return status;
 }
 
 static dbt_status write_table(void *context, size_t block, const unsigned char *data, size_t bytes,
@@ -216,6 +218,7 @@ dbt_status dbt__block_table(dbt_store *store, const dbt__block_key *key, dbt__bl
                               "INSERT INTO row_block (row_cache_id, block, value, digest)"
                               " VALUES (?, ?, ?, ?)",
                               &table->insert, err);
+    if (table->insert != NULL) dbt__allow_bytes(table->insert, DBT__LONGEST_TEXT);
     if (status == DBT_OK && *found) status = open_reader(table, err);
     if (status < 0) {
         free_table(table);

@@ -154,7 +154,7 @@ dbt_status dbt__checkpoint_write(dbt__sql *sql, int64_t run_id, dbt_network *net
             " digest = excluded.digest",
             &insert, err);
     if (status < 0) goto out;
-    dbt__allow_large(insert);
+    dbt__allow_bytes(insert, DBT__LONGEST_WEIGHTS);
     dbt__digest_text(dbt__hash(state, n_bytes, 0), digest);
     dbt__bind_int(insert, 1, run_id);
     dbt__bind_int(insert, 2, progress->epoch);
@@ -210,7 +210,7 @@ dbt_status dbt__checkpoint_read(dbt__sql *sql, int64_t run_id, dbt_network *netw
     dbt_status status = dbt__prepare(
         sql, "SELECT state, digest, epoch, step FROM checkpoint WHERE run_id = ?", &select, err);
     if (status < 0) return status;
-    dbt__allow_large(select);
+    dbt__allow_bytes(select, DBT__LONGEST_WEIGHTS);
     dbt__bind_int(select, 1, run_id);
     status = dbt__step(select, err);
     if (status == DBT_OK) {

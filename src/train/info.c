@@ -149,6 +149,7 @@ static dbt_status count_split_words(dbt__sql *sql, dbt_split_info *split, dbt_er
             " ON d.id = s.document_id WHERE s.split_id = (SELECT id FROM split WHERE name = ?1)"
             " AND s.position >= ?2 AND s.position < ?3 ORDER BY s.position LIMIT ?4",
             &select, err);
+    if (status == DBT_OK) dbt__allow_bytes(select, DBT__LONGEST_TEXT);
     for (int64_t next = 0, before = -1; status == DBT_OK && next > before;) {
         before = next;
         status = count_page(select, split, &next, &counts, err);

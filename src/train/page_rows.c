@@ -35,6 +35,7 @@ dbt_status dbt__page_rows(dbt_store *store, const char *split, int64_t n_rows, s
         " WHERE place.split_id = (SELECT id FROM split WHERE name = ?) AND place.position = ?",
         &select, err);
     if (status < 0) return status;
+    dbt__allow_bytes(select, DBT__LONGEST_TEXT);
     /* Of a few documents the same one twice, or more often, for the same mean. */
     for (int64_t i = 0; status == DBT_OK && i < SAMPLES; i++)
         status = add_text(select, split, n_rows / SAMPLES * i + n_rows % SAMPLES * i / SAMPLES,

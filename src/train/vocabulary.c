@@ -100,6 +100,7 @@ static dbt_status write_features(dbt__sql *sql, int64_t id, const dbt_vectorizer
                                           "INSERT OR FAIL INTO feature (vectorizer_id, id, term,"
                                           " document_frequency, idf, score) VALUES",
                                           "(?1, ?, ?, ?, ?, ?)", &bulk, err);
+    if (status == DBT_OK) dbt__bulk_allow_bytes(&bulk, DBT__LONGEST_TEXT);
     for (size_t at = 0, rows; status == DBT_OK && at < count_terms(vectorizer); at += rows) {
         dbt__statement *insert;
         rows = dbt__bulk_next(&bulk, count_terms(vectorizer) - at, &insert);
@@ -119,6 +120,7 @@ static dbt_status write_parts(dbt__sql *sql, int64_t id, const dbt_vectorizer *v
     dbt_status status = dbt__prepare(
         sql, "INSERT INTO vocabulary (vectorizer_id, part, value, digest) VALUES (?, ?, ?, ?)",
         &insert, err);
+    if (status == DBT_OK) dbt__allow_bytes(insert, DBT__LONGEST_TEXT);
     for (size_t part = 0; status == DBT_OK && part < dbt_vectorizer_parts(vectorizer); part++) {
         unsigned char *value = NULL;
         size_t bytes = 0;
@@ -249,6 +251,7 @@ static dbt_status load_features(dbt__sql *sql, int64_t id, dbt_vectorizer *vecto
                                      " WHERE vectorizer_id = ? ORDER BY id",
                                      &select, err);
     if (status < 0) return status;
+    dbt__allow_bytes(select, DBT__LONGEST_TEXT);
     dbt__bind_int(select, 1, id);
     for (int64_t n = 0; (status = dbt__step(select, err)) == DBT_OK; n++) {
         dbt_text term = dbt__column_text(select, 1);
@@ -272,6 +275,7 @@ static dbt_status load_parts(dbt__sql *sql, int64_t id, dbt_vectorizer *vectoriz
         sql, "SELECT part, value, digest FROM vocabulary WHERE vectorizer_id = ? ORDER BY part",
         &select, err);
     if (status < 0) return status;
+    dbt__allow_bytes(select, DBT__LONGEST_TEXT);
     dbt__bind_int(select, 1, id);
     for (int64_t n = 0; (status = dbt__step(select, err)) == DBT_OK; n++) {
         size_t bytes = 0;

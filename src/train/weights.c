@@ -77,7 +77,7 @@ dbt_status dbt__weights_write(dbt__sql *sql, int64_t run_id, dbt_weights kind, d
                               " rows = excluded.rows, columns = excluded.columns,"
                               " value = excluded.value, digest = excluded.digest",
                               &insert, err);
-    if (status == DBT_OK) dbt__allow_large(insert);
+    if (status == DBT_OK) dbt__allow_bytes(insert, DBT__LONGEST_WEIGHTS);
     for (size_t i = 0; status == DBT_OK && i < dbt_network_parameters(network); i++) {
         dbt_parameter parameter = dbt_network_parameter(network, i);
         if (copy != NULL) {
@@ -144,7 +144,7 @@ dbt_status dbt__weights_read(dbt__sql *sql, int64_t run_id, dbt_weights kind, db
                                      "SELECT rows, columns, value, digest FROM parameter"
                                      " WHERE run_id = ? AND kind = ? AND layer = ? AND name = ?",
                                      &select, err);
-    if (status == DBT_OK) dbt__allow_large(select);
+    if (status == DBT_OK) dbt__allow_bytes(select, DBT__LONGEST_WEIGHTS);
     for (size_t i = 0; status == DBT_OK && i < dbt_network_parameters(network); i++) {
         dbt_parameter parameter = dbt_network_parameter(network, i);
         dbt__bind_int(select, 1, run_id);

@@ -481,6 +481,9 @@ static void test_claims__are_checked_before_memory_is_taken(void **state)
          "feature 200"},
         {"UPDATE feature SET id = 1000000000 WHERE id = 199", "feature 199 is missing"},
         {"UPDATE feature SET idf = 9e999 WHERE id = 3", "feature 3"},
+        {"UPDATE label SET name = name || CAST(zeroblob(1048576) AS TEXT)", "longer than 1 MiB"},
+        {"UPDATE vectorizer SET settings = CAST(zeroblob(100000000) AS TEXT)", "longer than 1 MiB"},
+        {"UPDATE run SET settings = CAST(zeroblob(100000000) AS TEXT)", "longer than 1 MiB"},
         {"UPDATE run SET vectorizer_id = NULL", "vectorizer 0"},
         {"DELETE FROM parameter WHERE kind = 'best'", "best weights are missing"},
     };

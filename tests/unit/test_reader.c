@@ -409,6 +409,25 @@ static const format_case format_cases[] = {
      NULL},
 };
 
+static void test_labels__longer_than_any_name_are_refused(void **state)
+{
+    (void)state;
+    char *data = dbt__alloc_array(2 * DBT__LABEL_BYTES + 64, 1), expected[DBT__LABEL_BYTES + 128];
+    assert_non_null(data);
+    size_t bytes = 0;
+    for (size_t i = 0; i < 2; i++) {
+        memset(data + bytes, 'a', DBT__LABEL_BYTES + i);
+        memcpy(data + bytes + DBT__LABEL_BYTES + i, ",x\n", 3);
+        bytes += DBT__LABEL_BYTES + i + 3;
+    }
+    (void)snprintf(expected, sizeof expected, "1 %.*s|x\n2 !label of 65537 bytes, at most 65536\n",
+                   (int)DBT__LABEL_BYTES, data);
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    expect(write_file("long-label.csv", data, bytes), &options, expected);
+    dbt__free(data);
+}
+
 static void test_formats__are_detected_by_name_and_content(void **state)
 {
     (void)state;
@@ -585,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_csv__an_open_quote_takes_no_memory),
         cmocka_unit_test(test_columns__are_detected_or_named),
         cmocka_unit_test(test_classes__name_the_labels),
+        cmocka_unit_test(test_labels__longer_than_any_name_are_refused),
         cmocka_unit_test(test_formats__are_detected_by_name_and_content),
         cmocka_unit_test(test_delimiter__may_be_chosen),
         cmocka_unit_test(test_splits__come_from_base_names),

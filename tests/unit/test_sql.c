@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <dbtrain/heap.h>
 
 #include "base.h"
 #include "sql.h"
@@ -502,39 +505,123 @@ static void insert_rows(dbt__sql *sql, const dbt__bulk *bulk, int64_t group, siz
     assert_true(dbt__sql_idle(sql));
 }
 
+/* Each statement has its own limit, whichever was used before it. */
 static void test_sql__long_values_are_for_statements_that_expect_them(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t longest;
+        const char *read, *refusal;
+    } kinds[] = {
+        {DBT__LONGEST_NAME, "SELECT zeroblob(1048577)", "longer than 1 MiB"},
+        {DBT__LONGEST_TEXT, "SELECT zeroblob(268435457)", "longer than 256 MiB"},
+        {DBT__LONGEST_WEIGHTS, NULL, NULL},
+    };
+    enum { KINDS = sizeof kinds / sizeof kinds[0] };
+    dbt_error err = {0};
+    dbt__sql *sql;
+    dbt__statement *bind[KINDS], *read[KINDS] = {NULL};
+    char *value = dbt__alloc_array(DBT__LONGEST_TEXT + 1, 1);
+    assert_non_null(value);
+    make_database(path_of("large.db"));
+    assert_ok(dbt__sql_open(path_of("large.db"), DBT__SQL_READ, &sql, &err), err);
+    for (int i = 0; i < KINDS; i++) {
+        assert_ok(dbt__prepare(sql, "SELECT length(?)", &bind[i], &err), err);
+        if (i > 0) dbt__allow_bytes(bind[i], kinds[i].longest);
+        if (kinds[i].read == NULL) continue;
+        assert_ok(dbt__prepare(sql, kinds[i].read, &read[i], &err), err);
+        if (i > 0) dbt__allow_bytes(read[i], kinds[i].longest);
+    }
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < KINDS; i++) {
+            dbt_error refused = {0};
+            for (int j = 0; j + 1 < KINDS; j++) {
+                dbt__bind_blob(bind[i], 1, value, kinds[j].longest + 1);
+                assert_int_equal(dbt__step(bind[i], NULL), j < i ? DBT_OK : DBT_EDATA);
+                dbt__reset(bind[i]);
+                dbt__bind_text(bind[i], 1, value, kinds[j].longest + 1);
+                assert_int_equal(dbt__step(bind[i], NULL), j < i ? DBT_OK : DBT_EDATA);
+                dbt__reset(bind[i]);
+            }
+            if (read[i] == NULL) continue;
+            assert_int_equal(dbt__step(read[i], &refused), DBT_EFORMAT);
+            assert_non_null(strstr(refused.message, kinds[i].refusal));
+            dbt__reset(read[i]);
+        }
+    }
+    for (int i = 0; i < KINDS; i++) {
+        dbt__finalize(bind[i]);
+        dbt__finalize(read[i]);
+    }
+    dbt__sql_close(sql);
+    dbt__free(value);
+}
+
+/* How filling a temporary table in memory with so many megabytes ends, in a process of its own. */
+static dbt_status fill_memory(int megabytes, size_t longest)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dbt__sql *sql = NULL;
+        dbt__statement *statement = NULL;
+        char fill[200];
+        (void)snprintf(fill, sizeof fill,
+                       "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT %d)"
+                       " INSERT INTO kept SELECT zeroblob(1000000) FROM n",
+                       megabytes);
+        dbt_tune_heap();
+        dbt_status status = dbt__sql_open(path_of("heap.db"), DBT__SQL_READ, &sql, NULL);
+        if (status == DBT_OK)
+            status =
+                dbt__sql_exec(sql, "PRAGMA temp_store = MEMORY; CREATE TEMP TABLE kept (a)", NULL);
+        if (status == DBT_OK) status = dbt__prepare(sql, fill, &statement, NULL);
+        if (status == DBT_OK) dbt__allow_bytes(statement, longest);
+        if (status == DBT_OK) status = dbt__run(statement, NULL);
+        dbt__finalize(statement);
+        dbt__sql_close(sql);
+        _exit(-status);
+    }
+    int ended;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFEXITED(ended));
+    return (dbt_status)-WEXITSTATUS(ended);
+}
+
+static void test_sql__a_heap_that_is_dbtrains_is_limited(void **state)
+{
+    (void)state;
+    make_database(path_of("heap.db"));
+    assert_int_equal(fill_memory(50, DBT__LONGEST_NAME), DBT_OK);
+    assert_int_equal(fill_memory(200, DBT__LONGEST_NAME), DBT_ENOMEM);
+    assert_int_equal(fill_memory(200, DBT__LONGEST_TEXT), DBT_OK);
+}
+
+/* SQLite's word for it is that of a full disk. */
+static void test_sql__ids_that_have_run_out_are_no_full_disk(void **state)
 {
     (void)state;
     dbt_error err = {0};
     dbt__sql *sql;
-    dbt__statement *usual, *read, *large;
-    size_t bytes = DBT__LONGEST_VALUE + 1;
-    char *value = dbt__alloc_array(bytes, 1);
-    assert_non_null(value);
-    make_database(path_of("large.db"));
-    assert_ok(dbt__sql_open(path_of("large.db"), DBT__SQL_READ, &sql, &err), err);
-    assert_ok(dbt__prepare(sql, "SELECT length(?)", &usual, &err), err);
-    assert_ok(dbt__prepare(sql, "SELECT zeroblob(268435457)", &read, &err), err);
-    assert_ok(dbt__prepare(sql, "SELECT length(?)", &large, &err), err);
-    dbt__allow_large(large);
-    for (int round = 0; round < 2; round++) {
-        dbt_error refused = {0};
-        dbt__bind_blob(large, 1, value, bytes);
-        assert_ok(dbt__step(large, &err), err);
-        assert_int_equal(dbt__column_int(large, 0), bytes);
-        dbt__reset(large);
-        dbt__bind_blob(usual, 1, value, bytes);
-        assert_int_equal(dbt__step(usual, NULL), DBT_EDATA);
-        dbt__reset(usual);
-        assert_int_equal(dbt__step(read, &refused), DBT_EFORMAT);
-        assert_non_null(strstr(refused.message, "longer than 256 MiB"));
-        dbt__reset(read);
-    }
-    dbt__finalize(usual);
-    dbt__finalize(read);
-    dbt__finalize(large);
+    make_database(path_of("ids.db"));
+    assert_ok(dbt__sql_open(path_of("ids.db"), DBT__SQL_WRITE, &sql, &err), err);
+    assert_ok(dbt__sql_exec(sql,
+                            "CREATE TABLE u (id INTEGER PRIMARY KEY AUTOINCREMENT);"
+                            "INSERT INTO u VALUES (9223372036854775807)",
+                            &err),
+              err);
+    assert_int_equal(dbt__sql_exec(sql, "INSERT INTO u DEFAULT VALUES", &err), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "no id for another row"));
+    err = (dbt_error){0};
+    assert_ok(dbt__sql_exec(sql,
+                            "DELETE FROM u; DELETE FROM sqlite_sequence; "
+                            "PRAGMA max_page_count = 2",
+                            &err),
+              err);
+    static const char fill[] = "CREATE TABLE v (a); INSERT INTO v VALUES (zeroblob(900000))";
+    assert_int_equal(dbt__sql_exec(sql, fill, &err), DBT_EIO);
+    assert_non_null(strstr(err.message, "disk is full"));
     dbt__sql_close(sql);
-    dbt__free(value);
 }
 
 static void test_sql__bulk_inserts_any_number_of_rows(void **state)
@@ -754,6 +841,8 @@ int main(void)
         cmocka_unit_test(test_sql__rows_can_be_taken_within_a_statement),
         cmocka_unit_test(test_sql__a_failed_bind_is_reported_by_the_step),
         cmocka_unit_test(test_sql__long_values_are_for_statements_that_expect_them),
+        cmocka_unit_test(test_sql__a_heap_that_is_dbtrains_is_limited),
+        cmocka_unit_test(test_sql__ids_that_have_run_out_are_no_full_disk),
         cmocka_unit_test(test_sql__bulk_inserts_any_number_of_rows),
         cmocka_unit_test(test_sql__keys_are_checked_or_not_within_a_transaction),
         cmocka_unit_test(test_sql__checked_json_is_an_object),
