@@ -418,8 +418,12 @@ static void tell_what_is_kept(const cli_input *input, dbt_status status,
     if (result->best_epoch > 0)
         cli_note("run %lld is kept with the weights of its best epoch, %lld", run,
                  (long long)result->best_epoch);
-    if (status != DBT_EINTERRUPTED) return;
-    cli_note("run %lld is kept as it was when it was stopped", run);
+    if (status == DBT_EINTERRUPTED)
+        cli_note("run %lld is kept as it was when it was stopped", run);
+    else if (status == DBT_ELOCKED || status == DBT_EIO || status == DBT_ENOMEM)
+        cli_note("run %lld is kept as it was last stored", run);
+    else
+        return;
     cli_note("to go on with it: dbtrain fit %s --resume=%lld", input->argument[0], run);
 }
 

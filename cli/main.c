@@ -149,7 +149,9 @@ static int report_end(dbt_status status, const dbt_error *err)
     if (status >= 0) return 0;
     if (status == DBT_EINTERRUPTED && stop_signal == 0 && cli_reader_gone()) return 0;
     cli_note("%s", err->message[0] != '\0' ? err->message : dbt_status_text(status));
-    if (status == DBT_EINTERRUPTED && stop_signal != 0) return end_by_signal(stop_signal);
+    bool was_stopped =
+        status == DBT_EINTERRUPTED || status == DBT_ELOCKED; /* it would have waited */
+    if (was_stopped && stop_signal != 0) return end_by_signal(stop_signal);
     return status == DBT_EINTERRUPTED ? -DBT_EINTERNAL : -(int)status;
 }
 

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -67,6 +68,9 @@ struct dbt__sql {
     bool is_unwatched;
     size_t longest;      /* of a value, as of the statement that was used last */
     bool waited_in_vain; /* to begin a transaction, the last time */
+    dbt__sql_wait *wait; /* NULL: BUSY_MILLISECONDS */
+    void *wait_context;
+    struct timespec wait_began;
     dbt__taker taker;
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
     char *path;             /* as the caller gave it, for messages */
@@ -411,6 +415,35 @@ static dbt_status open_writer(dbt__sql *sql, dbt__sql_mode mode, dbt_error *err)
     return status < 0 ? dbt__fail(err, status, "%s", cause.message) : DBT_OK;
 }
 
+static int keep_waiting(void *context, int times)
+{
+    static const struct timespec nap = {.tv_nsec = 20 * 1000 * 1000};
+    dbt__sql *sql = context;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (times == 0) sql->wait_began = now;
+    double seconds = (double)(now.tv_sec - sql->wait_began.tv_sec) +
+                     1e-9 * (double)(now.tv_nsec - sql->wait_began.tv_nsec);
+    if (!sql->wait(sql->wait_context, seconds)) return 0;
+    (void)nanosleep(&nap, NULL); /* a signal may end it early */
+    return 1;
+}
+
+void dbt__sql_set_wait(dbt__sql *sql, dbt__sql_wait *wait, void *context)
+{
+    sql->wait = wait;
+    sql->wait_context = context;
+    if (wait != NULL)
+        (void)sqlite3_busy_handler(sql->handle, keep_waiting, sql);
+    else
+        (void)sqlite3_busy_timeout(sql->handle, BUSY_MILLISECONDS);
+}
+
+bool dbt__sql_waited_in_vain(const dbt__sql *sql)
+{
+    return sql->waited_in_vain;
+}
+
 static dbt_status prepare_rollback(dbt__sql *sql, dbt_error *err)
 {
     int code = sqlite3_prepare_v3(sql->handle, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
@@ -539,6 +572,7 @@ bool dbt__sql_idle(dbt__sql *sql)
 
 dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err)
 {
+    if (sql->wait != NULL) dbt__sql_set_wait(sql, NULL, NULL);
     if (sql->waited_in_vain) (void)sqlite3_busy_timeout(sql->handle, 0);
     if (sqlite3_wal_checkpoint_v2(sql->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
         SQLITE_OK)

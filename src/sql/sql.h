@@ -60,6 +60,15 @@ const char *dbt__sql_version(void);
  * statement may be under way. */
 void dbt__sql_check_keys(dbt__sql *sql, bool checked);
 
+/* Asked while another program has the file locked, `seconds` after the wait began, many times a
+ * second: false ends it. */
+typedef bool dbt__sql_wait(void *context, double seconds);
+/* From now on a lock of another program is waited for as long as `wait` says, and not for 5
+ * seconds; these again after a checkpoint, or where it is NULL. */
+void dbt__sql_set_wait(dbt__sql *sql, dbt__sql_wait *wait, void *context);
+/* The last transaction could not begin, for a lock. */
+bool dbt__sql_waited_in_vain(const dbt__sql *sql);
+
 /* Runs a script of statements; rows are dropped. */
 dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err) DBT_MUST_USE;
 /* First column of the first row as an integer; `missing` when there is no row or it is NULL. */
@@ -83,7 +92,8 @@ const char *dbt__sql_log_path(const dbt__sql *sql);
 /* Bytes of the write-ahead log; 0 when there is none, -1 when that cannot be told. */
 int64_t dbt__sql_log_bytes(const dbt__sql *sql);
 /* Moves the write-ahead log into the file and empties it. DBT_ELOCKED when a reader is in the way,
- * or a writer; one that has just kept a transaction from beginning is not waited for again. */
+ * or a writer; that is waited for for 5 seconds, and not again where it has just kept a transaction
+ * from beginning. */
 dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 
 dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statement,

@@ -28,11 +28,6 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static bool stop_wanted(const dbt__fit *fit)
-{
-    return fit->observer->stop != NULL && fit->observer->stop(fit->observer->context);
-}
-
 /* Outputs and weights of a page's rows. *weighted: not all weights are 1. */
 static dbt_status label_page(dbt__fit *fit, const dbt_page *page, bool *weighted, dbt_error *err)
 {
@@ -139,7 +134,7 @@ static dbt_status train_epoch(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
     const dbt__progress *p = &fit->progress;
     int64_t before = (p->epoch - 1) * fit->steps; /* steps of the epochs before */
     while (p->step - before < fit->steps) {
-        if (stop_wanted(fit))
+        if (dbt__fit_stop_wanted(fit))
             return dbt__fail(err, DBT_EINTERRUPTED, "interrupted in epoch %lld, step %lld of %lld",
                              (long long)p->epoch, (long long)(p->step - before + 1),
                              (long long)fit->steps);

@@ -332,6 +332,7 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     bool is_complete = fit->vectorizer_id != 0;
     if (status == DBT_OK && !is_complete)
         status = resumed ? dbt__fit_reopen_run(fit, err) : dbt__fit_create_run(fit, err);
+    if (status == DBT_OK) dbt__fit_be_patient(fit);
     if (status == DBT_OK)
         status = is_complete ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);
@@ -356,6 +357,7 @@ static dbt_status train_run(dbt__fit *fit, dbt_error *err)
 
 static void release(dbt__fit *fit)
 {
+    dbt__sql_set_wait(fit->sql, NULL, NULL);
     dbt__loader_free(fit->loader);
     dbt__scanner_free(fit->scanner);
     dbt_cursor_close(fit->train_cursor);

@@ -93,6 +93,35 @@ fit 8 || fail 'fit beside a reader and a lock'
 wait
 [ "$(sqlite3 work.db "$weights")" = "$expected" ] || fail 'a reader and a lock changed the weights'
 
+# A lock that is held while a fit runs is waited for, and told of; who does not want to wait stops the fit, which can go
+# on; nightly it gives up after a minute.
+hold_lock() { # SECONDS
+    { printf '.timeout 5000\nbegin immediate;\n.shell touch locks\n'; sleep "$1"; echo 'rollback;'; } | sqlite3 work.db &
+    await_file locks
+}
+fresh
+fit 1000 || fail 'a long fit'
+expected_long=$(sqlite3 work.db "$weights")
+fresh
+fit_in_background 1000
+hold_lock 7
+wait $pid || fail 'fit beside a lock of seven seconds'
+grep -q "another program has a transaction open in 'work.db'" messages || fail 'a lock of seven seconds is not told of'
+[ "$(sqlite3 work.db "$weights")" = "$expected_long" ] || fail 'a lock of seven seconds changed the weights'
+[ $nightly = yes ] && tries='TERM none' || tries=TERM
+for try in $tries; do
+    fresh
+    fit_in_background 1000
+    [ $try = TERM ] && { hold_lock 9; sleep 1; kill -TERM $pid; } || hold_lock 75
+    wait $pid
+    code=$?
+    [ $code -eq "$([ $try = TERM ] && echo 143 || echo 5)" ] || fail "a lock, $try: exit $code"
+    grep -q 'to go on with it: dbtrain fit work.db --resume=1' messages || fail "a lock, $try: no word of --resume"
+    wait
+    "$program" fit work.db --resume=1 --verbose 0 >messages 2>&1 || fail "resume after a lock, $try"
+    [ "$(sqlite3 work.db "$weights")" = "$expected_long" ] || fail "a lock, $try, changed the weights"
+done
+
 # A reader that never ends lets the log grow: 300 MB are in it, and whoever trains is told, once; afterwards it is empty.
 fresh
 { printf '.timeout 5000\nbegin;\nselect count(*) from document;\n.shell touch reads\n'
@@ -151,9 +180,7 @@ while [ $rounds -gt 0 ]; do
 done
 
 # A terminal's Ctrl-Z, or a machine that sleeps (G2), in a run long enough to be met.
-fresh
-fit 1000 || fail 'a long fit'
-expected=$(sqlite3 work.db "$weights")
+expected=$expected_long
 fresh
 fit_in_background 1000
 kill -STOP $pid

@@ -241,6 +241,52 @@ static void test_sql__checkpoint_empties_the_log(void **state)
     assert_false(exists(log));
 }
 
+typedef struct patience {
+    double seconds; /* after which it ends, and those that it was asked last */
+    int asked;
+} patience;
+
+static bool wait_a_while(void *context, double seconds)
+{
+    patience *p = context;
+    assert_true(p->asked == 0 ? seconds < 0.1 : seconds > 0);
+    p->asked++;
+    return seconds < p->seconds;
+}
+
+static void test_sql__a_lock_is_waited_for_as_long_as_wanted(void **state)
+{
+    (void)state;
+    const char *path = path_of("wait.db");
+    make_database(path);
+    dbt_error err = {0};
+    dbt__sql *one, *two;
+    patience p = {.seconds = 0.2};
+    assert_ok(dbt__sql_open(path, DBT__SQL_WRITE, &one, &err), err);
+    assert_ok(dbt__sql_open(path, DBT__SQL_WRITE, &two, &err), err);
+    dbt__sql_set_wait(two, wait_a_while, &p);
+    assert_ok(dbt__sql_begin(two, &err), err);
+    dbt__sql_rollback(two);
+    assert_int_equal(p.asked, 0);
+    assert_ok(dbt__sql_begin(one, &err), err);
+    for (int i = 0; i < 2; i++) {
+        p.asked = 0;
+        assert_false(dbt__sql_waited_in_vain(two) && i == 0);
+        assert_int_equal(dbt__sql_begin(two, NULL), DBT_ELOCKED);
+        assert_in_range(p.asked, 2, 20);
+        assert_true(dbt__sql_waited_in_vain(two));
+    }
+    dbt__sql_rollback(one);
+    assert_ok(dbt__sql_begin(two, &err), err);
+    assert_false(dbt__sql_waited_in_vain(two));
+    dbt__sql_rollback(two);
+    /* Others, who read, are waited for as ever. */
+    assert_ok(dbt__sql_checkpoint(two, &err), err);
+    assert_int_equal(ask(two, "PRAGMA busy_timeout"), 5000);
+    dbt__sql_close(one);
+    dbt__sql_close(two);
+}
+
 /* 40 commits of 256 KiB; the most bytes that the log had after one of them. */
 static int64_t write_much(dbt__sql *sql)
 {
@@ -833,6 +879,7 @@ int main(void)
         cmocka_unit_test(test_sql__reads_a_file_in_a_read_only_folder),
         cmocka_unit_test(test_sql__does_not_read_past_a_log_it_cannot_use),
         cmocka_unit_test(test_sql__checkpoint_empties_the_log),
+        cmocka_unit_test(test_sql__a_lock_is_waited_for_as_long_as_wanted),
         cmocka_unit_test(test_sql__the_log_stays_small_unless_somebody_reads),
         cmocka_unit_test(test_sql__transactions_begin_immediately),
         cmocka_unit_test(test_sql__what_is_read_in_a_transaction_is_of_one_moment),
