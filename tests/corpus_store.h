@@ -84,6 +84,7 @@ static inline char *ask_text(dbt_store *store, const char *query)
     dbt_error err = {0};
     dbt__statement *statement = NULL;
     assert_ok(dbt__prepare(dbt__store_sql(store), query, &statement, &err), err);
+    dbt__allow_bytes(statement, DBT__LONGEST_WEIGHTS);
     assert_ok(dbt__step(statement, &err), err);
     dbt_text text = dbt__column_text(statement, 0);
     /* Not strndup: SQLite's text is followed by no terminator that the sanitizer's may look for. */

@@ -36,12 +36,6 @@ dbt_status dbt__bulk_prepare(dbt__sql *sql, const char *head, const char *row, d
     return status < 0 ? status : prepare_rows(sql, head, row, 1, &bulk->one, err);
 }
 
-void dbt__bulk_allow_bytes(dbt__bulk *bulk, size_t longest)
-{
-    dbt__allow_bytes(bulk->many, longest);
-    dbt__allow_bytes(bulk->one, longest);
-}
-
 size_t dbt__bulk_next(const dbt__bulk *bulk, size_t left, dbt__statement **statement)
 {
     size_t rows = left >= ROWS ? ROWS : 1;

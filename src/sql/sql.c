@@ -191,6 +191,12 @@ static void make_room(size_t longest)
     if (bytes > before) (void)sqlite3_hard_heap_limit64(bytes);
 }
 
+void dbt__allow_bytes(dbt__statement *statement, size_t longest)
+{
+    make_room(longest);
+    statement->longest = longest;
+}
+
 /* --- connections --- */
 
 /* What SQLite would say less clearly. The file is not opened: closing a descriptor of it would drop
@@ -296,7 +302,7 @@ static dbt_status read_schema(dbt__sql *sql, dbt_error *err)
     dbt_status status = dbt__sql_exec(sql, "SELECT 1 FROM sqlite_schema LIMIT 1", &cause);
     sqlite3_progress_handler(sql->handle, 0, NULL, NULL);
     if (status == DBT_OK) return DBT_OK;
-    if (status == DBT_EINTERRUPTED || sqlite3_errcode(sql->handle) == SQLITE_TOOBIG)
+    if (status == DBT_EINTERRUPTED)
         return dbt__fail(err, DBT_EFORMAT, "'%s': its schema is too large to be read", sql->path);
     /* There is nothing wrong with the statement. */
     if (status == DBT_EINTERNAL || status == DBT_EDATA) status = DBT_EFORMAT;
@@ -505,7 +511,7 @@ void dbt__sql_check_keys(dbt__sql *sql, bool checked)
 dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err)
 {
     sql->looks = 0;
-    set_longest(sql, DBT__LONGEST_NAME);
+    set_longest(sql, DBT__LONGEST_TEXT);
     if (sqlite3_exec(sql->handle, script, NULL, NULL, NULL) == SQLITE_OK) return DBT_OK;
     return fail_sql(sql, SQLITE_OK, err);
 }
@@ -607,6 +613,8 @@ static dbt_status prepare_first(dbt__sql *sql, const char *text, dbt__statement 
         dbt__free(made);
         return fail_sql(sql, SQLITE_OK, err);
     }
+    /* A user's index may have the texts of rows that go: then they are read. */
+    if (!sqlite3_stmt_readonly(made->handle)) dbt__allow_bytes(made, DBT__LONGEST_TEXT);
     *statement = made;
     return DBT_OK;
 }
@@ -653,12 +661,6 @@ dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **
     *bytes = (size_t)(tail - text);
     if (text[*bytes - 1] == ';') --*bytes;
     return DBT_OK;
-}
-
-void dbt__allow_bytes(dbt__statement *statement, size_t longest)
-{
-    make_room(longest);
-    statement->longest = longest;
 }
 
 void dbt__finalize(dbt__statement *statement)

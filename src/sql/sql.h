@@ -105,8 +105,9 @@ dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statem
  */
 dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **statement,
                               size_t *bytes, dbt_error *err) DBT_MUST_USE;
-/* Lets the statement read and write values of up to so many bytes; to one that was not told, values
- * longer than DBT__LONGEST_NAME are damage. */
+/* Lets the statement read and write values of up to so many bytes. To one that was not told, and
+ * only reads, values longer than DBT__LONGEST_NAME are damage; to one that writes, than
+ * DBT__LONGEST_TEXT. */
 void dbt__allow_bytes(dbt__statement *statement, size_t longest);
 /* Takes NULL. */
 void dbt__finalize(dbt__statement *statement);
@@ -158,8 +159,6 @@ typedef struct dbt__bulk {
  */
 dbt_status dbt__bulk_prepare(dbt__sql *sql, const char *head, const char *row, dbt__bulk *bulk,
                              dbt_error *err) DBT_MUST_USE;
-/* As dbt__allow_bytes, of each row's values. */
-void dbt__bulk_allow_bytes(dbt__bulk *bulk, size_t longest);
 /* The statement for the next of the rows that are left, and how many it takes: their parameters are
  * to be bound, and it is to be run. */
 size_t dbt__bulk_next(const dbt__bulk *bulk, size_t left, dbt__statement **statement);

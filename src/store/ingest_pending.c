@@ -41,7 +41,6 @@ dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *er
         status = dbt__bulk_prepare(
             sql, "INSERT OR FAIL INTO document (source_id, label_id, source_line, text) VALUES",
             "(?1, ?, ?, ?)", &made->add, err);
-    if (status == DBT_OK) dbt__bulk_allow_bytes(&made->add, DBT__LONGEST_TEXT);
     if (status == DBT_OK)
         status = dbt__prepare(sql,
                               "INSERT OR FAIL INTO split_document (split_id, position, document_id)"

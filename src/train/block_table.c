@@ -218,7 +218,6 @@ dbt_status dbt__block_table(dbt_store *store, const dbt__block_key *key, dbt__bl
                               "INSERT INTO row_block (row_cache_id, block, value, digest)"
                               " VALUES (?, ?, ?, ?)",
                               &table->insert, err);
-    if (table->insert != NULL) dbt__allow_bytes(table->insert, DBT__LONGEST_TEXT);
     if (status == DBT_OK && *found) status = open_reader(table, err);
     if (status < 0) {
         free_table(table);

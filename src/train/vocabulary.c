@@ -100,7 +100,6 @@ static dbt_status write_features(dbt__sql *sql, int64_t id, const dbt_vectorizer
                                           "INSERT OR FAIL INTO feature (vectorizer_id, id, term,"
                                           " document_frequency, idf, score) VALUES",
                                           "(?1, ?, ?, ?, ?, ?)", &bulk, err);
-    if (status == DBT_OK) dbt__bulk_allow_bytes(&bulk, DBT__LONGEST_TEXT);
     for (size_t at = 0, rows; status == DBT_OK && at < count_terms(vectorizer); at += rows) {
         dbt__statement *insert;
         rows = dbt__bulk_next(&bulk, count_terms(vectorizer) - at, &insert);
@@ -120,7 +119,6 @@ static dbt_status write_parts(dbt__sql *sql, int64_t id, const dbt_vectorizer *v
     dbt_status status = dbt__prepare(
         sql, "INSERT INTO vocabulary (vectorizer_id, part, value, digest) VALUES (?, ?, ?, ?)",
         &insert, err);
-    if (status == DBT_OK) dbt__allow_bytes(insert, DBT__LONGEST_TEXT);
     for (size_t part = 0; status == DBT_OK && part < dbt_vectorizer_parts(vectorizer); part++) {
         unsigned char *value = NULL;
         size_t bytes = 0;
