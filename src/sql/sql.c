@@ -28,6 +28,7 @@
 
 #include "base.h"
 #include "heap.h"
+#include "intrusion.h"
 #include "json.h"
 #include "sql.h"
 #include "take.h"
@@ -71,6 +72,8 @@ struct dbt__sql {
     dbt__sql_wait *wait; /* NULL: BUSY_MILLISECONDS */
     void *wait_context;
     struct timespec wait_began;
+    bool is_watched;      /* for what others write into the file past SQLite */
+    dbt__file_state seen; /* the last time */
     dbt__taker taker;
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
     char *path;             /* as the caller gave it, for messages */
@@ -541,9 +544,40 @@ static dbt_status check_name(const dbt__sql *sql, dbt_error *err)
                      sql->path);
 }
 
-dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err)
+void dbt__sql_watch_file(dbt__sql *sql)
+{
+    sql->is_watched = true;
+    dbt__file_look(sql->handle, sql->path, &sql->seen);
+}
+
+static void look_again(dbt__sql *sql)
+{
+    if (sql->is_watched) dbt__file_look(sql->handle, sql->path, &sql->seen);
+}
+
+static dbt_status check_content(dbt__sql *sql, dbt_error *err)
+{
+    if (!sql->is_watched) return DBT_OK;
+    dbt__file_state now;
+    dbt__file_look(sql->handle, sql->path, &now);
+    if (dbt__file_has_intruder(&sql->seen, &now))
+        return dbt__fail(err, DBT_EFORMAT,
+                         "'%s' was written to, not through SQLite, while it was in use: remove its "
+                         "log '%s' and put a sound copy in its place",
+                         sql->path, dbt__sql_log_path(sql));
+    sql->seen = now;
+    return DBT_OK;
+}
+
+static dbt_status check_file(dbt__sql *sql, dbt_error *err)
 {
     dbt_status status = check_name(sql, err);
+    return status < 0 ? status : check_content(sql, err);
+}
+
+dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err)
+{
+    dbt_status status = check_file(sql, err);
     if (status < 0) return status;
     /* A deferred transaction that turns into a writing one fails at once instead of waiting. */
     status = dbt__sql_exec(sql, "BEGIN IMMEDIATE", err);
@@ -558,8 +592,10 @@ dbt_status dbt__sql_begin_read(dbt__sql *sql, dbt_error *err)
 
 dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err)
 {
-    dbt_status status = check_name(sql, err);
-    return status < 0 ? status : dbt__sql_exec(sql, "COMMIT", err);
+    dbt_status status = check_file(sql, err);
+    if (status == DBT_OK) status = dbt__sql_exec(sql, "COMMIT", err);
+    if (status == DBT_OK) look_again(sql);
+    return status;
 }
 
 void dbt__sql_rollback(dbt__sql *sql)
@@ -578,12 +614,15 @@ bool dbt__sql_idle(dbt__sql *sql)
 
 dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err)
 {
+    dbt_status status = check_content(sql, err);
+    if (status < 0) return status;
     if (sql->wait != NULL) dbt__sql_set_wait(sql, NULL, NULL);
     if (sql->waited_in_vain) (void)sqlite3_busy_timeout(sql->handle, 0);
     if (sqlite3_wal_checkpoint_v2(sql->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
         SQLITE_OK)
         return fail_sql(sql, SQLITE_OK, err);
     (void)sqlite3_db_config(sql->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    look_again(sql);
     return DBT_OK;
 }
 

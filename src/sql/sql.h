@@ -75,9 +75,13 @@ dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err) DBT_
 dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64_t *value,
                         dbt_error *err) DBT_MUST_USE;
 
+/* From now on a transaction that writes, and a checkpoint, look first whether somebody has written
+ * into the file past SQLite. A file in WAL mode, on a disk of this machine. */
+void dbt__sql_watch_file(dbt__sql *sql);
+
 /* BEGIN IMMEDIATE; COMMIT (when it fails, roll back); ROLLBACK (which cannot fail in a way that
  * matters, and does nothing outside of a transaction). The first two give DBT_EFORMAT when the file
- * was moved, deleted or replaced since it was opened. */
+ * was moved, deleted or replaced since it was opened, or else written to (dbt__sql_watch_file). */
 dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 /* Begins a transaction that only reads: what is read in it is of one moment. End it with
  * dbt__sql_rollback. */

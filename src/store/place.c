@@ -9,9 +9,7 @@
 #include "base.h"
 #include "store_internal.h"
 
-/* Systems of files that other machines use too, or of a program: SQLite's locks and the shared
- * index of its log may not reach all who use the file. NULL: none of these. */
-static const char *find_shared_system(const char *path)
+const char *dbt__shared_system(const char *path)
 {
 #ifdef __linux__
     static const struct {
@@ -34,7 +32,7 @@ static const char *find_shared_system(const char *path)
 
 void dbt_store_cautions(const dbt_store *store, dbt_caution tell, void *context)
 {
-    const char *path = dbt_store_path(store), *system = find_shared_system(path);
+    const char *path = dbt_store_path(store), *system = dbt__shared_system(path);
     char line[DBT_ERROR_BYTES];
     struct stat facts;
     if (system != NULL) {

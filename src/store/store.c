@@ -254,6 +254,8 @@ dbt_status dbt_store_open(const char *path, dbt_store_mode mode, dbt_store **sto
         return status;
     }
     made->writable = mode != DBT_STORE_READ;
+    /* Elsewhere the time of a file's last change is not kept that well. */
+    if (made->writable && dbt__shared_system(path) == NULL) dbt__sql_watch_file(made->sql);
     *store = made;
     return DBT_OK;
 }
@@ -268,7 +270,9 @@ dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
         status = dbt__sql_checkpoint(store->sql, &inner);
         /* Where a lock was in the way of more than this, that was told. */
         if (status == DBT_ELOCKED && dbt__sql_waited_in_vain(store->sql)) status = DBT_OK;
-        if (status < 0)
+        if (status == DBT_EFORMAT)
+            (void)dbt__fail(err, status, "%s", inner.message);
+        else if (status < 0)
             (void)dbt__fail(err, status, "the log stays beside the file, nothing is lost: %s",
                             inner.message);
     }

@@ -13,6 +13,9 @@ dbt__sql *dbt__store_sql(dbt_store *store);
 bool dbt__store_has_writer(const dbt_store *store);
 /* A second, read-only connection to the same file, to be closed with dbt__sql_close. */
 dbt_status dbt__store_reader(dbt_store *store, dbt__sql **sql, dbt_error *err) DBT_MUST_USE;
+/* The name of a system of files that other machines use too, or of a program: SQLite's locks and
+ * the shared index of its log may not reach all who use the file. NULL: none of these. */
+const char *dbt__shared_system(const char *path);
 /* How many documents of split `a` are in split `b` too. */
 dbt_status dbt__split_shared(dbt__sql *sql, int64_t a, int64_t b, int64_t *documents,
                              dbt_error *err) DBT_MUST_USE;

@@ -238,6 +238,26 @@ wait $pid
 [ $? -eq 4 ] || fail 'the file was replaced while it trained'
 [ "$(cksum <work.db)" = "$before" ] || fail 'the other file was written to'
 
+# It is overwritten in place, by nothing, by another file, by its own older state (A9): dbtrain ends and leaves it so.
+fresh
+"$program" ingest other.db "$data/quickstart-test.csv" >messages 2>&1 || fail ingest
+cp ingested.db older.db
+: >nothing.db
+[ $nightly = yes ] && rounds=30 || rounds=2
+while [ $rounds -gt 0 ]; do
+    rounds=$((rounds - 1))
+    for with in nothing other older; do
+        fresh
+        fit_in_background 100000
+        sleep "0.$(awk "BEGIN { srand($rounds); print int(rand() * 1000) }")"
+        cat $with.db >work.db
+        wait $pid
+        [ $? -eq 4 ] || fail "the file was overwritten by $with while it trained: $(cat messages)"
+        grep -q "'work.db' was written to, not through SQLite" messages || fail "overwritten by $with: it is not told"
+        cmp -s work.db $with.db || fail "the file that was overwritten by $with was written to"
+    done
+done
+
 # File, log and index as they were not left together (A10): a state that was committed, or a refusal. What becomes of a
 # file under the log of another SQLite does not say: only that dbtrain ends, and with no code of a bug.
 kill_a_fit() { # NAME SPLIT: what a killed fit leaves of work.db, as NAME.db, NAME.db-wal, NAME.db-shm

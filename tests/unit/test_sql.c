@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <dbtrain/heap.h>
+#include <sqlite3.h>
 
 #include "base.h"
 #include "sql.h"
@@ -867,6 +868,95 @@ static void test_sql__a_file_that_was_replaced_is_not_written_into(void **state)
     dbt__sql_close(sql);
 }
 
+/* As a shell's ">" and cp do it: the file stays the same one. */
+static void overwrite(const char *name, const char *with)
+{
+    char data[65536];
+    FILE *from = fopen(path_of(with), "rb"), *to = fopen(path_of(name), "wb");
+    assert_non_null(from);
+    assert_non_null(to);
+    for (size_t n; (n = fread(data, 1, sizeof data, from)) > 0;)
+        assert_int_equal(fwrite(data, 1, n, to), n);
+    assert_int_equal(fclose(from), 0);
+    assert_int_equal(fclose(to), 0);
+}
+
+static void assert_same_content(const char *name, const char *expected)
+{
+    FILE *one = fopen(path_of(name), "rb"), *other = fopen(path_of(expected), "rb");
+    assert_non_null(one);
+    assert_non_null(other);
+    for (int c = 0; c != EOF;) {
+        c = fgetc(one);
+        assert_int_equal(c, fgetc(other));
+    }
+    assert_int_equal(fclose(one), 0);
+    assert_int_equal(fclose(other), 0);
+}
+
+static void test_sql__a_file_that_was_overwritten_is_not_written_into(void **state)
+{
+    (void)state;
+    write_file(path_of("nothing"), "", 0);
+    static const char *const with[] = {"nothing", "other.db", "before.db"};
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
+        dbt_error err = {0};
+        dbt__sql *sql;
+        make_database(path_of("over.db"));
+        make_database(path_of("other.db"));
+        overwrite("before.db", "over.db");
+        assert_ok(dbt__sql_open(path_of("over.db"), DBT__SQL_WRITE, &sql, &err), err);
+        dbt__sql_watch_file(sql);
+        assert_ok(dbt__sql_begin(sql, &err), err);
+        assert_ok(dbt__sql_exec(sql, "INSERT INTO t VALUES (2, 'two')", &err), err);
+        assert_ok(dbt__sql_commit(sql, &err), err);
+        assert_ok(dbt__sql_begin(sql, &err), err);
+        assert_ok(dbt__sql_exec(sql, "INSERT INTO t VALUES (3, 'three')", &err), err);
+        overwrite("over.db", with[i]);
+        assert_int_equal(dbt__sql_commit(sql, &err), DBT_EFORMAT);
+        assert_non_null(strstr(err.message, "over.db' was written to, not through SQLite"));
+        dbt__sql_rollback(sql);
+        assert_int_equal(dbt__sql_begin(sql, NULL), DBT_EFORMAT);
+        assert_int_equal(dbt__sql_checkpoint(sql, NULL), DBT_EFORMAT);
+        dbt__sql_close(sql);
+        assert_same_content("over.db", with[i]);
+        assert_int_equal(unlink(path_of("over.db-wal")), 0);
+        (void)unlink(path_of("over.db-shm"));
+    }
+}
+
+/* Other programs write, and move the log into the file, through SQLite. */
+static void test_sql__what_others_do_through_sqlite_is_no_intrusion(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {
+        "INSERT INTO t VALUES (9, 'nine')",
+        "PRAGMA wal_checkpoint",
+        "PRAGMA wal_checkpoint(TRUNCATE)",
+        "INSERT INTO t VALUES (8, zeroblob(8000000))",
+        "VACUUM",
+        "DELETE FROM t WHERE a = 8; VACUUM",
+        "PRAGMA wal_checkpoint; INSERT INTO t VALUES (7, 'seven'); PRAGMA wal_checkpoint(RESTART)",
+    };
+    dbt_error err = {0};
+    dbt__sql *sql;
+    sqlite3 *other;
+    make_database(path_of("shared.db"));
+    assert_ok(dbt__sql_open(path_of("shared.db"), DBT__SQL_WRITE, &sql, &err), err);
+    dbt__sql_watch_file(sql);
+    assert_int_equal(sqlite3_open(path_of("shared.db"), &other), SQLITE_OK);
+    for (size_t i = 0; i < 3 * sizeof scripts / sizeof *scripts; i++) {
+        assert_ok(dbt__sql_begin(sql, &err), err);
+        assert_ok(dbt__sql_exec(sql, "INSERT INTO t VALUES (2, zeroblob(10000))", &err), err);
+        assert_ok(dbt__sql_commit(sql, &err), err);
+        assert_int_equal(sqlite3_exec(other, scripts[i / 3], NULL, NULL, NULL), SQLITE_OK);
+        if (i % 3 == 1) assert_ok(dbt__sql_checkpoint(sql, &err), err);
+    }
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_int_equal(ask(sql, "SELECT count(*) FROM t WHERE a = 2"), 21);
+    dbt__sql_close(sql);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -894,6 +984,8 @@ int main(void)
         cmocka_unit_test(test_sql__a_query_is_one_reading_statement),
         cmocka_unit_test(test_sql__damage_is_a_format_error),
         cmocka_unit_test(test_sql__a_file_that_was_replaced_is_not_written_into),
+        cmocka_unit_test(test_sql__a_file_that_was_overwritten_is_not_written_into),
+        cmocka_unit_test(test_sql__what_others_do_through_sqlite_is_no_intrusion),
     };
     return cmocka_run_group_tests_name("sql", tests, make_folder, remove_folder);
 }

@@ -1,0 +1,54 @@
+/*
+ * intrusion.c: notices that a database file was written to past SQLite: by cp or a shell's ">".
+ *
+ * In WAL mode the file itself is written to by those alone who move the log into it, and they say
+ * so in the log's index beforehand and when they have done: https://www.sqlite.org/walformat.html,
+ * 2.1, for the offsets. SQLite has the index mapped, and gives its address to who asks its layer of
+ * files. The index's file must not be opened: to close it would drop SQLite's locks.
+ */
+#include "intrusion.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#define INDEX_PAGE 32768
+#define MOVED_AT 96
+#define TO_MOVE_AT 128
+
+static const unsigned char *find_index(sqlite3 *handle)
+{
+    sqlite3_file *file = NULL;
+    void volatile *page = NULL;
+    if (sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2 ||
+        file->pMethods->xShmMap == NULL ||
+        file->pMethods->xShmMap(file, 0, INDEX_PAGE, 0, &page) != SQLITE_OK)
+        return NULL;
+    return (const unsigned char *)page;
+}
+
+void dbt__file_look(sqlite3 *handle, const char *path, dbt__file_state *state)
+{
+    struct stat facts;
+    const unsigned char *index = find_index(handle);
+    *state = (dbt__file_state){0};
+    if (index == NULL || stat(path, &facts) != 0) return;
+    state->is_known = true;
+    state->written = facts.st_mtim;
+    state->bytes = facts.st_size;
+    memcpy(state->header, index, sizeof state->header);
+    memcpy(&state->moved, index + MOVED_AT, sizeof state->moved);
+    memcpy(&state->to_move, index + TO_MOVE_AT, sizeof state->to_move);
+}
+
+bool dbt__file_has_intruder(const dbt__file_state *before, const dbt__file_state *now)
+{
+    if (!before->is_known || !now->is_known) return false;
+    if (before->bytes == now->bytes && before->written.tv_sec == now->written.tv_sec &&
+        before->written.tv_nsec == now->written.tv_nsec)
+        return false;
+    /* Somebody is at it, or was killed then. */
+    if (now->to_move != now->moved) return false;
+    return before->moved == now->moved && before->to_move == now->to_move &&
+           memcmp(before->header, now->header, sizeof now->header) == 0;
+}
