@@ -158,14 +158,15 @@ static dbt_status print_report_json(const dbt_model_info *info, const char *spli
                                     const dbt_report *report, dbt_error *err)
 {
     return cli_print_json(
-        json_pack("{s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:b, s:b, s:b, s:o, s:o}", "run",
+        json_pack("{s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o}", "run",
                   (json_int_t)info->run_id, "weights",
                   info->weights == DBT_WEIGHTS_BEST ? "best" : "last", "split",
                   cli_json_text(split), "documents", (json_int_t)report->documents, "unlabelled",
                   (json_int_t)report->unlabelled, "loss", cli_json_number(report->loss), "acc",
                   cli_json_number(report->acc), "trained_on", (int)report->is_train,
-                  "stopped_training", (int)report->is_validation, "stored", (int)report->stored,
-                  "labels", class_rows_json(report), "confusion", confusion_json(report)),
+                  "stopped_training", (int)report->is_validation, "changed",
+                  (int)(report->changed_since != 0), "stored", (int)report->stored, "labels",
+                  class_rows_json(report), "confusion", confusion_json(report)),
         err);
 }
 
@@ -185,6 +186,10 @@ static void qualify(const dbt_model_info *info, const char *split, const dbt_rep
         cli_note("the training split lacks %zu %s of '%s': such documents count as wrong",
                  report->n_classes - report->n_outputs,
                  cli_plural(report->n_classes - report->n_outputs, "label", "labels"), split);
+    if (report->changed_since != 0)
+        cli_note("documents, labels or texts of '%s' have changed since run %lld was evaluated on "
+                 "it: its figures of then do not compare",
+                 split, (long long)report->changed_since);
     if (report->unlabelled > 0)
         cli_note("%lld documents of '%s' have no label: they are predicted, not counted",
                  (long long)report->unlabelled, split);

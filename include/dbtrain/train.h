@@ -220,12 +220,14 @@ typedef struct dbt_report {
     int64_t unlabelled;
     double loss; /* mean, without dropout, weights or label smoothing, with the l2 penalty */
     double acc;
-    bool is_train;      /* documents of the split were trained on, in whatever split; */
-    bool is_validation; /* or stopped the training; */
-    bool is_recut;      /* or may have: a later fit has cut the run's parts anew */
-    bool stored;        /* evaluation and predictions are in the store; false: it is read-only */
-    size_t n_classes;   /* of `class` */
-    size_t n_outputs;   /* the model's labels: the columns of `confusion` */
+    bool is_train;         /* documents of the split were trained on, in whatever split; */
+    bool is_validation;    /* or stopped the training; */
+    bool is_recut;         /* or may have: a later fit has cut the run's parts anew */
+    int64_t changed_since; /* the first run that was evaluated on the split when it had other
+                              documents, labels or texts, as far as is stored; 0: none */
+    bool stored;           /* evaluation and predictions are in the store; false: it is read-only */
+    size_t n_classes;      /* of `class` */
+    size_t n_outputs;      /* the model's labels: the columns of `confusion` */
     dbt_class_row *class_row; /* [n_classes] */
     int64_t *confusion;       /* [n_classes x n_outputs]: documents by actual label and predicted */
     int64_t *predicted; /* [n_outputs]: documents by predicted label, those without a label too */

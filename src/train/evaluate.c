@@ -34,6 +34,8 @@ typedef struct evaluation {
     int64_t split_id;
     bool storing;
     dbt__bulk insert;
+    dbt__hasher *hasher; /* over what each document is, in order */
+    char fingerprint[DBT__DIGEST_CHARS];
     /* Of documents with a label that the model does not know: (label, predicted) pairs, counted in
      * a map whose key is their combination. */
     dbt__label_map pairs;
@@ -59,10 +61,23 @@ static dbt_status store_page(evaluation *e, const dbt__scanned *scanned, dbt_err
     return status;
 }
 
+/* Row by row: it must not depend on how many are a page. */
+static void hash_page(dbt__hasher *hasher, const dbt__scanned *scanned)
+{
+    for (size_t i = 0; i < scanned->n_rows; i++) {
+        struct {
+            int64_t document_id, label_id;
+            uint64_t text_hash;
+        } row = {scanned->document_id[i], scanned->label_id[i], scanned->text_hash[i]};
+        dbt__hasher_update(hasher, &row, sizeof row);
+    }
+}
+
 static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_error *err)
 {
     evaluation *e = context;
     size_t n_outputs = e->model->labels.n;
+    hash_page(e->hasher, scanned);
     for (size_t i = 0; i < scanned->n_rows; i++) {
         int32_t actual = scanned->actual[i];
         e->report->predicted[scanned->predicted[i]]++;
@@ -179,6 +194,24 @@ static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_err
     return DBT_OK;
 }
 
+/* Whether the split is what it was when it was evaluated before. */
+static dbt_status compare_fingerprint(evaluation *e, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt__digest_text(dbt__hasher_digest(e->hasher), e->fingerprint);
+    dbt_status status = dbt__prepare(e->sql,
+                                     "SELECT min(run_id) FROM evaluation WHERE split_id = ?1"
+                                     " AND fingerprint <> ?2",
+                                     &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, e->split_id);
+    dbt__bind_string(select, 2, e->fingerprint);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) e->report->changed_since = dbt__column_int(select, 0);
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
 /* Deletes what an earlier evaluation of the same split, run and weights stored. */
 static dbt_status forget(evaluation *e, const char *table_delete, dbt_error *err)
 {
@@ -212,7 +245,7 @@ static dbt_status store_evaluation(evaluation *e, dbt_error *err)
     dbt__statement *statement = NULL;
     dbt_status status = dbt__prepare(e->sql,
                                      "INSERT INTO evaluation (run_id, split_id, kind, documents,"
-                                     " loss, acc) VALUES (?, ?, ?, ?, ?, ?)",
+                                     " loss, acc, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?)",
                                      &statement, err);
     if (status < 0) return status;
     dbt__bind_int(statement, 1, e->model->run_id);
@@ -221,6 +254,7 @@ static dbt_status store_evaluation(evaluation *e, dbt_error *err)
     dbt__bind_int(statement, 4, e->report->documents);
     dbt__bind_double(statement, 5, e->report->loss);
     dbt__bind_double(statement, 6, e->report->acc);
+    dbt__bind_string(statement, 7, e->fingerprint);
     status = dbt__run(statement, err);
     dbt__finalize(statement);
     return status;
@@ -289,10 +323,14 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
     if (status == DBT_OK) status = allocate_report(report, model->labels.n, err);
     if (status < 0) return status;
     e.split_id = found.id;
+    e.hasher = dbt__hasher_new();
+    if (e.hasher == NULL) return dbt__out_of_memory(err, "a fingerprint");
     if (e.storing) status = begin_storing(&e, err);
     if (status == DBT_OK)
         status = scan_split(&e, store, split, found.documents, threads, observer, err);
     dbt__bulk_finalize(&e.insert);
+    if (status == DBT_OK) status = compare_fingerprint(&e, err);
+    dbt__hasher_free(e.hasher);
     if (status == DBT_OK && e.storing) status = end_storing(&e, err);
     if (status < 0 && e.storing) dbt__sql_rollback(e.sql);
     report->stored = status == DBT_OK && e.storing;

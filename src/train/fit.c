@@ -347,23 +347,33 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     return status;
 }
 
-/* Epochs, and how they ended. */
-static dbt_status train_run(dbt__fit *fit, dbt_error *err)
+static void release_feeds(dbt__fit *fit)
 {
-    dbt_status status = start_feeds(fit, err);
-    if (status == DBT_OK) status = dbt__fit_epochs(fit, err);
-    return dbt__fit_close_run(fit, status, err);
-}
-
-static void release(dbt__fit *fit)
-{
-    dbt__sql_set_wait(fit->sql, NULL, NULL);
     dbt__loader_free(fit->loader);
     dbt__scanner_free(fit->scanner);
     dbt_cursor_close(fit->train_cursor);
     dbt_cursor_close(fit->validation_cursor);
     dbt__row_cache_free(fit->train_rows);
     dbt__row_cache_free(fit->validation_rows);
+    fit->loader = NULL;
+    fit->scanner = NULL;
+    fit->train_cursor = fit->validation_cursor = NULL;
+    fit->train_rows = fit->validation_rows = NULL;
+}
+
+/* Epochs, and how they ended. */
+static dbt_status train_run(dbt__fit *fit, dbt_error *err)
+{
+    dbt_status status = start_feeds(fit, err);
+    if (status == DBT_OK) status = dbt__fit_epochs(fit, err);
+    release_feeds(fit);
+    return dbt__fit_close_run(fit, status, err);
+}
+
+static void release(dbt__fit *fit)
+{
+    dbt__sql_set_wait(fit->sql, NULL, NULL);
+    release_feeds(fit);
     dbt_network_free(fit->network);
     dbt_vectorizer_free(fit->vectorizer);
     dbt__label_map_release(&fit->survey.labels);

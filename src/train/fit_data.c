@@ -168,10 +168,37 @@ static dbt_status weigh_classes(dbt__fit *fit, dbt_error *err)
                               err);
 }
 
+/* SQLite's number for what other connections have committed. */
+static dbt_status read_version(const dbt__fit *fit, int64_t *version, dbt_error *err)
+{
+    return dbt__sql_int(fit->sql, "PRAGMA data_version", 0, version, err);
+}
+
+/* A split that cannot be read any more has changed; what else may go wrong says nothing of it. */
+static bool has_changed(dbt__fit *fit, const char *split, const dbt__survey *before)
+{
+    dbt__survey now;
+    dbt_status status =
+        dbt__survey_split(fit->store, split, before->documents, fit->pool, &now, NULL);
+    dbt__label_map_release(&now.labels);
+    return status == DBT_OK ? now.row_fingerprint != before->row_fingerprint
+                            : status == DBT_EFORMAT;
+}
+
+const char *dbt__fit_changed_split(dbt__fit *fit)
+{
+    int64_t version;
+    if (read_version(fit, &version, NULL) < 0 || version == fit->version) return NULL;
+    if (has_changed(fit, fit->train, &fit->survey)) return fit->train;
+    return has_changed(fit, fit->validation, &fit->validation_survey) ? fit->validation : NULL;
+}
+
 dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err)
 {
     bool resumed = fit->options.resume != 0;
-    dbt_status status = resumed ? dbt__resume_splits(fit, err) : resolve_splits(fit, err);
+    dbt_status status = read_version(fit, &fit->version, err);
+    if (status < 0) return status;
+    status = resumed ? dbt__resume_splits(fit, err) : resolve_splits(fit, err);
     if (status == DBT_OK) status = check_splits(fit, err);
     if (status == DBT_OK) status = tell_unfinished(fit, err);
     if (status == DBT_OK) status = tell_shared(fit, err);

@@ -35,6 +35,7 @@ typedef struct dbt__fit {
     bool has_cut;      /* these two, for this run */
     bool has_replaced; /* others of these names by them */
     bool has_begun;    /* the run's row is there, and without a vocabulary yet */
+    int64_t version;   /* of the file's content: another one after another program's commit */
 
     dbt_pool *pool;
     dbt__survey survey; /* of the training split; its labels are the outputs */
@@ -87,6 +88,9 @@ static inline bool dbt__patience_is_over(int64_t epochs, int64_t best_epoch, int
 /* Splits, what a survey of their documents tells, and class weights; of a run that goes on, those
  * it was trained on. DBT_EUSAGE, DBT_EDATA. */
 dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Once the run has been trained: names the split whose documents are not those that were surveyed,
+ * because another program has changed them; NULL: neither. */
+const char *dbt__fit_changed_split(dbt__fit *fit);
 /* Once it is known whether there is a run: splits that were cut off for one that was refused become
  * what they were. */
 void dbt__fit_data_settle(dbt__fit *fit, dbt_status status);
@@ -107,8 +111,8 @@ bool dbt__fit_is_refused(dbt_status status);
 /* How the preparation ended: a new run that was refused never was, nor one whose vocabulary is
  * empty; any other that could not train can go on. */
 void dbt__fit_settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause);
-/* How the training ended: its weights and its status. Returns `outcome`, or why they could not be
- * stored. */
+/* How the training ended: its weights and its status, and where documents have changed meanwhile,
+ * that. Returns `outcome`, or why they could not be stored. */
 dbt_status dbt__fit_close_run(dbt__fit *fit, dbt_status outcome, dbt_error *err) DBT_MUST_USE;
 
 /* --- epochs.c --- */

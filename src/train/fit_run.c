@@ -4,6 +4,9 @@
  * It is there before the vocabulary is: counting may take long, and a run that is killed meanwhile
  * can go on, with its own settings.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "environment.h"
 #include "fit_internal.h"
 #include "run.h"
@@ -128,16 +131,30 @@ static dbt_status save_outcome(dbt__fit *fit, dbt_status outcome, dbt_error *err
     return dbt__fit_save_best(fit, err); /* and the checkpoint before */
 }
 
+/* What is to be known of a run that has finished, to be freed; NULL: nothing, or no memory. */
+static char *make_remark(dbt__fit *fit)
+{
+    static const char text[] =
+        "documents of split '%s' were changed by another program while the run was under way";
+    const char *split = dbt__fit_changed_split(fit);
+    if (split == NULL) return NULL;
+    size_t bytes = sizeof text + strlen(split);
+    char *remark = dbt__alloc_array(bytes, 1);
+    if (remark == NULL) return NULL;
+    (void)snprintf(remark, bytes, text, split);
+    dbt__fit_note(fit, "%s: what it has learnt and its figures may be of either", remark);
+    return remark;
+}
+
 /* In one transaction with the status. */
-static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause,
-                            dbt_error *err)
+static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const char *message, dbt_error *err)
 {
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
     status = save_outcome(fit, outcome, err);
     if (status == DBT_OK)
-        status = dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome),
-                                     outcome == DBT_OK ? NULL : cause->message, err);
+        status = dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome), message,
+                                     err);
     if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
     if (status < 0) dbt__sql_rollback(fit->sql);
     return status;
@@ -159,7 +176,9 @@ static int64_t stored_best_epoch(const dbt__fit *fit)
 dbt_status dbt__fit_close_run(dbt__fit *fit, dbt_status outcome, dbt_error *err)
 {
     dbt_error late = {0};
-    dbt_status closed = close_run(fit, outcome, err, &late);
+    char *remark = outcome == DBT_OK ? make_remark(fit) : NULL;
+    dbt_status closed = close_run(fit, outcome, outcome == DBT_OK ? remark : err->message, &late);
+    dbt__free(remark);
     if (closed < 0) {
         /* The weights could not be stored: the status alone. */
         if (outcome == DBT_OK || outcome == DBT_EINTERRUPTED) {
@@ -168,7 +187,7 @@ dbt_status dbt__fit_close_run(dbt__fit *fit, dbt_status outcome, dbt_error *err)
         }
         dbt_error ignored = {0};
         fit->best_is_stored = true;
-        (void)close_run(fit, outcome, err, &ignored);
+        (void)close_run(fit, outcome, err->message, &ignored);
     }
     if (outcome < 0) fit->result->best_epoch = stored_best_epoch(fit);
     return outcome;

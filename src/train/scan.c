@@ -50,6 +50,8 @@ static void keep_page(const dbt__scanner *scanner, const dbt_page *page, dbt__sc
         memcpy(slot->document_id, page->document_id, page->n_rows * sizeof *slot->document_id);
         memcpy(slot->label_id, page->label_id, page->n_rows * sizeof *slot->label_id);
     }
+    for (size_t i = 0; i < page->n_rows; i++)
+        slot->text_hash[i] = dbt__hash(page->text[i].data, page->text[i].bytes, 0);
     dbt__label_map_page(scanner->labels, page, slot->actual);
 }
 
@@ -88,11 +90,12 @@ static dbt_status make_slot(dbt__scanned *slot, size_t n_rows, dbt_error *err)
 {
     slot->document_id = dbt__alloc_array(n_rows, sizeof *slot->document_id);
     slot->label_id = dbt__alloc_array(n_rows, sizeof *slot->label_id);
+    slot->text_hash = dbt__alloc_array(n_rows, sizeof *slot->text_hash);
     slot->actual = dbt__alloc_array(n_rows, sizeof *slot->actual);
     slot->predicted = dbt__alloc_array(n_rows, sizeof *slot->predicted);
     slot->probability = dbt__alloc_array(n_rows, sizeof *slot->probability);
-    if (slot->document_id == NULL || slot->label_id == NULL || slot->actual == NULL ||
-        slot->predicted == NULL || slot->probability == NULL)
+    if (slot->document_id == NULL || slot->label_id == NULL || slot->text_hash == NULL ||
+        slot->actual == NULL || slot->predicted == NULL || slot->probability == NULL)
         return dbt__out_of_memory(err, "predictions");
     return DBT_OK;
 }
@@ -145,6 +148,7 @@ void dbt__scanner_free(dbt__scanner *scanner)
     for (size_t i = 0; scanner->slots != NULL && i < scanner->n_slots; i++) {
         dbt__free(scanner->slots[i].document_id);
         dbt__free(scanner->slots[i].label_id);
+        dbt__free(scanner->slots[i].text_hash);
         dbt__free(scanner->slots[i].actual);
         dbt__free(scanner->slots[i].predicted);
         dbt__free(scanner->slots[i].probability);

@@ -25,6 +25,7 @@ typedef struct dbt__scanned {
     size_t n_rows;
     int64_t *document_id; /* [n_rows] */
     int64_t *label_id;    /* [n_rows]; 0: none */
+    uint64_t *text_hash;  /* [n_rows]; of vectorized rows that were kept: of no text */
     int32_t *actual;      /* [n_rows] output of the label, DBT_NO_LABEL, DBT_UNKNOWN_LABEL */
     int32_t *predicted;   /* [n_rows] */
     float *probability;   /* [n_rows], of the predicted output */

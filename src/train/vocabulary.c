@@ -137,13 +137,15 @@ static dbt_status write_parts(dbt__sql *sql, int64_t id, const dbt_vectorizer *v
     return status;
 }
 
-/* Over the settings as they are stored, and the features. */
+/* Over the settings as they are stored, and the features; programs of schema version 1, whose
+ * settings do not say hash_bits, took the features alone. */
 static dbt_status digest_vectorizer(const dbt_vectorizer *vectorizer, const char *settings,
                                     char digest[DBT__DIGEST_CHARS], dbt_error *err)
 {
     dbt__hasher *hasher = dbt__hasher_new();
     if (hasher == NULL) return dbt__out_of_memory(err, "a digest");
-    dbt__hasher_update(hasher, settings, strlen(settings) + 1);
+    if (strstr(settings, "\"hash_bits\"") != NULL)
+        dbt__hasher_update(hasher, settings, strlen(settings) + 1);
     for (size_t i = 0; i < count_terms(vectorizer); i++) {
         dbt_feature feature = dbt_vectorizer_feature(vectorizer, i);
         hash_feature(hasher, &feature);
