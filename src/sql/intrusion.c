@@ -2,9 +2,10 @@
  * intrusion.c: notices that a database file was written to past SQLite: by cp or a shell's ">".
  *
  * In WAL mode the file itself is written to by those alone who move the log into it, and they say
- * so in the log's index beforehand and when they have done: https://www.sqlite.org/walformat.html,
- * 2.1, for the offsets. SQLite has the index mapped, and gives its address to who asks its layer of
- * files. The index's file must not be opened: to close it would drop SQLite's locks.
+ * so in the log's index beforehand and when they have done (https://www.sqlite.org/walformat.html,
+ * 2.1, for the offsets); as long as the log does not begin anew they say more and more. SQLite has
+ * the index mapped, and gives its address to who asks its layer of files. The index's file must not
+ * be opened: to close it would drop SQLite's locks.
  */
 #include "intrusion.h"
 
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 
 #define INDEX_PAGE 32768
+#define SALT_AT 32
 #define MOVED_AT 96
 #define TO_MOVE_AT 128
 
@@ -36,7 +38,7 @@ void dbt__file_look(sqlite3 *handle, const char *path, dbt__file_state *state)
     state->is_known = true;
     state->written = facts.st_mtim;
     state->bytes = facts.st_size;
-    memcpy(state->header, index, sizeof state->header);
+    memcpy(state->salt, index + SALT_AT, sizeof state->salt);
     memcpy(&state->moved, index + MOVED_AT, sizeof state->moved);
     memcpy(&state->to_move, index + TO_MOVE_AT, sizeof state->to_move);
 }
@@ -50,5 +52,5 @@ bool dbt__file_has_intruder(const dbt__file_state *before, const dbt__file_state
     /* Somebody is at it, or was killed then. */
     if (now->to_move != now->moved) return false;
     return before->moved == now->moved && before->to_move == now->to_move &&
-           memcmp(before->header, now->header, sizeof now->header) == 0;
+           memcmp(before->salt, now->salt, sizeof now->salt) == 0;
 }

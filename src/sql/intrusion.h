@@ -14,8 +14,8 @@ typedef struct dbt__file_state {
     bool is_known;
     struct timespec written;
     int64_t bytes;
-    unsigned char header[96]; /* what was committed, twice */
-    uint32_t moved, to_move;  /* frames of the log that were moved into the file, or are to be */
+    uint32_t salt[2];        /* of the log since it began anew */
+    uint32_t moved, to_move; /* frames of it that were moved into the file, or are to be */
 } dbt__file_state;
 
 /* The state as it is; not known where it cannot be read. The connection has the file open in WAL

@@ -594,7 +594,7 @@ dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err)
 {
     dbt_status status = check_file(sql, err);
     if (status == DBT_OK) status = dbt__sql_exec(sql, "COMMIT", err);
-    if (status == DBT_OK) look_again(sql);
+    if (status == DBT_OK) status = check_content(sql, err);
     return status;
 }
 
