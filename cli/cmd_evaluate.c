@@ -115,7 +115,9 @@ static dbt_status print_confusion(const dbt_report *report, dbt_error *err)
 static dbt_status print_report(const char *split, const dbt_report *report, dbt_error *err)
 {
     char number[CLI_NUMBER_BYTES];
-    cli_print("split '%s': %s documents - loss: %.4f - acc: %.4f\n\n", split,
+    cli_print("split '");
+    cli_print_name(split);
+    cli_print("': %s documents - loss: %.4f - acc: %.4f\n\n",
               cli_thousands(number, report->documents), report->loss, report->acc);
     dbt_status status = print_class_report(report, err);
     return status == DBT_OK ? print_confusion(report, err) : status;

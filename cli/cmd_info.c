@@ -94,7 +94,9 @@ static dbt_status print_split(const dbt_split_info *split, dbt_error *err)
 {
     char number[CLI_NUMBER_BYTES], terms[CLI_NUMBER_BYTES];
     size_t n_labels = count_labels(split);
-    cli_print("\nsplit '%s': %s %s, %zu %s", split->name, cli_thousands(number, split->documents),
+    cli_print("\nsplit '");
+    cli_print_name(split->name);
+    cli_print("': %s %s, %zu %s", cli_thousands(number, split->documents),
               cli_plural(split->documents, "document", "documents"), n_labels,
               cli_plural(n_labels, "label", "labels"));
     if (unlabelled(split) > 0)

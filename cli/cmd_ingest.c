@@ -252,8 +252,11 @@ static dbt_status run_ingest(const cli_input *input, dbt_error *err)
     status = cli_store_open(path, DBT_STORE_CREATE, &store, err);
     if (status < 0) return status;
     status = dbt_ingest(store, input->argument + 1, input->n_arguments - 1, &options, &result, err);
+    if (status < 0) {
+        cli_store_abandon(store);
+        return status;
+    }
     cli_store_close(store);
-    if (status < 0) return status;
     if (v->json) return print_summary_json(path, &result, err);
     print_summary(path, &result);
     return DBT_OK;

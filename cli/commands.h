@@ -51,5 +51,7 @@ dbt_status cli_store_open(const char *path, dbt_store_mode mode, dbt_store **sto
 /* Closes a store; what could not be moved out of its log is told as a note: nothing is lost by it.
  */
 void cli_store_close(dbt_store *store);
+/* The same after a failure: a file that was made for nothing goes. */
+void cli_store_abandon(dbt_store *store);
 
 #endif

@@ -57,6 +57,19 @@ void cli_print(const char *format, ...)
     va_end(arguments);
 }
 
+static char show_character(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
+}
+
+void cli_print_name(const char *name)
+{
+    cli_progress_clear();
+    errno = 0;
+    for (const char *c = name; *c != '\0'; c++)
+        if (putchar(show_character(*c)) == EOF) keep_failure();
+}
+
 void cli_write(const char *data, size_t bytes)
 {
     cli_progress_clear();
@@ -257,7 +270,7 @@ void cli_table_add(cli_table *table, const char *format, ...)
     vsnprintf(text, (size_t)bytes + 1, format, arguments);
     va_end(arguments);
     for (char *c = text; *c != '\0'; c++) /* labels must not break the lines */
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+        *c = show_character(*c);
     table->cell[table->n_cells++] = text;
 }
 

@@ -26,6 +26,8 @@ dbt_status cli_fail(dbt_error *err, dbt_status status, const char *format, ...) 
 /* --- stdout --- */
 
 void cli_print(const char *format, ...) DBT_PRINTF(1, 2);
+/* A name of the data, with blanks for control characters. */
+void cli_print_name(const char *name);
 /* Bytes as they are. */
 void cli_write(const char *data, size_t bytes);
 /* DBT_EIO: stdout cannot be written (and the message says why). DBT_EINTERRUPTED: its reader is

@@ -14,6 +14,12 @@ dbt_status cli_store_open(const char *path, dbt_store_mode mode, dbt_store **sto
     return status;
 }
 
+void cli_store_abandon(dbt_store *store)
+{
+    dbt_error err = {0};
+    if (dbt_store_abandon(store, &err) < 0) cli_note("%s", err.message);
+}
+
 void cli_store_close(dbt_store *store)
 {
     dbt_error err = {0};

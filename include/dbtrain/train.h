@@ -201,7 +201,7 @@ DBT_EXPORT int32_t dbt_model_output(const dbt_model *model, int64_t label_id);
 DBT_EXPORT const dbt_vectorizer *dbt_model_vectorizer(const dbt_model *model);
 
 /* Probabilities [n_rows x n_labels] of a page, row-major; valid until the next call. Not for two
- * threads at once. DBT_ENOMEM. */
+ * threads at once. DBT_ENOMEM; DBT_EDIVERGED: one is not finite. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_model_predict(dbt_model *model, const dbt_page *page,
                                                      const float **probability, dbt_error *err);
 
@@ -241,7 +241,8 @@ typedef struct dbt_report {
  * of the same split, run and weights are replaced), all in one transaction, unless the store was
  * opened read-only. Of a split without labels the predictions are stored, there is no evaluation,
  * and loss and acc are NaN. threads 0: usable cores. Free the report with dbt_report_release in any
- * case. DBT_EUSAGE (no such split), DBT_EINTERRUPTED, and the store's.
+ * case. DBT_EUSAGE (no such split), DBT_EDIVERGED (a probability is not finite), DBT_EINTERRUPTED,
+ * and the store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model,
                                                 const char *split, size_t threads,

@@ -11,7 +11,10 @@
  * of the old version or the new one. Another process may be migrating the same file: the version is
  * read again inside the transaction. The views are made anew with the last migration.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base.h"
 #include "dbt_schema.h"
@@ -32,6 +35,7 @@ struct dbt_store {
     dbt__sql *sql;
     char *path;
     bool writable;
+    bool is_made;    /* by this store: there was no file */
     dbt__lock *lock; /* of a writer */
 };
 
@@ -222,6 +226,7 @@ static dbt_status check_file(dbt_store *store, dbt_store_mode mode, dbt_error *e
     dbt_status status = read_facts(store->sql, &facts, err);
     if (status == DBT_OK) status = check_facts(store->path, mode, &facts, err);
     if (status == DBT_OK && !is_blank(&facts)) status = check_schema(store, facts.version, err);
+    store->is_made &= is_blank(&facts); /* nobody was faster */
     /* The mode stays with the file. It cannot be changed inside a transaction. */
     if (status == DBT_OK && is_blank(&facts))
         status = dbt__sql_exec(store->sql, LAYOUT "PRAGMA journal_mode = WAL", err);
@@ -242,10 +247,13 @@ dbt_status dbt_store_open(const char *path, dbt_store_mode mode, dbt_store **sto
     dbt_store *made = dbt__alloc(sizeof *made);
     if (made != NULL) made->path = dbt__strdup(path);
     dbt_status status;
-    if (made == NULL || made->path == NULL)
+    struct stat facts;
+    if (made == NULL || made->path == NULL) {
         status = dbt__out_of_memory(err, "a store");
-    else
+    } else {
+        made->is_made = lstat(path, &facts) != 0 && errno == ENOENT;
         status = dbt__sql_open(path, modes[mode], &made->sql, err);
+    }
     if (status == DBT_OK && mode != DBT_STORE_READ) status = dbt__lock_take(path, &made->lock, err);
     if (status == DBT_OK) status = check_file(made, mode, err);
     if (status < 0) {
@@ -260,9 +268,9 @@ dbt_status dbt_store_open(const char *path, dbt_store_mode mode, dbt_store **sto
     return DBT_OK;
 }
 
-dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
+/* Closes, and deletes the file if that is wanted and its log is in it. */
+static dbt_status close_store(dbt_store *store, bool delete, dbt_error *err)
 {
-    if (store == NULL) return DBT_OK;
     dbt_status status = DBT_OK;
     if (store->writable) {
         dbt_error inner = {0};
@@ -277,10 +285,24 @@ dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
                             inner.message);
     }
     dbt__sql_close(store->sql);
+    if (delete &&status == DBT_OK) (void)unlink(store->path);
     dbt__lock_release(store->lock);
     dbt__free(store->path);
     dbt__free(store);
     return status;
+}
+
+dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
+{
+    return store == NULL ? DBT_OK : close_store(store, false, err);
+}
+
+dbt_status dbt_store_abandon(dbt_store *store, dbt_error *err)
+{
+    int64_t sources = 1;
+    if (store->is_made)
+        (void)!dbt__sql_int(store->sql, "SELECT count(*) FROM source", 1, &sources, NULL);
+    return close_store(store, sources == 0, err);
 }
 
 const char *dbt_store_path(const dbt_store *store)

@@ -80,6 +80,7 @@ static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_err
     hash_page(e->hasher, scanned);
     for (size_t i = 0; i < scanned->n_rows; i++) {
         int32_t actual = scanned->actual[i];
+        if (!isfinite(scanned->probability[i])) return dbt__model_diverged(e->model, err);
         e->report->predicted[scanned->predicted[i]]++;
         if (actual == DBT_NO_LABEL) {
             e->report->unlabelled++;

@@ -1,6 +1,7 @@
 /* model.c: a run out of the store: labels, vectorizer, weights; and predicting with it. */
 #include "model.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "checkpoint.h"
@@ -188,6 +189,13 @@ const dbt_vectorizer *dbt_model_vectorizer(const dbt_model *model)
     return model->vectorizer;
 }
 
+dbt_status dbt__model_diverged(const dbt_model *model, dbt_error *err)
+{
+    return dbt__fail(err, DBT_EDIVERGED,
+                     "run %lld: its %s weights give probabilities that are not finite",
+                     (long long)model->run_id, dbt__weights_name(model->weights));
+}
+
 dbt_status dbt_model_predict(dbt_model *model, const dbt_page *page, const float **probability,
                              dbt_error *err)
 {
@@ -199,5 +207,8 @@ dbt_status dbt_model_predict(dbt_model *model, const dbt_page *page, const float
     if (status == DBT_OK && model->batch == NULL) status = dbt_batch_new(&model->batch, err);
     if (status == DBT_OK) status = dbt_transform(model->transformer, page, NULL, model->batch, err);
     if (status < 0) return status;
-    return dbt_network_predict(model->network, model->workspace, model->batch, probability, err);
+    status = dbt_network_predict(model->network, model->workspace, model->batch, probability, err);
+    for (size_t i = 0; status == DBT_OK && i < page->n_rows * model->labels.n; i++)
+        if (!isfinite((*probability)[i])) status = dbt__model_diverged(model, err);
+    return status;
 }

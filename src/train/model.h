@@ -24,4 +24,8 @@ struct dbt_model {
     dbt_batch *batch;
 };
 
+/* A probability is not finite: the run diverged before that was in the weights. Returns
+ * DBT_EDIVERGED. */
+dbt_status dbt__model_diverged(const dbt_model *model, dbt_error *err);
+
 #endif
