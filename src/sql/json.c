@@ -4,6 +4,7 @@
  * SQLite (3.40 does) takes an object or an array for a member's name, as in {{"a":1}:2}, calls that
  * valid, and reads memory that is not its own when it looks for a member. So a look at the text
  * comes before the parser: is every brace, and every comma between members, followed by a string?
+ * (Later ones take JSON5, too, with a comma behind the last member.)
  */
 #include "json.h"
 
@@ -21,12 +22,15 @@ static size_t skip_string(const char *text, size_t bytes, size_t at)
     return at;
 }
 
-/* Whether a string comes next, or the end of the object. */
+/* Whether a string comes after the brace or comma at `at`, or after a brace the end of the object.
+ */
 static bool is_before_name(const char *text, size_t bytes, size_t at)
 {
-    while (at < bytes && strchr(" \t\n\r", text[at]) != NULL)
+    bool may_end = text[at] == '{';
+    do
         at++;
-    return at < bytes && (text[at] == '"' || text[at] == '}');
+    while (at < bytes && strchr(" \t\n\r", text[at]) != NULL);
+    return at < bytes && (text[at] == '"' || (may_end && text[at] == '}'));
 }
 
 /* Names of members are strings, if `text` is JSON at all. */
@@ -45,7 +49,7 @@ static bool has_plain_names(const char *text, size_t bytes)
             return false;
         }
         bool name = c == '{' || (c == ',' && in_object[depth]);
-        if (name && !is_before_name(text, bytes, at + 1)) return false;
+        if (name && !is_before_name(text, bytes, at)) return false;
     }
     return true;
 }

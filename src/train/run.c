@@ -19,8 +19,9 @@ static dbt_status hash_run(dbt__sql *sql, int64_t run_id, char digest[DBT__DIGES
         sql,
         "SELECT json_array(r.seed, r.vectorizer_id,"
         " json_remove(checked_json(r.settings), '$.digest'),"
-        " (SELECT json_group_array(name) FROM (SELECT l.name FROM run_label m"
-        "  JOIN label l ON l.id = m.label_id WHERE m.run_id = r.id ORDER BY m.output))),"
+        /* json(): what a subquery gives is JSON to SQLite 3.40, and a string to later ones. */
+        " json((SELECT json_group_array(name) FROM (SELECT l.name FROM run_label m"
+        "  JOIN label l ON l.id = m.label_id WHERE m.run_id = r.id ORDER BY m.output)))),"
         " coalesce(checked_json(r.settings) ->> 'digest', '') FROM run r WHERE r.id = ?",
         &select, err);
     if (status < 0) return status;
