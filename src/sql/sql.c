@@ -1,5 +1,5 @@
 /*
- * sql.c: SQLite, behind the one door through which dbtrain uses it.
+ * sql.c: connections: how they are opened, what they may take, and what their errors mean.
  *
  * Every connection gets the same settings, whoever opens it: a busy time-out of 5 seconds, foreign
  * keys, synchronous FULL (an acknowledged commit survives a power loss), no memory map (a file that
@@ -21,19 +21,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "base.h"
 #include "heap.h"
-#include "intrusion.h"
 #include "json.h"
-#include "sql.h"
-#include "take.h"
+#include "sql_internal.h"
 
-#define BUSY_MILLISECONDS 5000
 /* Pages of the log from which a commit moves it into the file, 4 MiB of those that stores have;
  * what the log is cut to when it begins anew, 8 MiB. */
 #define LOG_PAGES 64
@@ -62,36 +58,11 @@
 #define HEAP_BYTES ((sqlite3_int64)128 << 20)
 #define HEAP_VALUES 3
 
-struct dbt__sql {
-    sqlite3 *handle;
-    int64_t looks;   /* at the step under way */
-    bool is_endless; /* it took too much */
-    bool is_unwatched;
-    size_t longest;      /* of a value, as of the statement that was used last */
-    bool waited_in_vain; /* to begin a transaction, the last time */
-    dbt__sql_wait *wait; /* NULL: BUSY_MILLISECONDS */
-    void *wait_context;
-    struct timespec wait_began;
-    bool is_watched;      /* for what others write into the file past SQLite */
-    dbt__file_state seen; /* the last time */
-    dbt__taker taker;
-    sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
-    char *path;             /* as the caller gave it, for messages */
-};
-
 /* What a schema that is being read has taken. */
 typedef struct schema_guard {
     int looks;
     sqlite3_int64 bytes_before;
 } schema_guard;
-
-struct dbt__statement {
-    dbt__sql *sql;
-    sqlite3_stmt *handle;
-    size_t longest; /* bytes of a value */
-    int failed;     /* SQLite's code of the first bind or column access that failed since the last
-                       reset */
-};
 
 const char *dbt__sql_version(void)
 {
@@ -144,8 +115,7 @@ static dbt_status fail_full(const dbt__sql *sql, dbt_error *err)
                      sql->path);
 }
 
-/* Records what `code`, or for SQLITE_OK the connection's last error, was. */
-static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
+dbt_status dbt__sql_fail(const dbt__sql *sql, int code, dbt_error *err)
 {
     if (sql->is_endless)
         return dbt__fail(err, DBT_EFORMAT,
@@ -175,29 +145,27 @@ static dbt_status fail_sql(const dbt__sql *sql, int code, dbt_error *err)
 
 /* --- limits --- */
 
-/* SQLite has one limit for a connection. */
-static void set_longest(dbt__sql *sql, size_t longest)
+void dbt__sql_limit(dbt__sql *sql, size_t longest)
 {
     if (sql->longest == longest) return;
     sql->longest = longest;
     (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_LENGTH, (int)longest);
 }
 
-/* SQLite's heap is one for all connections, those of other threads, too: its limit only grows. */
-static void make_room(size_t longest)
+/* Its heap is one for all connections, those of other threads, too: the limit only grows. */
+void dbt__sql_make_room(size_t longest)
 {
     static atomic_int_least64_t most;
-    int64_t bytes = HEAP_BYTES + HEAP_VALUES * (int64_t)longest, before = atomic_load(&most);
     if (!dbt__heap_is_tuned()) return;
+    int64_t bytes = HEAP_BYTES + HEAP_VALUES * (int64_t)longest, before = atomic_load(&most);
     while (bytes > before && !atomic_compare_exchange_weak(&most, &before, bytes))
         ;
-    if (bytes > before) (void)sqlite3_hard_heap_limit64(bytes);
-}
-
-void dbt__allow_bytes(dbt__statement *statement, size_t longest)
-{
-    make_room(longest);
-    statement->longest = longest;
+    if (bytes <= before) return;
+    /* Another thread may have gone further meanwhile, and told SQLite before. */
+    do {
+        bytes = atomic_load(&most);
+        (void)sqlite3_hard_heap_limit64(bytes);
+    } while (bytes != atomic_load(&most));
 }
 
 /* --- connections --- */
@@ -265,7 +233,7 @@ static dbt_status open_handle(dbt__sql *sql, dbt__sql_mode mode, bool immutable,
     if (sql->handle == NULL)
         status = dbt__out_of_memory(err, "a connection");
     else if (code != SQLITE_OK)
-        status = fail_sql(sql, SQLITE_OK, err);
+        status = dbt__sql_fail(sql, SQLITE_OK, err);
 out:
     dbt__buffer_release(&name);
     return status;
@@ -322,22 +290,22 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
         {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},   {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
         {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
     };
-    make_room(DBT__LONGEST_NAME);
-    set_longest(sql, DBT__LONGEST_NAME);
+    dbt__sql_make_room(DBT__LONGEST_NAME);
+    dbt__sql_limit(sql, DBT__LONGEST_NAME);
     (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT);
     (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_ATTACHED, 0);
     (void)sqlite3_extended_result_codes(sql->handle, 1);
-    (void)sqlite3_busy_timeout(sql->handle, BUSY_MILLISECONDS);
+    (void)sqlite3_busy_timeout(sql->handle, DBT__BUSY_MILLISECONDS);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         int now = -1;
         int code = sqlite3_db_config(sql->handle, settings[i].option, settings[i].value, &now);
         /* A library built without extensions has no switch for them. */
         if (code != SQLITE_OK && settings[i].option != SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION)
-            return fail_sql(sql, code, err);
+            return dbt__sql_fail(sql, code, err);
     }
     int added = dbt__add_checked_json(sql->handle);
     if (added == SQLITE_OK) added = dbt__add_take(sql->handle, &sql->taker);
-    if (added != SQLITE_OK) return fail_sql(sql, added, err);
+    if (added != SQLITE_OK) return dbt__sql_fail(sql, added, err);
     (void)sqlite3_wal_autocheckpoint(sql->handle, LOG_PAGES);
     dbt_status status = dbt__sql_exec(sql,
                                       "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;"
@@ -424,40 +392,11 @@ static dbt_status open_writer(dbt__sql *sql, dbt__sql_mode mode, dbt_error *err)
     return status < 0 ? dbt__fail(err, status, "%s", cause.message) : DBT_OK;
 }
 
-static int keep_waiting(void *context, int times)
-{
-    static const struct timespec nap = {.tv_nsec = 20 * 1000 * 1000};
-    dbt__sql *sql = context;
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    if (times == 0) sql->wait_began = now;
-    double seconds = (double)(now.tv_sec - sql->wait_began.tv_sec) +
-                     1e-9 * (double)(now.tv_nsec - sql->wait_began.tv_nsec);
-    if (!sql->wait(sql->wait_context, seconds)) return 0;
-    (void)nanosleep(&nap, NULL); /* a signal may end it early */
-    return 1;
-}
-
-void dbt__sql_set_wait(dbt__sql *sql, dbt__sql_wait *wait, void *context)
-{
-    sql->wait = wait;
-    sql->wait_context = context;
-    if (wait != NULL)
-        (void)sqlite3_busy_handler(sql->handle, keep_waiting, sql);
-    else
-        (void)sqlite3_busy_timeout(sql->handle, BUSY_MILLISECONDS);
-}
-
-bool dbt__sql_waited_in_vain(const dbt__sql *sql)
-{
-    return sql->waited_in_vain;
-}
-
 static dbt_status prepare_rollback(dbt__sql *sql, dbt_error *err)
 {
     int code = sqlite3_prepare_v3(sql->handle, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
                                   &sql->rollback, NULL);
-    return code == SQLITE_OK ? DBT_OK : fail_sql(sql, SQLITE_OK, err);
+    return code == SQLITE_OK ? DBT_OK : dbt__sql_fail(sql, SQLITE_OK, err);
 }
 
 dbt_status dbt__sql_open(const char *path, dbt__sql_mode mode, dbt__sql **sql, dbt_error *err)
@@ -509,343 +448,4 @@ void dbt__sql_close(dbt__sql *sql)
 void dbt__sql_check_keys(dbt__sql *sql, bool checked)
 {
     (void)sqlite3_db_config(sql->handle, SQLITE_DBCONFIG_ENABLE_FKEY, checked ? 1 : 0, NULL);
-}
-
-dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err)
-{
-    sql->looks = 0;
-    set_longest(sql, DBT__LONGEST_TEXT);
-    if (sqlite3_exec(sql->handle, script, NULL, NULL, NULL) == SQLITE_OK) return DBT_OK;
-    return fail_sql(sql, SQLITE_OK, err);
-}
-
-dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64_t *value,
-                        dbt_error *err)
-{
-    *value = missing;
-    dbt__statement *statement;
-    dbt_status status = dbt__prepare(sql, query, &statement, err);
-    if (status < 0) return status;
-    status = dbt__step(statement, err);
-    if (status == DBT_OK && !dbt__column_is_null(statement, 0))
-        *value = dbt__column_int(statement, 0);
-    dbt__finalize(statement);
-    return status < 0 ? status : DBT_OK;
-}
-
-/* The file that is open may have lost its name: what is written into it then is lost, and somebody
- * else's file may bear the name. */
-static dbt_status check_name(const dbt__sql *sql, dbt_error *err)
-{
-    int moved = 0;
-    (void)sqlite3_file_control(sql->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-    if (!moved) return DBT_OK;
-    return dbt__fail(err, DBT_EFORMAT, "'%s' was moved, deleted or replaced while it was in use",
-                     sql->path);
-}
-
-void dbt__sql_watch_file(dbt__sql *sql)
-{
-    sql->is_watched = true;
-    dbt__file_look(sql->handle, sql->path, &sql->seen);
-}
-
-static void look_again(dbt__sql *sql)
-{
-    if (sql->is_watched) dbt__file_look(sql->handle, sql->path, &sql->seen);
-}
-
-static dbt_status check_content(dbt__sql *sql, dbt_error *err)
-{
-    if (!sql->is_watched) return DBT_OK;
-    dbt__file_state now;
-    dbt__file_look(sql->handle, sql->path, &now);
-    if (dbt__file_has_intruder(&sql->seen, &now))
-        return dbt__fail(err, DBT_EFORMAT,
-                         "'%s' was written to, not through SQLite, while it was in use: remove its "
-                         "log '%s' and put a sound copy in its place",
-                         sql->path, dbt__sql_log_path(sql));
-    sql->seen = now;
-    return DBT_OK;
-}
-
-static dbt_status check_file(dbt__sql *sql, dbt_error *err)
-{
-    dbt_status status = check_name(sql, err);
-    return status < 0 ? status : check_content(sql, err);
-}
-
-dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err)
-{
-    dbt_status status = check_file(sql, err);
-    if (status < 0) return status;
-    /* A deferred transaction that turns into a writing one fails at once instead of waiting. */
-    status = dbt__sql_exec(sql, "BEGIN IMMEDIATE", err);
-    sql->waited_in_vain = status == DBT_ELOCKED;
-    return status;
-}
-
-dbt_status dbt__sql_begin_read(dbt__sql *sql, dbt_error *err)
-{
-    return dbt__sql_exec(sql, "BEGIN", err);
-}
-
-dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err)
-{
-    dbt_status status = check_file(sql, err);
-    if (status == DBT_OK) status = dbt__sql_exec(sql, "COMMIT", err);
-    if (status == DBT_OK) status = check_content(sql, err);
-    return status;
-}
-
-void dbt__sql_rollback(dbt__sql *sql)
-{
-    /* After some errors SQLite has rolled back already. */
-    if (sqlite3_get_autocommit(sql->handle)) return;
-    (void)sqlite3_step(sql->rollback);
-    (void)sqlite3_reset(sql->rollback);
-}
-
-bool dbt__sql_idle(dbt__sql *sql)
-{
-    return sqlite3_get_autocommit(sql->handle) &&
-           sqlite3_txn_state(sql->handle, NULL) == SQLITE_TXN_NONE;
-}
-
-dbt_status dbt__sql_checkpoint(dbt__sql *sql, dbt_error *err)
-{
-    dbt_status status = check_content(sql, err);
-    if (status < 0) return status;
-    if (sql->wait != NULL) dbt__sql_set_wait(sql, NULL, NULL);
-    if (sql->waited_in_vain) (void)sqlite3_busy_timeout(sql->handle, 0);
-    if (sqlite3_wal_checkpoint_v2(sql->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) !=
-        SQLITE_OK)
-        return fail_sql(sql, SQLITE_OK, err);
-    (void)sqlite3_db_config(sql->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-    look_again(sql);
-    return DBT_OK;
-}
-
-int64_t dbt__sql_last_id(dbt__sql *sql)
-{
-    return sqlite3_last_insert_rowid(sql->handle);
-}
-
-int64_t dbt__sql_changes(dbt__sql *sql)
-{
-    return sqlite3_changes64(sql->handle);
-}
-
-/* --- statements --- */
-
-/* *tail is what follows the first statement of `text`. */
-static dbt_status prepare_first(dbt__sql *sql, const char *text, dbt__statement **statement,
-                                const char **tail, dbt_error *err)
-{
-    *statement = NULL;
-    dbt__statement *made = dbt__alloc(sizeof *made);
-    if (made == NULL) return dbt__out_of_memory(err, "a statement");
-    made->sql = sql;
-    made->longest = DBT__LONGEST_NAME;
-    if (sqlite3_prepare_v3(sql->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &made->handle, tail) !=
-        SQLITE_OK) {
-        dbt__free(made);
-        return fail_sql(sql, SQLITE_OK, err);
-    }
-    /* A user's index may have the texts of rows that go: then they are read. */
-    if (!sqlite3_stmt_readonly(made->handle)) dbt__allow_bytes(made, DBT__LONGEST_TEXT);
-    *statement = made;
-    return DBT_OK;
-}
-
-dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statement, dbt_error *err)
-{
-    return prepare_first(sql, text, statement, NULL, err);
-}
-
-/* Why a statement is no query of a user's, or NULL. */
-static const char *find_query_fault(const dbt__statement *first, const dbt__statement *second)
-{
-    if (first->handle == NULL) return "the query is empty";
-    if (second->handle != NULL) return "the query is more than one statement";
-    if (sqlite3_column_count(first->handle) == 0 || !sqlite3_stmt_readonly(first->handle) ||
-        sqlite3_stmt_isexplain(first->handle) != 0)
-        return "the query is not a SELECT";
-    if (sqlite3_bind_parameter_count(first->handle) != 0) return "the query has parameters";
-    return NULL;
-}
-
-dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **statement,
-                              size_t *bytes, dbt_error *err)
-{
-    *bytes = 0;
-    const char *tail = text;
-    dbt__statement *second = NULL;
-    dbt_error inner = {0};
-    dbt_status status = prepare_first(sql, text, statement, &tail, &inner);
-    if (status == DBT_OK) status = prepare_first(sql, tail, &second, NULL, &inner);
-    if (status == DBT_OK) {
-        const char *fault = find_query_fault(*statement, second);
-        if (fault != NULL) status = dbt__fail(&inner, DBT_EUSAGE, "%s", fault);
-    }
-    dbt__finalize(second);
-    if (status < 0) {
-        dbt__finalize(*statement);
-        *statement = NULL;
-        /* A mistake in the text is the user's. */
-        if (status == DBT_EINTERNAL) status = DBT_EUSAGE;
-        return dbt__fail(err, status, "%s", inner.message);
-    }
-    sql->is_unwatched = true; /* how long it takes is the user's affair */
-    *bytes = (size_t)(tail - text);
-    if (text[*bytes - 1] == ';') --*bytes;
-    return DBT_OK;
-}
-
-void dbt__finalize(dbt__statement *statement)
-{
-    if (statement == NULL) return;
-    (void)sqlite3_finalize(statement->handle);
-    dbt__free(statement);
-}
-
-static void keep_failure(dbt__statement *statement, int code)
-{
-    if (statement->failed == SQLITE_OK) statement->failed = code;
-}
-
-void dbt__bind_int(dbt__statement *statement, int index, int64_t value)
-{
-    keep_failure(statement, sqlite3_bind_int64(statement->handle, index, value));
-}
-
-void dbt__bind_double(dbt__statement *statement, int index, double value)
-{
-    keep_failure(statement, sqlite3_bind_double(statement->handle, index, value));
-}
-
-void dbt__bind_text(dbt__statement *statement, int index, const char *data, size_t bytes)
-{
-    set_longest(statement->sql, statement->longest);
-    keep_failure(statement, sqlite3_bind_text64(statement->handle, index, data, bytes,
-                                                SQLITE_STATIC, SQLITE_UTF8));
-}
-
-void dbt__bind_string(dbt__statement *statement, int index, const char *text)
-{
-    dbt__bind_text(statement, index, text, text == NULL ? 0 : strlen(text));
-}
-
-void dbt__bind_blob(dbt__statement *statement, int index, const void *data, size_t bytes)
-{
-    set_longest(statement->sql, statement->longest);
-    keep_failure(statement,
-                 sqlite3_bind_blob64(statement->handle, index, data, bytes, SQLITE_STATIC));
-}
-
-void dbt__bind_null(dbt__statement *statement, int index)
-{
-    keep_failure(statement, sqlite3_bind_null(statement->handle, index));
-}
-
-dbt_status dbt__step(dbt__statement *statement, dbt_error *err)
-{
-    if (statement->failed != SQLITE_OK) return fail_sql(statement->sql, statement->failed, err);
-    statement->sql->looks = 0;
-    set_longest(statement->sql, statement->longest);
-    switch (sqlite3_step(statement->handle)) {
-    case SQLITE_ROW:
-        return DBT_OK;
-    case SQLITE_DONE:
-        return DBT_DONE;
-    default:
-        return fail_sql(statement->sql, SQLITE_OK, err);
-    }
-}
-
-dbt_status dbt__run(dbt__statement *statement, dbt_error *err)
-{
-    dbt_status status;
-    do {
-        status = dbt__step(statement, err);
-    } while (status == DBT_OK);
-    dbt__reset(statement);
-    return status < 0 ? status : DBT_OK;
-}
-
-dbt_status dbt__each(dbt__statement *statement, dbt__take_values *take, void *context,
-                     dbt_error *err)
-{
-    dbt__taker *taker = &statement->sql->taker;
-    dbt_error inner = {0}; /* an end that `take` wants need not be an error */
-    *taker = (dbt__taker){take, context, DBT_OK, err};
-    dbt_status status = dbt__run(statement, &inner), taken = taker->status;
-    *taker = (dbt__taker){0};
-    if (taken < 0) return taken;
-    if (status < 0 && err != NULL && err->status == DBT_OK) *err = inner;
-    return status;
-}
-
-void dbt__reset(dbt__statement *statement)
-{
-    /* Its result repeats the error of the last step. */
-    (void)sqlite3_reset(statement->handle);
-    (void)sqlite3_clear_bindings(statement->handle);
-    statement->failed = SQLITE_OK;
-}
-
-int dbt__columns(dbt__statement *statement)
-{
-    return sqlite3_column_count(statement->handle);
-}
-
-const char *dbt__column_name(dbt__statement *statement, int column)
-{
-    return sqlite3_column_name(statement->handle, column);
-}
-
-bool dbt__column_is_null(dbt__statement *statement, int column)
-{
-    return sqlite3_column_type(statement->handle, column) == SQLITE_NULL;
-}
-
-int64_t dbt__column_int(dbt__statement *statement, int column)
-{
-    return sqlite3_column_int64(statement->handle, column);
-}
-
-double dbt__column_double(dbt__statement *statement, int column)
-{
-    return sqlite3_column_double(statement->handle, column);
-}
-
-dbt_status dbt__column_copy(dbt__statement *statement, int column, char **copy, dbt_error *err)
-{
-    *copy = NULL;
-    if (dbt__column_is_null(statement, column)) return DBT_OK;
-    dbt_text text = dbt__column_text(statement, column);
-    if (text.data != NULL) *copy = dbt__alloc_array(text.bytes + 1, 1);
-    if (*copy == NULL) return dbt__out_of_memory(err, "a stored text");
-    memcpy(*copy, text.data, text.bytes);
-    return DBT_OK;
-}
-
-const void *dbt__column_blob(dbt__statement *statement, int column, size_t *bytes)
-{
-    const void *data = sqlite3_column_blob(statement->handle, column);
-    *bytes = data == NULL ? 0 : (size_t)sqlite3_column_bytes(statement->handle, column);
-    if (data != NULL || dbt__column_is_null(statement, column)) return data;
-    if ((sqlite3_errcode(statement->sql->handle) & 0xff) == SQLITE_NOMEM) {
-        keep_failure(statement, SQLITE_NOMEM);
-        return NULL;
-    }
-    return ""; /* SQLite gives NULL for a value without bytes, too */
-}
-
-/* Text is read as a blob: the same bytes, without the copy that the closing NUL costs. */
-dbt_text dbt__column_text(dbt__statement *statement, int column)
-{
-    size_t bytes;
-    const char *data = dbt__column_blob(statement, column, &bytes);
-    return (dbt_text){data, bytes};
 }

@@ -300,6 +300,7 @@ dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
 dbt_status dbt_store_abandon(dbt_store *store, dbt_error *err)
 {
     int64_t sources = 1;
+    if (store == NULL) return DBT_OK;
     if (store->is_made)
         (void)!dbt__sql_int(store->sql, "SELECT count(*) FROM source", 1, &sources, NULL);
     return close_store(store, sources == 0, err);
