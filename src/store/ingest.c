@@ -542,8 +542,11 @@ dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths
     dbt__class_names classes = {0};
     ingestion in = {.options = options, .result = result, .sql = dbt__store_sql(store)};
     dbt__buffer_init(&in.name, MAX_NAME);
+    dbt__patience patience = {
+        .note = options->said, .stop = options->stop, .context = options->context};
     *result = (dbt_ingest_result){0};
     dbt_status status = check_options(options, paths, n_paths, err);
+    dbt__store_be_patient(store, &patience);
     if (status == DBT_OK) status = check_split(&in, err);
     if (status == DBT_OK) status = make_reader(&in, &classes, err);
     if (status == DBT_OK) status = dbt__ingest_clean(in.sql, err); /* what a killed one left */
@@ -560,5 +563,6 @@ dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths
     dbt__catalog_close(in.catalog);
     dbt__buffer_release(&in.name);
     dbt__class_names_release(&classes);
+    dbt__sql_set_wait(in.sql, NULL, NULL);
     return status;
 }

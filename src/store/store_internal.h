@@ -11,6 +11,18 @@ dbt__sql *dbt__store_sql(dbt_store *store);
 /* Some process has the file open for writing; what is 'running' or 'loading' otherwise was killed.
  */
 bool dbt__store_has_writer(const dbt_store *store);
+/* Who is told of a long wait, and asked whether to go on with it; either may be NULL. */
+typedef struct dbt__patience {
+    void (*note)(void *context, const char *line);
+    bool (*stop)(void *context);
+    void *context;
+    const char *path;
+    bool told;
+} dbt__patience;
+
+/* From now on another program's transaction is waited for for a minute, unless somebody wants to
+ * stop, until dbt__sql_set_wait(sql, NULL, NULL) or a checkpoint. *patience must live so long. */
+void dbt__store_be_patient(dbt_store *store, dbt__patience *patience);
 /* A second, read-only connection to the same file, to be closed with dbt__sql_close. */
 dbt_status dbt__store_reader(dbt_store *store, dbt__sql **sql, dbt_error *err) DBT_MUST_USE;
 /* The name of a system of files that other machines use too, or of a program: SQLite's locks and

@@ -21,6 +21,11 @@
 /* Seconds since the last checkpoint from which the end of an epoch makes one. */
 #define EPOCH_END_SECONDS 1.0
 
+static bool stop_wanted(const dbt__fit *fit)
+{
+    return fit->observer->stop != NULL && fit->observer->stop(fit->observer->context);
+}
+
 static double now(void)
 {
     struct timespec time;
@@ -134,7 +139,7 @@ static dbt_status train_epoch(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
     const dbt__progress *p = &fit->progress;
     int64_t before = (p->epoch - 1) * fit->steps; /* steps of the epochs before */
     while (p->step - before < fit->steps) {
-        if (dbt__fit_stop_wanted(fit))
+        if (stop_wanted(fit))
             return dbt__fail(err, DBT_EINTERRUPTED, "interrupted in epoch %lld, step %lld of %lld",
                              (long long)p->epoch, (long long)(p->step - before + 1),
                              (long long)fit->steps);

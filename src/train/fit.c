@@ -332,7 +332,8 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     bool is_complete = fit->vectorizer_id != 0;
     if (status == DBT_OK && !is_complete)
         status = resumed ? dbt__fit_reopen_run(fit, err) : dbt__fit_create_run(fit, err);
-    if (status == DBT_OK) dbt__fit_be_patient(fit);
+    /* From here on there is something to lose. */
+    dbt__store_be_patient(fit->store, &fit->patience);
     if (status == DBT_OK)
         status = is_complete ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);
@@ -400,6 +401,8 @@ dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options, const dbt_o
                     .options = *options,
                     .observer = observer == NULL ? &nobody : observer,
                     .result = result};
+    fit.patience = (dbt__patience){
+        .note = fit.observer->note, .stop = fit.observer->stop, .context = fit.observer->context};
     bool finished = false;
     dbt_error cause = {0};
     dbt_status status = check_options(&fit.options, &cause);

@@ -18,6 +18,7 @@
 #include "row_cache.h"
 #include "scan.h"
 #include "sql.h"
+#include "store_internal.h"
 #include "vocabulary.h"
 
 typedef struct dbt__fit {
@@ -63,17 +64,12 @@ typedef struct dbt__fit {
     float *best;         /* a copy of the best epoch's weights; NULL: none yet */
     bool best_is_stored; /* or there is none */
     bool told_of_log;    /* that it is large */
-    bool told_of_lock;   /* that it is waited for */
+    dbt__patience patience;
     double clock;        /* up to when progress.seconds counts */
     double checkpointed; /* when the last checkpoint was made, or else training began */
 } dbt__fit;
 
 void dbt__fit_note(const dbt__fit *fit, const char *format, ...) DBT_PRINTF(2, 3);
-
-static inline bool dbt__fit_stop_wanted(const dbt__fit *fit)
-{
-    return fit->observer->stop != NULL && fit->observer->stop(fit->observer->context);
-}
 
 /* Keras' EarlyStopping: `patience` epochs in a row, but at least one, without a lower val_loss than
  * the best's. */
@@ -101,9 +97,6 @@ void dbt__fit_data_settle(dbt__fit *fit, dbt_status status);
 dbt_status dbt__fit_create_run(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 /* The same of one that goes on and has no vocabulary. */
 dbt_status dbt__fit_reopen_run(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
-/* From now on another program's lock is waited for for a minute, unless somebody wants to stop:
- * there is something to lose. Whoever waits long is told. */
-void dbt__fit_be_patient(dbt__fit *fit);
 /* Once that has a vocabulary and a network. */
 dbt_status dbt__fit_complete_run(const dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 /* Options or documents are not what a run can be made of, or what is stored of them is damaged. */

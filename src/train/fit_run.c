@@ -53,30 +53,6 @@ dbt_status dbt__fit_complete_run(const dbt__fit *fit, dbt_error *err)
     return status;
 }
 
-/* Seconds for which a fit waits for another program's lock, and after which it says so. */
-#define LONGEST_WAIT 60.0
-#define LONG_WAIT 5.0
-
-static bool wait_for_lock(void *context, double seconds)
-{
-    dbt__fit *fit = context;
-    if (seconds < LONG_WAIT)
-        fit->told_of_lock = false;
-    else if (!fit->told_of_lock) {
-        fit->told_of_lock = true;
-        dbt__fit_note(fit,
-                      "another program has a transaction open in '%s': what is to be stored waits "
-                      "for its end, for %.0f seconds",
-                      dbt_store_path(fit->store), LONGEST_WAIT);
-    }
-    return seconds < LONGEST_WAIT && !dbt__fit_stop_wanted(fit);
-}
-
-void dbt__fit_be_patient(dbt__fit *fit)
-{
-    dbt__sql_set_wait(fit->sql, wait_for_lock, fit);
-}
-
 static const char *run_status_of(dbt_status status)
 {
     switch (status) {

@@ -108,6 +108,11 @@ hold_lock 7
 wait $pid || fail 'fit beside a lock of seven seconds'
 grep -q "another program has a transaction open in 'work.db'" messages || fail 'a lock of seven seconds is not told of'
 [ "$(sqlite3 work.db "$weights")" = "$expected_long" ] || fail 'a lock of seven seconds changed the weights'
+fresh
+hold_lock 7
+"$program" ingest work.db "$data/quickstart-test.csv" --again >messages 2>&1 || fail 'ingest beside a lock of seven seconds'
+grep -q "another program has a transaction open in 'work.db'" messages || fail 'ingest does not tell of a lock'
+wait
 [ $nightly = yes ] && tries='TERM none' || tries=TERM
 for try in $tries; do
     fresh

@@ -1,0 +1,42 @@
+/*
+ * patience.c: how long a command that has much to lose waits for another program's transaction.
+ *
+ * Somebody looks on with a shell, begins to change something, and goes for coffee: hours of
+ * training should not end after five seconds of that, nor without a word.
+ */
+#include "store_internal.h"
+
+#include <stdio.h>
+
+/* Seconds of waiting, and after which it is said. */
+#define LONGEST_WAIT 60.0
+#define LONG_WAIT 5.0
+
+static void tell(dbt__patience *patience)
+{
+    char line[DBT_ERROR_BYTES];
+    patience->told = true;
+    if (patience->note == NULL) return;
+    (void)snprintf(line, sizeof line,
+                   "another program has a transaction open in '%s': what is to be stored waits for "
+                   "its end, for %.0f seconds",
+                   patience->path, LONGEST_WAIT);
+    patience->note(patience->context, line);
+}
+
+static bool wait(void *context, double seconds)
+{
+    dbt__patience *patience = context;
+    if (seconds < LONG_WAIT)
+        patience->told = false;
+    else if (!patience->told)
+        tell(patience);
+    bool stop = patience->stop != NULL && patience->stop(patience->context);
+    return seconds < LONGEST_WAIT && !stop;
+}
+
+void dbt__store_be_patient(dbt_store *store, dbt__patience *patience)
+{
+    patience->path = dbt_store_path(store);
+    dbt__sql_set_wait(dbt__store_sql(store), wait, patience);
+}
