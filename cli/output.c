@@ -57,17 +57,29 @@ void cli_print(const char *format, ...)
     va_end(arguments);
 }
 
-static char show_character(char c)
+/* Bytes of the control character that text begins with: C0 and DEL have one, C1 in UTF-8 two. */
+static size_t control_bytes(const char *text)
 {
-    return (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
+    const unsigned char *c = (const unsigned char *)text;
+    if (c[0] < 0x20 || c[0] == 0x7f) return c[0] == '\0' ? 0 : 1;
+    return c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0 ? 2 : 0;
+}
+
+/* Puts blanks where control characters are. */
+static void blank_controls(char *text)
+{
+    for (size_t bytes; *text != '\0'; text += bytes == 0 ? 1 : bytes)
+        if ((bytes = control_bytes(text)) > 0) memset(text, ' ', bytes);
 }
 
 void cli_print_name(const char *name)
 {
     cli_progress_clear();
     errno = 0;
-    for (const char *c = name; *c != '\0'; c++)
-        if (putchar(show_character(*c)) == EOF) keep_failure();
+    for (size_t bytes; *name != '\0'; name += bytes == 0 ? 1 : bytes) {
+        bytes = control_bytes(name);
+        if (putchar(bytes > 0 ? ' ' : *name) == EOF) keep_failure();
+    }
 }
 
 void cli_write(const char *data, size_t bytes)
@@ -138,13 +150,16 @@ void cli_name_set(const char *command)
 /* Prints text with control characters as C writes them: data must not steer a terminal. */
 static void print_escaped(const char *text)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+    for (const char *c = text; *c != '\0'; c++) {
+        size_t bytes = control_bytes(c);
         if (*c == '\n')
             fputs("\\n", stderr);
         else if (*c == '\t')
             fputs("\\t", stderr);
-        else if (*c < 0x20 || *c == 0x7f)
-            fprintf(stderr, "\\x%02x", *c);
+        else if (bytes == 1)
+            fprintf(stderr, "\\x%02x", (unsigned)*c);
+        else if (bytes == 2)
+            fprintf(stderr, "\\u%04x", (unsigned)(unsigned char)*++c);
         else
             fputc(*c, stderr);
     }
@@ -269,8 +284,7 @@ void cli_table_add(cli_table *table, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, (size_t)bytes + 1, format, arguments);
     va_end(arguments);
-    for (char *c = text; *c != '\0'; c++) /* labels must not break the lines */
-        *c = show_character(*c);
+    blank_controls(text); /* labels must not break the lines */
     table->cell[table->n_cells++] = text;
 }
 

@@ -43,8 +43,8 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_open(const char *path, dbt_store_mo
  */
 DBT_EXPORT dbt_status dbt_store_close(dbt_store *store, dbt_error *err);
 
-/* As dbt_store_close; takes NULL. Then deletes a file that this store has made and into which no
- * source came. */
+/* As dbt_store_close; takes NULL. Then deletes a file that this store has made, into which no
+ * source came, and which no other program has written to or has open. */
 DBT_EXPORT dbt_status dbt_store_abandon(dbt_store *store, dbt_error *err);
 
 typedef void (*dbt_caution)(void *context, const char *line);

@@ -128,6 +128,9 @@ dbt_status dbt__reader_emit(dbt__reader *r, dbt_text label, dbt_text text, dbt_e
                                       label.bytes, DBT__LABEL_BYTES);
     }
     dbt_status status = clean_text(r, &text, &r->clean_text, err);
+    if (status == DBT_OK && text.bytes > DBT__TEXT_BYTES)
+        return dbt__reader_refuse(r, r->record_bytes, "text of %zu bytes, at most %zu", text.bytes,
+                                  DBT__TEXT_BYTES);
     r->record.label = label;
     r->record.text = text;
     return status;

@@ -16,6 +16,8 @@
 #define SALT_AT 32
 #define MOVED_AT 96
 #define TO_MOVE_AT 128
+/* To read the index and the file's time, while others move the log. */
+#define MOST_TRIES 1000
 
 static const unsigned char *find_index(sqlite3 *handle)
 {
@@ -29,18 +31,35 @@ static const unsigned char *find_index(sqlite3 *handle)
     return (const unsigned char *)page;
 }
 
-void dbt__file_look(sqlite3 *handle, const char *path, dbt__file_state *state)
+static void read_index(const unsigned char *index, dbt__file_state *state)
 {
-    struct stat facts;
-    const unsigned char *index = find_index(handle);
-    *state = (dbt__file_state){0};
-    if (index == NULL || stat(path, &facts) != 0) return;
-    state->is_known = true;
-    state->written = facts.st_mtim;
-    state->bytes = facts.st_size;
     memcpy(state->salt, index + SALT_AT, sizeof state->salt);
     memcpy(&state->moved, index + MOVED_AT, sizeof state->moved);
     memcpy(&state->to_move, index + TO_MOVE_AT, sizeof state->to_move);
+}
+
+static bool is_same_log(const dbt__file_state *a, const dbt__file_state *b)
+{
+    return a->moved == b->moved && a->to_move == b->to_move &&
+           memcmp(a->salt, b->salt, sizeof a->salt) == 0;
+}
+
+/* The file's time and the index are of one moment when the index is the same before and after. */
+void dbt__file_look(sqlite3 *handle, const char *path, dbt__file_state *state)
+{
+    struct stat facts;
+    *state = (dbt__file_state){0};
+    for (int try = 0; !state->is_known && try < MOST_TRIES; try++) {
+        dbt__file_state after = {0};
+        const unsigned char *index = find_index(handle);
+        if (index == NULL) return;
+        read_index(index, state);
+        if (stat(path, &facts) != 0) return;
+        read_index(index, &after);
+        state->is_known = is_same_log(state, &after);
+    }
+    state->written = facts.st_mtim;
+    state->bytes = facts.st_size;
 }
 
 bool dbt__file_has_intruder(const dbt__file_state *before, const dbt__file_state *now)
@@ -49,8 +68,8 @@ bool dbt__file_has_intruder(const dbt__file_state *before, const dbt__file_state
     if (before->bytes == now->bytes && before->written.tv_sec == now->written.tv_sec &&
         before->written.tv_nsec == now->written.tv_nsec)
         return false;
-    /* Somebody is at it, or was killed then. */
+    /* Somebody is at it; or was killed then: until the log is moved the next time nothing can be
+     * told. */
     if (now->to_move != now->moved) return false;
-    return before->moved == now->moved && before->to_move == now->to_move &&
-           memcmp(before->salt, now->salt, sizeof now->salt) == 0;
+    return is_same_log(before, now);
 }

@@ -76,7 +76,8 @@ dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64
                         dbt_error *err) DBT_MUST_USE;
 
 /* From now on a transaction that writes, and a checkpoint, look first whether somebody has written
- * into the file past SQLite. A file in WAL mode, on a disk of this machine. */
+ * into the file past SQLite, or set its time. A file in WAL mode, on a disk of this machine; what
+ * is in its log is moved into it, as far as readers allow. */
 void dbt__sql_watch_file(dbt__sql *sql);
 
 /* BEGIN IMMEDIATE; COMMIT (when it fails, roll back); ROLLBACK (which cannot fail in a way that

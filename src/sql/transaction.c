@@ -49,6 +49,8 @@ static dbt_status check_name(const dbt__sql *sql, dbt_error *err)
 void dbt__sql_watch_file(dbt__sql *sql)
 {
     sql->is_watched = true;
+    /* A log that was recovered counts as one that is being moved, until it is. */
+    (void)sqlite3_wal_checkpoint_v2(sql->handle, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     dbt__file_look(sql->handle, sql->path, &sql->seen);
 }
 
@@ -64,8 +66,9 @@ static dbt_status check_content(dbt__sql *sql, dbt_error *err)
     dbt__file_look(sql->handle, sql->path, &now);
     if (dbt__file_has_intruder(&sql->seen, &now))
         return dbt__fail(err, DBT_EFORMAT,
-                         "'%s' was written to, not through SQLite, while it was in use: remove its "
-                         "log '%s' and put a sound copy in its place",
+                         "'%s' was written to (or given another time), not through SQLite, while "
+                         "it was in use: copy it and its log '%s' before all else; if 'PRAGMA "
+                         "integrity_check' of the copy is not ok, the two do not belong together",
                          sql->path, dbt__sql_log_path(sql));
     sql->seen = now;
     return DBT_OK;

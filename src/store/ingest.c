@@ -23,7 +23,7 @@
 #include "utf8.h"
 
 #define MAX_NAME ((size_t)256 * 1024)
-/* Decoded it may be twice as long, and is still a value that is read: DBT__LONGEST_TEXT. */
+/* Half of what a text may have once it is decoded: DBT__TEXT_BYTES, which is DBT__LONGEST_TEXT. */
 #define MAX_DOCUMENT ((size_t)128 << 20)
 
 typedef struct ingestion {

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/* Seconds of waiting, and after which it is said. */
+/* Seconds of waiting, and after which it is said, and ends where somebody wants to stop. */
 #define LONGEST_WAIT 60.0
 #define LONG_WAIT 5.0
 
@@ -32,7 +32,8 @@ static bool wait(void *context, double seconds)
     else if (!patience->told)
         tell(patience);
     bool stop = patience->stop != NULL && patience->stop(patience->context);
-    return seconds < LONGEST_WAIT && !stop;
+    /* Who stops wants what was done to be stored, too. */
+    return seconds < (stop ? LONG_WAIT : LONGEST_WAIT);
 }
 
 void dbt__store_be_patient(dbt_store *store, dbt__patience *patience)

@@ -35,7 +35,8 @@ struct dbt_store {
     dbt__sql *sql;
     char *path;
     bool writable;
-    bool is_made;    /* by this store: there was no file */
+    bool is_made;    /* by this store: there was no file, and what was made was blank */
+    int64_t version; /* of the content, after that: another one after another program's commit */
     dbt__lock *lock; /* of a writer */
 };
 
@@ -226,7 +227,7 @@ static dbt_status check_file(dbt_store *store, dbt_store_mode mode, dbt_error *e
     dbt_status status = read_facts(store->sql, &facts, err);
     if (status == DBT_OK) status = check_facts(store->path, mode, &facts, err);
     if (status == DBT_OK && !is_blank(&facts)) status = check_schema(store, facts.version, err);
-    store->is_made &= is_blank(&facts); /* nobody was faster */
+    store->is_made &= is_blank(&facts);
     /* The mode stays with the file. It cannot be changed inside a transaction. */
     if (status == DBT_OK && is_blank(&facts))
         status = dbt__sql_exec(store->sql, LAYOUT "PRAGMA journal_mode = WAL", err);
@@ -261,6 +262,9 @@ dbt_status dbt_store_open(const char *path, dbt_store_mode mode, dbt_store **sto
         (void)dbt_store_close(made, NULL);
         return status;
     }
+    if (made->is_made &&
+        dbt__sql_int(made->sql, "PRAGMA data_version", 0, &made->version, NULL) < 0)
+        made->is_made = false;
     made->writable = mode != DBT_STORE_READ;
     /* Elsewhere the time of a file's last change is not kept that well. */
     if (made->writable && dbt__shared_system(path) == NULL) dbt__sql_watch_file(made->sql);
@@ -268,42 +272,66 @@ dbt_status dbt_store_open(const char *path, dbt_store_mode mode, dbt_store **sto
     return DBT_OK;
 }
 
-/* Closes, and deletes the file if that is wanted and its log is in it. */
-static dbt_status close_store(dbt_store *store, bool delete, dbt_error *err)
+/* Moves the log into the file. */
+static dbt_status settle_log(dbt_store *store, dbt_error *err)
 {
-    dbt_status status = DBT_OK;
-    if (store->writable) {
-        dbt_error inner = {0};
-        dbt__sql_rollback(store->sql);
-        status = dbt__sql_checkpoint(store->sql, &inner);
-        /* Where a lock was in the way of more than this, that was told. */
-        if (status == DBT_ELOCKED && dbt__sql_waited_in_vain(store->sql)) status = DBT_OK;
-        if (status == DBT_EFORMAT)
-            (void)dbt__fail(err, status, "%s", inner.message);
-        else if (status < 0)
-            (void)dbt__fail(err, status, "the log stays beside the file, nothing is lost: %s",
-                            inner.message);
-    }
+    dbt_error inner = {0};
+    dbt__sql_rollback(store->sql);
+    dbt_status status = dbt__sql_checkpoint(store->sql, &inner);
+    /* Where a lock was in the way of more than this, that was told. */
+    if (status == DBT_ELOCKED && dbt__sql_waited_in_vain(store->sql)) return status;
+    if (status == DBT_EFORMAT)
+        (void)dbt__fail(err, status, "%s", inner.message);
+    else if (status < 0)
+        (void)dbt__fail(err, status, "the log stays beside the file, nothing is lost: %s",
+                        inner.message);
+    return status;
+}
+
+static void free_store(dbt_store *store)
+{
     dbt__sql_close(store->sql);
-    if (delete &&status == DBT_OK) (void)unlink(store->path);
     dbt__lock_release(store->lock);
     dbt__free(store->path);
     dbt__free(store);
-    return status;
 }
 
 dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
 {
-    return store == NULL ? DBT_OK : close_store(store, false, err);
+    if (store == NULL) return DBT_OK;
+    dbt_status status = store->writable ? settle_log(store, err) : DBT_OK;
+    bool is_told = status == DBT_ELOCKED && dbt__sql_waited_in_vain(store->sql);
+    free_store(store);
+    return is_told ? DBT_OK : status;
+}
+
+/* This store has made the file, no source has come into it, and nobody else has written into it, or
+ * put another one in its place. */
+static bool is_for_nothing(dbt_store *store)
+{
+    int64_t sources = 1, version = 0;
+    if (!store->is_made || dbt__sql_begin(store->sql, NULL) < 0) return false;
+    bool known =
+        dbt__sql_int(store->sql, "SELECT count(*) FROM source", 1, &sources, NULL) == DBT_OK &&
+        dbt__sql_int(store->sql, "PRAGMA data_version", 0, &version, NULL) == DBT_OK;
+    dbt__sql_rollback(store->sql);
+    return known && sources == 0 && version == store->version;
 }
 
 dbt_status dbt_store_abandon(dbt_store *store, dbt_error *err)
 {
-    int64_t sources = 1;
-    if (store == NULL) return DBT_OK;
-    if (store->is_made)
-        (void)!dbt__sql_int(store->sql, "SELECT count(*) FROM source", 1, &sources, NULL);
-    return close_store(store, sources == 0, err);
+    if (store == NULL || !is_for_nothing(store)) return dbt_store_close(store, err);
+    dbt_status status = settle_log(store, err);
+    const char *log = dbt__sql_log_path(store->sql);
+    char *log_path = log == NULL ? NULL : dbt__strdup(log);
+    dbt__sql_close(store->sql);
+    store->sql = NULL;
+    /* Whoever closes a file last removes its log: another program has it open. */
+    if (status == DBT_OK && log_path != NULL && access(log_path, F_OK) != 0 && errno == ENOENT)
+        (void)unlink(store->path);
+    dbt__free(log_path);
+    free_store(store);
+    return status;
 }
 
 const char *dbt_store_path(const dbt_store *store)
@@ -338,6 +366,7 @@ static dbt_status fail_no_split(dbt_store *store, const char *name, dbt_error *e
         store->sql, "SELECT group_concat(name, ', ') FROM (SELECT name FROM split ORDER BY id)",
         &statement, err);
     if (status < 0) return status;
+    dbt__allow_bytes(statement, DBT__LONGEST_TEXT); /* of all names together */
     status = dbt__step(statement, err);
     if (status == DBT_OK) {
         dbt_text names = dbt__column_text(statement, 0);

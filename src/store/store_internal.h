@@ -20,8 +20,9 @@ typedef struct dbt__patience {
     bool told;
 } dbt__patience;
 
-/* From now on another program's transaction is waited for for a minute, unless somebody wants to
- * stop, until dbt__sql_set_wait(sql, NULL, NULL) or a checkpoint. *patience must live so long. */
+/* From now on another program's transaction is waited for for a minute, for five seconds when
+ * somebody wants to stop, until dbt__sql_set_wait(sql, NULL, NULL) or a checkpoint. *patience must
+ * live so long. */
 void dbt__store_be_patient(dbt_store *store, dbt__patience *patience);
 /* A second, read-only connection to the same file, to be closed with dbt__sql_close. */
 dbt_status dbt__store_reader(dbt_store *store, dbt__sql **sql, dbt_error *err) DBT_MUST_USE;

@@ -113,6 +113,16 @@ hold_lock 7
 "$program" ingest work.db "$data/quickstart-test.csv" --again >messages 2>&1 || fail 'ingest beside a lock of seven seconds'
 grep -q "another program has a transaction open in 'work.db'" messages || fail 'ingest does not tell of a lock'
 wait
+# A short one does not keep what was done from being stored when somebody stops the fit.
+fresh
+fit_in_background 100000
+hold_lock 2
+kill -TERM $pid
+wait $pid
+[ $? -eq 143 ] || fail 'a short lock, TERM'
+wait
+[ "$(sqlite3 work.db "select status from run")$(sqlite3 work.db 'select count(*) from checkpoint')" = interrupted1 ] ||
+    fail 'a short lock kept what was done from being stored'
 [ $nightly = yes ] && tries='TERM none' || tries=TERM
 for try in $tries; do
     fresh
@@ -276,7 +286,7 @@ while [ $rounds -gt 0 ]; do
         cat $with.db >work.db
         wait $pid
         [ $? -eq 4 ] || fail "the file was overwritten by $with while it trained"
-        grep -q "'work.db' was written to, not through SQLite" messages || fail "overwritten by $with: it is not told"
+        grep -q "'work.db' was written to" messages || fail "overwritten by $with: it is not told"
         cmp -s work.db $with.db || fail "the file that was overwritten by $with was written to"
     done
 done

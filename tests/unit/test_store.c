@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <dbtrain/store.h>
+#include <sqlite3.h>
 
 #include "base.h"
 #include "store_internal.h"
@@ -109,6 +110,45 @@ static void test_store__create_makes_a_file_that_says_what_it_is(void **state)
         assert_int_equal(ask(store, "SELECT count(*) FROM corpus"), 0);
         close_store(store);
     }
+}
+
+/* A new file that is abandoned goes, unless something is in it, or somebody is. */
+static void test_store__abandoned_files_go_when_they_are_nobodys(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *by_store, *by_other;
+        bool stays;
+    } cases[] = {
+        {NULL, NULL, false},
+        {"INSERT INTO source (name, format, status) VALUES ('a', 'csv', 'refused')", NULL, true},
+        {NULL, "CREATE TABLE mine (a)", true},
+        {NULL, "INSERT INTO label (name) VALUES ('a')", true},
+        {NULL, "BEGIN; SELECT * FROM label", true},
+        {NULL, "SELECT * FROM label", true}, /* it has it open still */
+        {NULL, "BEGIN IMMEDIATE; CREATE TABLE mine (a)", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sqlite3 *other = NULL;
+        dbt_store *store = create(path_of("abandoned.db"));
+        if (cases[i].by_store != NULL) run(store, cases[i].by_store);
+        run(store, "PRAGMA busy_timeout = 10");
+        if (cases[i].by_other != NULL) {
+            assert_int_equal(sqlite3_open(path_of("abandoned.db"), &other), SQLITE_OK);
+            assert_int_equal(sqlite3_exec(other, cases[i].by_other, NULL, NULL, NULL), SQLITE_OK);
+        }
+        (void)dbt_store_abandon(store, NULL);
+        if (exists(path_of("abandoned.db")) != cases[i].stays) fail_msg("case %zu", i);
+        assert_false(exists(path_of("abandoned.db-writer")));
+        assert_int_equal(sqlite3_close(other), SQLITE_OK);
+        (void)unlink(path_of("abandoned.db"));
+        assert_false(exists(path_of("abandoned.db-wal")));
+    }
+    close_store(create(path_of("abandoned.db")));
+    dbt_store *store = create(path_of("abandoned.db"));
+    assert_int_equal(dbt_store_abandon(store, NULL), DBT_OK); /* it was there */
+    assert_true(exists(path_of("abandoned.db")));
+    assert_int_equal(dbt_store_abandon(NULL, NULL), DBT_OK);
 }
 
 static void test_store__create_finishes_what_a_killed_one_began(void **state)
@@ -808,6 +848,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_store__create_makes_a_file_that_says_what_it_is),
+        cmocka_unit_test(test_store__abandoned_files_go_when_they_are_nobodys),
         cmocka_unit_test(test_store__create_finishes_what_a_killed_one_began),
         cmocka_unit_test(test_store__a_file_of_version_1_is_brought_to_todays_by_a_writer),
         cmocka_unit_test(test_store__a_migration_is_done_whole_or_not_at_all),
