@@ -23,8 +23,10 @@
 #include "utf8.h"
 
 #define MAX_NAME ((size_t)256 * 1024)
-/* Half of what a text may have once it is decoded: DBT__TEXT_BYTES, which is DBT__LONGEST_TEXT. */
+/* Half of what a text may have once it is decoded. */
 #define MAX_DOCUMENT ((size_t)128 << 20)
+_Static_assert(DBT__TEXT_BYTES <= DBT__LONGEST_TEXT && DBT__LABEL_BYTES <= DBT__LONGEST_NAME,
+               "what the reader lets through can be stored");
 
 typedef struct ingestion {
     const dbt_ingest_options *options;
