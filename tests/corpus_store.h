@@ -50,6 +50,8 @@ static inline void close_store(dbt_store *store)
     assert_ok(dbt_store_close(store, &err), err);
 }
 
+/* On the store's own connection, where no trigger runs: what a shell's UPDATE does to a checksum
+ * has to be in the script. */
 static inline void run_sql(dbt_store *store, const char *script)
 {
     dbt_error err = {0};

@@ -49,6 +49,8 @@ typedef struct dbt_cursor_options {
     size_t batch_size; /* 128; rows a page, 1 .. 2^20 */
     bool shuffle;      /* false */
     uint64_t seed;     /* 123 */
+    bool verify;       /* false; of a split, a document that is not what its checksum says is
+                          DBT_EFORMAT. Those that were written in a shell have none. */
     size_t classes;    /* 0; by which rows may be sorted: of more than 64, smaller blocks are mixed,
                           which takes longer to read */
     size_t memory;     /* 32 MiB; bytes of text that may be held to mix distant rows, 32 more a row
@@ -79,10 +81,10 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_reset(dbt_cursor *cursor, int64_t 
                                                     dbt_error *err);
 /*
  * Replaces `page` by the next page: DBT_OK; DBT_DONE after the last one of the epoch, again and
- * again until reset. DBT_EFORMAT when documents of the split are missing: the message names split
- * and position and says how to remake it. DBT_EDATA when a query's row has no text, a label that
- * the table lacks, or is gone; DBT_EUSAGE when SQLite cannot compute it. DBT_ELOCKED, DBT_EIO,
- * DBT_ENOMEM. After an error `page` is empty and the same page is next.
+ * again until reset. DBT_EFORMAT when documents of the split are missing or, with `verify`,
+ * damaged: the message names split and position and says what to do. DBT_EDATA when a query's row
+ * has no text, a label that the table lacks, or is gone; DBT_EUSAGE when SQLite cannot compute it.
+ * DBT_ELOCKED, DBT_EIO, DBT_ENOMEM. After an error `page` is empty and the same page is next.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_cursor_next(dbt_cursor *cursor, dbt_page *page,
                                                    dbt_error *err);

@@ -53,7 +53,8 @@ static dbt_status open_source(dbt_cursor *cursor, dbt_store *store,
     if (cursor->is_query)
         return dbt__query_init(&cursor->query, store, options->query, &cursor->n_rows, err);
     dbt_split split;
-    dbt_status status = dbt__split_reader_init(&cursor->split, store, options->split, &split, err);
+    dbt_status status =
+        dbt__split_reader_init(&cursor->split, store, options->split, options->verify, &split, err);
     if (status < 0) return status;
     cursor->n_rows = split.documents;
     return DBT_OK;

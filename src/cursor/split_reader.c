@@ -11,12 +11,20 @@
 
 enum { SAMPLES = 128 };
 
+#define ROWS_WITH(more)                                                                            \
+    "SELECT 1 FROM split_document AS place"                                                        \
+    " CROSS JOIN document ON document.id = place.document_id"                                      \
+    " WHERE place.split_id = ? AND place.position >= ? AND place.position < ?"                     \
+    " AND take(place.position, document.id, document.label_id, document.weight,"                   \
+    " document.text" more ") ORDER BY place.position"
+
 dbt_status dbt__split_reader_init(dbt__split_reader *reader, dbt_store *store, const char *name,
-                                  dbt_split *split, dbt_error *err)
+                                  bool verify, dbt_split *split, dbt_error *err)
 {
     dbt_status status = dbt_store_find_split(store, name, split, err);
     if (status < 0) return status;
     reader->split_id = split->id;
+    reader->verify = verify;
     reader->name = dbt__strdup(name);
     if (reader->name == NULL) return dbt__out_of_memory(err, "a cursor");
     status = dbt__store_reader(store, &reader->sql, err);
@@ -25,14 +33,9 @@ dbt_status dbt__split_reader_init(dbt__split_reader *reader, dbt_store *store, c
      * of ten million rows a ninth fewer are read a second. */
     if (status == DBT_OK) status = dbt__sql_exec(reader->sql, "PRAGMA cache_size = -1024", err);
     if (status == DBT_OK)
-        status = dbt__prepare(reader->sql,
-                              "SELECT 1 FROM split_document AS place"
-                              " CROSS JOIN document ON document.id = place.document_id"
-                              " WHERE place.split_id = ? AND place.position >= ?"
-                              " AND place.position < ? AND take(place.position, document.id,"
-                              " document.label_id, document.weight, document.text)"
-                              " ORDER BY place.position",
-                              &reader->rows, err);
+        status =
+            dbt__prepare(reader->sql, verify ? ROWS_WITH(", document.checksum") : ROWS_WITH(""),
+                         &reader->rows, err);
     if (status == DBT_OK) dbt__allow_bytes(reader->rows, DBT__LONGEST_TEXT);
     return status;
 }
@@ -47,10 +50,21 @@ void dbt__split_reader_release(dbt__split_reader *reader)
 
 typedef struct taking {
     const char *split;
+    bool verify;
     dbt__take_row *take;
     void *context;
     int64_t next; /* position */
 } taking;
+
+static dbt_status fail_damaged(const taking *t, int64_t document_id, dbt_error *err)
+{
+    return dbt__fail(err, DBT_EFORMAT,
+                     "document %lld, at position %lld of split '%s', is not what was stored: the "
+                     "file is damaged; take an older copy of it or, if its text and label are as "
+                     "they should be: UPDATE document SET checksum = NULL WHERE id = %lld",
+                     (long long)document_id, (long long)t->next - 1, t->split,
+                     (long long)document_id);
+}
 
 static dbt_status take_values(void *context, dbt__value **value, dbt_error *err)
 {
@@ -64,13 +78,20 @@ static dbt_status take_values(void *context, dbt__value **value, dbt_error *err)
     if (row.text.data == NULL)
         return dbt__fail(err, DBT_EFORMAT, "document %lld has no text: the file is damaged",
                          (long long)row.document_id);
+    if (t->verify && !dbt__value_is_null(value[5]) &&
+        dbt__value_int(value[5]) != dbt__document_checksum(row.label_id, row.weight, row.text))
+        return fail_damaged(t, row.document_id, err);
     return t->take(t->context, &row, err);
 }
 
 dbt_status dbt__split_read(dbt__split_reader *reader, int64_t first, int64_t n, dbt__take_row *take,
                            void *context, dbt_error *err)
 {
-    taking t = {.split = reader->name, .take = take, .context = context, .next = first};
+    taking t = {.split = reader->name,
+                .verify = reader->verify,
+                .take = take,
+                .context = context,
+                .next = first};
     dbt__bind_int(reader->rows, 1, reader->split_id);
     dbt__bind_int(reader->rows, 2, first);
     dbt__bind_int(reader->rows, 3, first + n);

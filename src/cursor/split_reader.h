@@ -12,6 +12,7 @@ typedef struct dbt__split_reader {
     dbt__statement *rows;
     int64_t split_id;
     char *name;
+    bool verify; /* documents are compared with their checksums */
 } dbt__split_reader;
 
 /* One document, its text valid during the call that it is passed to. */
@@ -25,11 +26,11 @@ typedef struct dbt__row {
 typedef dbt_status dbt__take_row(void *context, const dbt__row *row, dbt_error *err);
 
 dbt_status dbt__split_reader_init(dbt__split_reader *reader, dbt_store *store, const char *name,
-                                  dbt_split *split, dbt_error *err) DBT_MUST_USE;
+                                  bool verify, dbt_split *split, dbt_error *err) DBT_MUST_USE;
 /* Takes a reader of zeros. */
 void dbt__split_reader_release(dbt__split_reader *reader);
 /* Passes the rows at positions first .. first + n - 1, in their order; DBT_EFORMAT when one is
- * missing. No transaction is left open. A status of `take` below 0 ends it. */
+ * missing or damaged. No transaction is left open. A status of `take` below 0 ends it. */
 dbt_status dbt__split_read(dbt__split_reader *reader, int64_t first, int64_t n, dbt__take_row *take,
                            void *context, dbt_error *err) DBT_MUST_USE;
 /* The mean bytes of a text, 0 of no rows: of 128 rows that are evenly spread over the first n. As

@@ -34,6 +34,11 @@ int64_t dbt__value_int(dbt__value *value)
     return sqlite3_value_int64(value);
 }
 
+bool dbt__value_is_null(dbt__value *value)
+{
+    return sqlite3_value_type(value) == SQLITE_NULL;
+}
+
 double dbt__value_double(dbt__value *value)
 {
     return sqlite3_value_double(value);

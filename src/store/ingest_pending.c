@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "ingest_internal.h"
+#include "store_internal.h"
 
 enum { MAX_ROWS = 256, TEXT_BYTES = 256 * 1024 };
+#define WEIGHT 1.0 /* the column's default */
 
 typedef struct pending_row {
     int64_t label_id; /* 0: unlabelled */
@@ -38,9 +40,10 @@ dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *er
     made->texts = dbt__alloc_array(TEXT_BYTES, 1);
     if (made->row == NULL || made->texts == NULL) status = dbt__out_of_memory(err, "documents");
     if (status == DBT_OK)
-        status = dbt__bulk_prepare(
-            sql, "INSERT OR FAIL INTO document (source_id, label_id, source_line, text) VALUES",
-            "(?1, ?, ?, ?)", &made->add, err);
+        status = dbt__bulk_prepare(sql,
+                                   "INSERT OR FAIL INTO document (source_id, label_id, "
+                                   "source_line, text, checksum) VALUES",
+                                   "(?1, ?, ?, ?, ?)", &made->add, err);
     if (status == DBT_OK)
         status = dbt__prepare(sql,
                               "INSERT OR FAIL INTO split_document (split_id, position, document_id)"
@@ -90,10 +93,11 @@ static dbt_status store_rows(dbt__statement *add, const pending_row *row, size_t
 {
     dbt__bind_int(add, 1, source_id);
     for (size_t i = 0; i < rows; i++) {
-        int index = (int)(3 * i + 2);
+        int index = (int)(4 * i + 2);
         if (row[i].label_id != 0) dbt__bind_int(add, index, row[i].label_id);
         dbt__bind_int(add, index + 1, row[i].line);
         dbt__bind_text(add, index + 2, row[i].text.data, row[i].text.bytes);
+        dbt__bind_int(add, index + 3, dbt__document_checksum(row[i].label_id, WEIGHT, row[i].text));
     }
     return dbt__run(add, err);
 }

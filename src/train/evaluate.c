@@ -275,6 +275,7 @@ static dbt_status scan_split(evaluation *e, dbt_store *store, const char *split,
     dbt_cursor_options options;
     dbt_cursor_options_init(&options);
     options.split = split;
+    options.verify = true;
     dbt_cursor *cursor = NULL;
     dbt_pool *pool = NULL;
     dbt__scanner *scanner = NULL;
@@ -321,6 +322,7 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
                     .storing = dbt_store_writable(store)};
     dbt_split found;
     dbt_status status = dbt_store_find_split(store, split, &found, err);
+    if (status == DBT_OK) status = dbt__split_verify(e.sql, split, found.id, err);
     if (status == DBT_OK) status = allocate_report(report, model->labels.n, err);
     if (status < 0) return status;
     e.split_id = found.id;

@@ -89,6 +89,7 @@ static dbt_status open_reading(reading *r, dbt_store *store, const char *split, 
     dbt_cursor_options_init(&options);
     options.split = split;
     options.n_rows = n_rows;
+    options.verify = true;
     size_t n_slots = PAGES_AHEAD * n_threads;
     *r = (reading){.n_cursors = n_threads,
                    .n_slots = n_slots < MOST_PAGES_AHEAD ? n_slots : MOST_PAGES_AHEAD};

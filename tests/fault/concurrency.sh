@@ -214,7 +214,7 @@ fresh
 timeout -s KILL 600 "$program" fit work.db --validation test --batch-size 4 --units 32 --epochs 1 \
     --steps-per-epoch 2000000000 >messages 2>&1 &
 pid=$!
-await 'select 1 from run'
+await 'select 1 from run where vectorizer_id is not null' # it trains; before that a refusal leaves no run
 "$program" fit work.db >second 2>&1
 [ $? -eq 5 ] || fail 'a second dbtrain was not refused'
 delete_some
@@ -277,12 +277,13 @@ while [ $rounds -gt 0 ]; do
     rounds=$((rounds - 1))
     for with in nothing other older; do
         fresh
-        # Epochs of a second or so: a file that is overwritten just as its log is moved into it is a mixture.
+        # In the middle of an epoch of a second or more: a file that is overwritten just as its log is moved into it is
+        # a mixture.
         "$program" fit work.db --validation test --batch-size 4 --units 32 --epochs 1000 --patience 1000 --seed 1 \
-            --steps-per-epoch 40000 --checkpoint-every 0 >messages 2>&1 &
+            --steps-per-epoch 80000 --checkpoint-every 0 >messages 2>&1 &
         pid=$!
         await 'select 1 from epoch'
-        sleep "0.$(awk "BEGIN { srand($rounds); print int(rand() * 1000) }")"
+        sleep "0.$(awk "BEGIN { srand($rounds); print 100 + int(rand() * 300) }")"
         cat $with.db >work.db
         wait $pid
         [ $? -eq 4 ] || fail "the file was overwritten by $with while it trained"

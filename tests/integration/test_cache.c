@@ -208,11 +208,15 @@ static void test_cache__of_other_rows_is_replaced(void **state)
         const char *change;
         const char *train, *validation;
     } cases[] = {
-        {"UPDATE document SET text = text || ' bread' WHERE id = 200", "kept", "found"},
-        {"UPDATE document SET text = text || ' bread' WHERE id = 500", "found", "kept"},
-        {"UPDATE document SET label_id = 1 + label_id % 5 WHERE id = 201", "kept", "found"},
-        {"UPDATE document SET label_id = 1 + label_id % 5 WHERE id = 501", "found", "kept"},
-        {"UPDATE document SET weight = 0.5 WHERE id = 502", "found", "kept"},
+        {"UPDATE document SET checksum = NULL, text = text || ' bread' WHERE id = 200", "kept",
+         "found"},
+        {"UPDATE document SET checksum = NULL, text = text || ' bread' WHERE id = 500", "found",
+         "kept"},
+        {"UPDATE document SET checksum = NULL, label_id = 1 + label_id % 5 WHERE id = 201", "kept",
+         "found"},
+        {"UPDATE document SET checksum = NULL, label_id = 1 + label_id % 5 WHERE id = 501", "found",
+         "kept"},
+        {"UPDATE document SET checksum = NULL, weight = 0.5 WHERE id = 502", "found", "kept"},
         /* the same row under another id */
         {"INSERT INTO document (label_id, text) SELECT label_id, text FROM document WHERE id = 503;"
          "UPDATE split_document SET document_id = (SELECT max(id) FROM document)"
@@ -224,8 +228,12 @@ static void test_cache__of_other_rows_is_replaced(void **state)
          "REPLACE INTO split_document (split_id, position, document_id) SELECT * FROM two",
          "found", "kept"},
         /* one row less */
-        {"UPDATE split SET documents = documents - 1 WHERE name = 'test'", "found", "kept"},
-        {"UPDATE document SET text = text || ' soup' WHERE id IN (5, 506)", "kept", "kept"},
+        {"DELETE FROM split_document WHERE (split_id, position) = (SELECT id, documents - 1 FROM "
+         "split WHERE name = 'test');"
+         "UPDATE split SET documents = documents - 1 WHERE name = 'test'",
+         "found", "kept"},
+        {"UPDATE document SET checksum = NULL, text = text || ' soup' WHERE id IN (5, 506)", "kept",
+         "kept"},
         {"UPDATE document SET source_line = 1", "found", "found"},
     };
     dbt_store *store = make_quickstart("stale.db");

@@ -378,13 +378,15 @@ static void test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data(void
     assert_int_equal(ask(store, last_used), 1);
 
     /* documents of another split change nothing; of this one everything */
-    run_sql(store, "UPDATE document SET text = 'x' WHERE id = (SELECT max(id) FROM document)");
+    run_sql(store, "UPDATE document SET checksum = NULL, text = 'x' WHERE id = (SELECT max(id) "
+                   "FROM document)");
     (void)fit(store, &options);
     assert_int_equal(ask(store, last_used), 1);
-    run_sql(store, "UPDATE document SET text = text || 'x' WHERE id = 200");
+    run_sql(store, "UPDATE document SET checksum = NULL, text = text || 'x' WHERE id = 200");
     (void)fit(store, &options);
     assert_int_equal(ask(store, last_used), 5);
-    run_sql(store, "UPDATE document SET label_id = 1 + label_id % 5 WHERE id = 201");
+    run_sql(store,
+            "UPDATE document SET checksum = NULL, label_id = 1 + label_id % 5 WHERE id = 201");
     (void)fit(store, &options);
     assert_int_equal(ask(store, last_used), 6);
     assert_int_equal(ask(store, vectorizers), 6);
@@ -441,7 +443,7 @@ static void test_fit__stops_when_patience_is_at_an_end(void **state)
         bool early;
     } cases[] = {{0, 1000, true}, {2, 1000, true}, {5, 1000, true}, {900, 12, false}};
     dbt_store *store = make_quickstart("patience.db");
-    run_sql(store, "UPDATE document SET label_id = 1 + (id * 7919 % 104729) % 5");
+    run_sql(store, "UPDATE document SET checksum = NULL, label_id = 1 + (id * 7919 % 104729) % 5");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dbt_fit_options options = quick_options(cases[i].epochs);
         char query[200];
@@ -723,7 +725,7 @@ static void test_fit__class_weights_and_document_weights_enter_the_loss(void **s
     options.class_weight = "cooking=2,cycling=2,computers=2,gardening=2,travel=2";
     (void)fit(store, &options);
     options.class_weight = NULL;
-    run_sql(store, "UPDATE document SET weight = 2");
+    run_sql(store, "UPDATE document SET checksum = NULL, weight = 2");
     (void)fit(store, &options);
     assert_int_equal(ask(store, "SELECT count(DISTINCT loss) FROM epoch WHERE run_id IN (3, 4)"),
                      1);
@@ -774,12 +776,13 @@ static void weigh_split(dbt_store *store, const char *name, const char *weight)
         (void)snprintf(text, sizeof text, "train %d to the sea, by the river", i);
         add_document(store, name, i % 2 == 0 ? "travel" : "cooking", text);
     }
-    (void)snprintf(sql, sizeof sql,
-                   "UPDATE document SET weight = (SELECT %s FROM (SELECT position AS id FROM"
-                   " split_document WHERE document_id = document.id)) WHERE id IN (SELECT"
-                   " document_id FROM split_document JOIN split ON split.id = split_id"
-                   " WHERE name = '%s')",
-                   weight, name);
+    (void)snprintf(
+        sql, sizeof sql,
+        "UPDATE document SET checksum = NULL, weight = (SELECT %s FROM (SELECT position AS id FROM"
+        " split_document WHERE document_id = document.id)) WHERE id IN (SELECT"
+        " document_id FROM split_document JOIN split ON split.id = split_id"
+        " WHERE name = '%s')",
+        weight, name);
     run_sql(store, sql);
 }
 
@@ -977,7 +980,7 @@ static void test_fit__refuses_a_name_before_it_counts(void **state)
     dbt_fit_options options = quick_options(1);
     options.name = "taken";
     (void)fit(store, &options);
-    run_sql(store, "UPDATE document SET text = text || ' again'");
+    run_sql(store, "UPDATE document SET checksum = NULL, text = text || ' again'");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         options.name = cases[i].name;
         assert_refused(store, &options, DBT_EUSAGE, cases[i].part);

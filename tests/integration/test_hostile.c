@@ -352,6 +352,148 @@ static void forge_page(unsigned char *page, uint64_t child)
 }
 
 /* The table gets 2000^4 leaves: three pages are added, each of which points at the next. */
+/* What evaluate says of split 'test'; of the statuses, as ask_file. */
+typedef struct verdict {
+    int64_t documents, unlabelled;
+    double loss, acc;
+    int64_t confusion[QUICKSTART_LABELS * QUICKSTART_LABELS];
+    char labels[256];
+} verdict;
+
+static void take_report(const dbt_report *report, verdict *given)
+{
+    size_t cells = report->n_classes * report->n_outputs;
+    given->documents = report->documents;
+    given->unlabelled = report->unlabelled;
+    given->loss = report->loss;
+    given->acc = report->acc;
+    assert_in_range(cells, 0, sizeof given->confusion / sizeof *given->confusion);
+    memcpy(given->confusion, report->confusion, cells * sizeof *report->confusion);
+    for (size_t i = 0; i < report->n_classes; i++)
+        (void)strncat(given->labels, report->class_row[i].label,
+                      sizeof given->labels - strlen(given->labels) - 1);
+}
+
+static dbt_status evaluate_file(const char *path, verdict *given)
+{
+    dbt_error err = {0};
+    dbt_store *store = NULL;
+    dbt_model *model = NULL;
+    dbt_report report = {0};
+    *given = (verdict){0};
+    dbt_status status = dbt_store_open(path, DBT_STORE_READ, &store, &err);
+    if (status == DBT_OK) status = dbt_model_open(store, NULL, DBT_WEIGHTS_BEST, &model, &err);
+    if (status == DBT_OK) status = dbt_evaluate(store, model, "test", 1, NULL, &report, &err);
+    if (status == DBT_OK) take_report(&report, given);
+    if (status == DBT_EINTERNAL) fail_msg("%s", err.message);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    (void)dbt_store_close(store, NULL);
+    return status;
+}
+
+/* Where most of the file is: in what it holds, not in the room that pages have left. */
+static void test_damage__a_flipped_bit_is_told_or_changes_no_evaluation(void **state)
+{
+    (void)state;
+    size_t bytes, refused = 0, flips = 400;
+    verdict whole, damaged;
+    unsigned char *data = make_fitted(&bytes);
+    const char *path = path_of("flipped-bits.db");
+    write_file(path, data, bytes);
+    assert_int_equal(evaluate_file(path, &whole), DBT_OK);
+    assert_int_equal(whole.documents, QUICKSTART_TEST);
+    for (uint64_t i = 0; i < flips; i++) {
+        size_t at = dbt__random_below(3, i, bytes);
+        while (data[at] == 0)
+            at = (at + 1) % bytes;
+        unsigned char flip = (unsigned char)(1U << dbt__random_below(4, i, 8));
+        data[at] ^= flip;
+        write_file(path, data, bytes);
+        if (evaluate_file(path, &damaged) != DBT_OK)
+            refused++;
+        else if (memcmp(&damaged, &whole, sizeof whole) != 0)
+            fail_msg("byte %zu xor %d: another report without a word", at, flip);
+        data[at] ^= flip;
+    }
+    print_message("%zu of %zu flips refused\n", refused, flips);
+    assert_in_range(refused, 1, flips - 1);
+    free(data);
+}
+
+/* Finds what there is once in a file, and changes its last byte. */
+static void damage(const char *path, const char *what)
+{
+    size_t bytes, n = strlen(what), found = 0;
+    unsigned char *data = read_file(path, &bytes);
+    for (size_t i = 0; i + n <= bytes; i++)
+        if (memcmp(data + i, what, n) == 0) {
+            data[i + n - 1] ^= 1;
+            found++;
+        }
+    assert_int_equal(found, 1);
+    write_file(path, data, bytes);
+    free(data);
+}
+
+static void test_damage__of_a_text_is_told_and_a_change_is_none(void **state)
+{
+    (void)state;
+    size_t bytes;
+    verdict before, after;
+    dbt_error err = {0};
+    dbt_store *store;
+    const char *path = path_of("fitted.db");
+    free(make_fitted(&bytes));
+    spoil(path, "UPDATE document SET text = text || ' said the only goalkeeper'"
+                " WHERE id = (SELECT max(id) FROM document)");
+    assert_int_equal(evaluate_file(path, &before), DBT_OK);
+    damage(path, "said the only goalkeeper"); /* no checksum: the change took it */
+    assert_int_equal(evaluate_file(path, &after), DBT_OK);
+    (void)unlink(path);
+    free(make_fitted(&bytes));
+    spoil(path, "CREATE TEMP TABLE kept AS SELECT max(id) AS id FROM document;"
+                "INSERT INTO document (label_id, text, checksum)"
+                " SELECT label_id, 'the only goalkeeper', 1 FROM document JOIN kept USING (id);"
+                "UPDATE split_document SET document_id = last_insert_rowid()"
+                " WHERE document_id = (SELECT id FROM kept)");
+    assert_int_equal(evaluate_file(path, &after), DBT_EFORMAT);
+    assert_ok(dbt_store_open(path, DBT_STORE_WRITE, &store, &err), err);
+    dbt_fit_options options = quick_options(1);
+    dbt_fit_result result;
+    assert_int_equal(dbt_fit(store, &options, NULL, &result, &err), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "document 551, at position 109 of split 'test', is not "));
+    assert_non_null(strstr(err.message, "UPDATE document SET checksum = NULL WHERE id = 551"));
+    close_store(store);
+}
+
+/* Rows that nobody would miss: the split has fewer documents than places. */
+static void test_damage__a_split_that_counts_less_than_it_has_is_refused(void **state)
+{
+    (void)state;
+    size_t bytes;
+    verdict given;
+    dbt_error err = {0};
+    const char *path = path_of("fitted.db");
+    free(make_fitted(&bytes));
+    spoil(path, "UPDATE split SET documents = documents - 8 WHERE name = 'test'");
+    assert_int_equal(evaluate_file(path, &given), DBT_EFORMAT);
+    dbt_store *store;
+    assert_ok(dbt_store_open(path, DBT_STORE_WRITE, &store, &err), err);
+    dbt_fit_options options = quick_options(1);
+    dbt_fit_result result;
+    for (int held_out = 0; held_out <= 1; held_out++) {
+        options.train = held_out ? "test" : "train";
+        options.validation = held_out ? NULL : "test";
+        err = (dbt_error){0};
+        assert_int_equal(dbt_fit(store, &options, NULL, &result, &err), DBT_EFORMAT);
+        assert_non_null(strstr(err.message, "split 'test' has 110 places, and says that it has 102 "
+                                            "documents: if the places are right, UPDATE split SET "
+                                            "documents = 110 WHERE name = 'test'"));
+    }
+    close_store(store);
+}
+
 static void test_damage__a_table_without_end_is_refused(void **state)
 {
     (void)state;
@@ -646,6 +788,9 @@ int main(void)
         cmocka_unit_test(test_schema__no_trigger_runs_even_on_a_users_table),
         cmocka_unit_test(test_schema__one_without_end_is_refused_in_bounded_memory),
         cmocka_unit_test(test_damage__a_flipped_byte_is_told_or_changes_no_number),
+        cmocka_unit_test(test_damage__a_flipped_bit_is_told_or_changes_no_evaluation),
+        cmocka_unit_test(test_damage__of_a_text_is_told_and_a_change_is_none),
+        cmocka_unit_test(test_damage__a_split_that_counts_less_than_it_has_is_refused),
         cmocka_unit_test(test_damage__a_table_without_end_is_refused),
         cmocka_unit_test(test_damage__settings_belong_to_what_was_fitted),
         cmocka_unit_test(test_damage__a_file_cut_short_is_refused),

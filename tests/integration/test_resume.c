@@ -216,7 +216,7 @@ static void test_resume__early_stopping_counts_on(void **state)
     (void)state;
     static const int64_t patiences[] = {0, 2};
     dbt_store *store = make_quickstart("patience.db");
-    run_sql(store, "UPDATE document SET label_id = 1 + (id * 7919 % 104729) % 5");
+    run_sql(store, "UPDATE document SET checksum = NULL, label_id = 1 + (id * 7919 % 104729) % 5");
     for (size_t i = 0; i < 2; i++) {
         dbt_fit_options options = small_options(1000);
         options.patience = patiences[i];
@@ -483,11 +483,12 @@ static void test_resume__stopped_while_it_counts_it_counts_again(void **state)
             store = reopen(path);
         }
         assert_uncounted(store, s.kill_note == NULL ? "interrupted" : "running");
-        run_sql(store, "UPDATE document SET text = text || ' more' WHERE id = 7");
+        run_sql(store, "UPDATE document SET checksum = NULL, text = text || ' more' WHERE id = 7");
         assert_resume_refused(store, "run 1 cannot go on: the first 440 documents of split 'train'"
                                      " are not those it began with");
-        run_sql(store, "UPDATE document SET text = substr(text, 1, length(text) - 5)"
-                       " WHERE id = 7");
+        run_sql(store,
+                "UPDATE document SET checksum = NULL, text = substr(text, 1, length(text) - 5)"
+                " WHERE id = 7");
         assert_int_equal(go_on(store, 0, 2, 0, &result), DBT_EINTERRUPTED);
         finish(store, 1, 3, &result);
         assert_same_bits(store, 1, expected);
@@ -828,13 +829,13 @@ static void test_resume__other_data_is_refused_with_a_list(void **state)
     static const struct {
         const char *change, *message;
     } cases[] = {
-        {"UPDATE document SET text = text || '.' WHERE id = 7",
+        {"UPDATE document SET checksum = NULL, text = text || '.' WHERE id = 7",
          "the first 440 documents of split 'train' are not those it began with"},
-        {"UPDATE document SET weight = 2 WHERE id = 440",
+        {"UPDATE document SET checksum = NULL, weight = 2 WHERE id = 440",
          "the first 440 documents of split 'train' are not those it began with"},
-        {"UPDATE document SET label_id = 1 + label_id % 5 WHERE id = 441",
+        {"UPDATE document SET checksum = NULL, label_id = 1 + label_id % 5 WHERE id = 441",
          "the first 110 documents of split 'test' are not those it began with"},
-        {"UPDATE document SET text = 'x' WHERE id IN (1, 550)",
+        {"UPDATE document SET checksum = NULL, text = 'x' WHERE id IN (1, 550)",
          "the first 440 documents of split 'train' are not those it began with; the first 110"
          " documents of split 'test' are not those it began with"},
         {"UPDATE vectorizer SET settings = json_set(settings, '$.version', 99)",

@@ -569,7 +569,7 @@ static void test_cursor__order_is_the_split_s_own(void **state)
     dbt__split_reader reader = {0};
     dbt_split split;
     dbt_page *page = new_page();
-    assert_ok(dbt__split_reader_init(&reader, store, "back", &split, &err), err);
+    assert_ok(dbt__split_reader_init(&reader, store, "back", false, &split, &err), err);
     assert_int_equal(split.documents, N / 3);
     assert_ok(dbt__sql_exec(reader.sql, "PRAGMA reverse_unordered_selects = 1", &err), err);
     assert_ok(dbt__split_read(&reader, 100, 200, dbt__append_row, page, &err), err);
@@ -713,6 +713,47 @@ static void test_cursor__a_large_split_is_read_by_windows(void **state)
         }
         assert_int_equal(dbt_cursor_next(cursor, page, &err), DBT_DONE);
         if (i > 0) assert_memory_equal(ids[0], ids[1], sizeof ids[0]);
+        dbt_cursor_close(cursor);
+    }
+    dbt_page_free(page);
+    close_store(store);
+}
+
+/* A checksum that is there and does not fit; documents that a shell writes have none. */
+static void test_cursor__a_damaged_document_is_told_where_that_is_asked(void **state)
+{
+    (void)state;
+    static const char *const damages[] = {"label_id = 2", "label_id = NULL", "weight = 2.25",
+                                          "text = 'text 6'", "text = ''"};
+    dbt_store *store = make_store("damaged.db", 20);
+    dbt_page *page = new_page();
+    dbt_cursor_options options;
+    dbt_cursor_options_init(&options);
+    options.split = "all";
+    options.batch_size = 3;
+    options.verify = true;
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        char script[160];
+        dbt_error err = {0};
+        dbt_cursor *cursor;
+        (void)snprintf(script, sizeof script,
+                       "UPDATE document SET label_id = 1, weight = 2.5, text = 'text 5',"
+                       " checksum = %lld WHERE id = 5",
+                       (long long)dbt__document_checksum(1, 2.5, (dbt_text){"text 5", 6}));
+        run(store, script);
+        assert_ok(dbt_cursor_open(store, &options, &cursor, &err), err);
+        assert_ok(dbt_cursor_read(cursor, 1, page, &err), err);
+        (void)snprintf(script, sizeof script, "UPDATE document SET %s WHERE id = 5", damages[i]);
+        run(store, script);
+        assert_ok(dbt_cursor_read(cursor, 0, page, &err), err);
+        assert_int_equal(dbt_cursor_read(cursor, 1, page, &err), DBT_EFORMAT);
+        assert_non_null(strstr(err.message, "document 5, at position 4 of split 'all', is not what "
+                                            "was stored"));
+        assert_int_equal(page->n_rows, 0);
+        dbt_cursor_close(cursor);
+        err = (dbt_error){0};
+        cursor = open_cursor(store, "all", 3, false, 0);
+        assert_ok(dbt_cursor_read(cursor, 1, page, &err), err);
         dbt_cursor_close(cursor);
     }
     dbt_page_free(page);
@@ -885,6 +926,7 @@ int main(void)
         cmocka_unit_test(test_cursor__leaves_the_writer_alone),
         cmocka_unit_test(test_cursor__missing_documents_are_an_error_not_a_short_page),
         cmocka_unit_test(test_cursor__a_large_split_is_read_by_windows),
+        cmocka_unit_test(test_cursor__a_damaged_document_is_told_where_that_is_asked),
         cmocka_unit_test(test_cursor__an_empty_text_is_a_text),
         cmocka_unit_test(test_cursor__options_are_checked),
         cmocka_unit_test(test_query__pages_are_limit_offset),
