@@ -279,7 +279,7 @@ static dbt_status settle_log(dbt_store *store, dbt_error *err)
     dbt__sql_rollback(store->sql);
     dbt_status status = dbt__sql_checkpoint(store->sql, &inner);
     /* Where a lock was in the way of more than this, that was told. */
-    if (status == DBT_ELOCKED && dbt__sql_waited_in_vain(store->sql)) return status;
+    if (status == DBT_ELOCKED && dbt__sql_waited_in_vain(store->sql)) return DBT_OK;
     if (status == DBT_EFORMAT)
         (void)dbt__fail(err, status, "%s", inner.message);
     else if (status < 0)
@@ -300,9 +300,8 @@ dbt_status dbt_store_close(dbt_store *store, dbt_error *err)
 {
     if (store == NULL) return DBT_OK;
     dbt_status status = store->writable ? settle_log(store, err) : DBT_OK;
-    bool is_told = status == DBT_ELOCKED && dbt__sql_waited_in_vain(store->sql);
     free_store(store);
-    return is_told ? DBT_OK : status;
+    return status;
 }
 
 /* This store has made the file, no source has come into it, and nobody else has written into it, or

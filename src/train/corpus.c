@@ -1,12 +1,13 @@
 /* corpus.c: a split as the vectorizer reads it. */
 #include "corpus.h"
 
+#include "observer.h"
 #include "page_rows.h"
 
 static dbt_status go_on(void *context, dbt_error *err)
 {
-    const dbt_observer *observer = ((const dbt__corpus *)context)->observer;
-    if (observer->stop != NULL && observer->stop(observer->context))
+    const dbt__corpus *corpus = context;
+    if (dbt__stop_wanted(corpus->observer))
         return dbt__fail(err, DBT_EINTERRUPTED, "interrupted before the first epoch");
     return DBT_OK;
 }

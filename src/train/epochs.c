@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "run.h"
+#include "observer.h"
 #include "weights.h"
 
 /* Bytes of the log from which a user is told, and states of this network more: a commit writes up
@@ -20,11 +21,6 @@
 #define LARGE_LOG_STATES 4
 /* Seconds since the last checkpoint from which the end of an epoch makes one. */
 #define EPOCH_END_SECONDS 1.0
-
-static bool stop_wanted(const dbt__fit *fit)
-{
-    return fit->observer->stop != NULL && fit->observer->stop(fit->observer->context);
-}
 
 static double now(void)
 {
@@ -139,7 +135,7 @@ static dbt_status train_epoch(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
     const dbt__progress *p = &fit->progress;
     int64_t before = (p->epoch - 1) * fit->steps; /* steps of the epochs before */
     while (p->step - before < fit->steps) {
-        if (stop_wanted(fit))
+        if (dbt__stop_wanted(fit->observer))
             return dbt__fail(err, DBT_EINTERRUPTED, "interrupted in epoch %lld, step %lld of %lld",
                              (long long)p->epoch, (long long)(p->step - before + 1),
                              (long long)fit->steps);

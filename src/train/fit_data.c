@@ -7,6 +7,7 @@
 
 #include "class_weight.h"
 #include "fit_internal.h"
+#include "observer.h"
 #include "store_internal.h"
 
 static dbt_status copy_name(char **copy, const char *name, const char *suffix, dbt_error *err)
@@ -187,9 +188,11 @@ static dbt_status read_version(const dbt__fit *fit, int64_t *version, dbt_error 
     return dbt__sql_int(fit->sql, "PRAGMA data_version", 0, version, err);
 }
 
-/* A split that cannot be read any more has changed; what else may go wrong says nothing of it. */
+/* A split that cannot be read any more has changed; what else may go wrong says nothing of it. Who
+ * wants to stop does not wait for it. */
 static bool has_changed(dbt__fit *fit, const char *split, const dbt__survey *before)
 {
+    if (dbt__stop_wanted(fit->observer)) return false;
     dbt__survey now;
     dbt_status status =
         dbt__survey_split(fit->store, split, before->documents, fit->pool, &now, NULL);
@@ -202,6 +205,10 @@ const char *dbt__fit_changed_split(dbt__fit *fit)
 {
     int64_t version;
     if (read_version(fit, &version, NULL) < 0 || version == fit->version) return NULL;
+    dbt__fit_note(fit,
+                  "another program has written to '%s': reading '%s' and '%s' again, whether they "
+                  "have changed",
+                  dbt_store_path(fit->store), fit->train, fit->validation);
     if (has_changed(fit, fit->train, &fit->survey)) return fit->train;
     return has_changed(fit, fit->validation, &fit->validation_survey) ? fit->validation : NULL;
 }

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "observer.h"
+
 /* Enough pages a round that threads seldom wait for each other at its end. */
 #define PAGES_PER_WORKER 8
 
@@ -164,8 +166,7 @@ dbt_status dbt__scan(dbt__scanner *scanner, int64_t n_pages, dbt__scan_visit vis
 {
     *metrics = (dbt_metrics){0};
     for (int64_t first = 0; first < n_pages; first += (int64_t)scanner->n_slots) {
-        if (observer != NULL && observer->stop != NULL && observer->stop(observer->context))
-            return dbt__fail(err, DBT_EINTERRUPTED, "interrupted");
+        if (dbt__stop_wanted(observer)) return dbt__fail(err, DBT_EINTERRUPTED, "interrupted");
         int64_t left = n_pages - first;
         size_t n = left < (int64_t)scanner->n_slots ? (size_t)left : scanner->n_slots;
         scanner->first = first;
