@@ -75,11 +75,12 @@ static dbt_status take_values(void *context, dbt__value **value, dbt_error *err)
                           .document_id = dbt__value_int(value[1]),
                           .label_id = dbt__value_int(value[2]),
                           .weight = dbt__value_double(value[3])};
-    if (row.text.data == NULL)
+    if (!dbt__value_is_text(value[4]))
         return dbt__fail(err, DBT_EFORMAT, "document %lld has no text: the file is damaged",
                          (long long)row.document_id);
     if (t->verify && !dbt__value_is_null(value[5]) &&
-        dbt__value_int(value[5]) != dbt__document_checksum(row.label_id, row.weight, row.text))
+        dbt__value_int(value[5]) !=
+            dbt__document_checksum(row.document_id, row.label_id, row.weight, row.text))
         return fail_damaged(t, row.document_id, err);
     return t->take(t->context, &row, err);
 }

@@ -89,6 +89,7 @@ static dbt_status map_code(int extended)
         return DBT_ENOMEM;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+    case SQLITE_CONSTRAINT: /* of a sound file everything that is written fits into it */
         return DBT_EFORMAT;
     case SQLITE_TOOBIG:
         return DBT_EDATA;
@@ -136,6 +137,11 @@ dbt_status dbt__sql_fail(const dbt__sql *sql, int code, dbt_error *err)
     if (cause == ENOMEM) status = DBT_ENOMEM; /* mapping the log's index, say */
     if ((code & 0xff) == SQLITE_BUSY)
         return dbt__fail(err, status, "'%s': %s: another program has a transaction open in it",
+                         sql->path, text);
+    if ((code & 0xff) == SQLITE_CONSTRAINT)
+        return dbt__fail(err, status,
+                         "'%s': %s: what is in the file contradicts that; 'PRAGMA integrity_check' "
+                         "may tell more",
                          sql->path, text);
     char reason[128];
     if (cause != 0 && strerror_r(cause, reason, sizeof reason) == 0)

@@ -147,6 +147,7 @@ typedef dbt_status dbt__take_values(void *context, dbt__value **value, dbt_error
 dbt_status dbt__each(dbt__statement *statement, dbt__take_values *take, void *context,
                      dbt_error *err) DBT_MUST_USE;
 bool dbt__value_is_null(dbt__value *value);
+bool dbt__value_is_text(dbt__value *value);
 int64_t dbt__value_int(dbt__value *value);
 double dbt__value_double(dbt__value *value);
 /* data is NULL when the value is NULL. */

@@ -39,6 +39,11 @@ bool dbt__value_is_null(dbt__value *value)
     return sqlite3_value_type(value) == SQLITE_NULL;
 }
 
+bool dbt__value_is_text(dbt__value *value)
+{
+    return sqlite3_value_type(value) == SQLITE_TEXT;
+}
+
 double dbt__value_double(dbt__value *value)
 {
     return sqlite3_value_double(value);

@@ -134,15 +134,16 @@ static bool is_below(const cut *c, int64_t position)
  * is the first of its label. */
 static dbt_status survey_row(cut *c, dbt__hasher *content, number_set *labels, dbt_error *err)
 {
-    dbt_text text = dbt__column_text(c->rows, 3);
+    dbt_text text;
+    dbt_status status = dbt__document_text(c->rows, 3, &text, err);
+    if (status < 0) return status;
     uint64_t label = (uint64_t)dbt__column_int(c->rows, 2);
     uint64_t head[4] = {(uint64_t)dbt__column_int(c->rows, 0),
                         (uint64_t)dbt__column_int(c->rows, 1), label, text.bytes};
-    if (text.data == NULL) return dbt__out_of_memory(err, "a document");
     dbt__hasher_update(content, head, sizeof head);
     dbt__hasher_update(content, text.data, text.bytes);
     uint64_t hash = dbt__hash(text.data, text.bytes, c->seed);
-    dbt_status status = note_below(c, (int64_t)head[0], hash < c->limit, err);
+    status = note_below(c, (int64_t)head[0], hash < c->limit, err);
     if (status < 0 || label == 0 || set_has(labels, label)) return status;
     status = set_add(labels, label, err);
     if (status == DBT_OK && hash < c->limit) status = set_add(&c->kept, hash, err);
@@ -267,12 +268,9 @@ static dbt_status is_kept(cut *c, int64_t document, bool *kept, dbt_error *err)
     if (c->kept.n == 0 && !c->kept.has_zero) return DBT_OK;
     dbt__bind_int(c->text, 1, document);
     dbt_status status = dbt__step(c->text, err);
-    dbt_text text = {0};
-    if (status == DBT_OK) text = dbt__column_text(c->text, 0);
-    if (text.data != NULL)
-        *kept = set_has(&c->kept, dbt__hash(text.data, text.bytes, c->seed));
-    else if (status >= 0)
-        status = dbt__out_of_memory(err, "a document");
+    dbt_text text;
+    if (status >= 0) status = dbt__document_text(c->text, 0, &text, err);
+    if (status == DBT_OK) *kept = set_has(&c->kept, dbt__hash(text.data, text.bytes, c->seed));
     dbt__reset(c->text);
     return status;
 }

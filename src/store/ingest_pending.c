@@ -11,7 +11,7 @@
 #include "store_internal.h"
 
 enum { MAX_ROWS = 256, TEXT_BYTES = 256 * 1024 };
-#define WEIGHT 1.0 /* the column's default */
+#define WEIGHT 1.0
 
 typedef struct pending_row {
     int64_t label_id; /* 0: unlabelled */
@@ -22,6 +22,7 @@ typedef struct pending_row {
 struct dbt__pending {
     dbt__sql *sql;
     dbt__bulk add;
+    dbt__statement *last_id; /* that was given to a document, whether that is there or not */
     dbt__statement *place;
     pending_row *row; /* [MAX_ROWS] */
     size_t n;
@@ -41,9 +42,15 @@ dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *er
     if (made->row == NULL || made->texts == NULL) status = dbt__out_of_memory(err, "documents");
     if (status == DBT_OK)
         status = dbt__bulk_prepare(sql,
-                                   "INSERT OR FAIL INTO document (source_id, label_id, "
-                                   "source_line, text, checksum) VALUES",
-                                   "(?1, ?, ?, ?, ?)", &made->add, err);
+                                   "INSERT OR FAIL INTO document (source_id, weight, label_id,"
+                                   " source_line, text, checksum) VALUES",
+                                   "(?1, ?2, ?, ?, ?, ?)", &made->add, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(
+            sql,
+            "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'document'), 0),"
+            " coalesce((SELECT max(id) FROM document), 0))",
+            &made->last_id, err);
     if (status == DBT_OK)
         status = dbt__prepare(sql,
                               "INSERT OR FAIL INTO split_document (split_id, position, document_id)"
@@ -61,6 +68,7 @@ void dbt__pending_free(dbt__pending *pending)
 {
     if (pending == NULL) return;
     dbt__bulk_finalize(&pending->add);
+    dbt__finalize(pending->last_id);
     dbt__finalize(pending->place);
     dbt__free(pending->row);
     dbt__free(pending->texts);
@@ -88,16 +96,28 @@ void dbt__pending_add(dbt__pending *pending, int64_t label_id, int64_t line, dbt
     pending->row[pending->n++] = (pending_row){label_id, line, text};
 }
 
+static dbt_status find_last_id(dbt__pending *p, int64_t *id, dbt_error *err)
+{
+    dbt_status status = dbt__step(p->last_id, err);
+    if (status == DBT_OK) *id = dbt__column_int(p->last_id, 0);
+    dbt__reset(p->last_id);
+    return status;
+}
+
+/* The first of them will have the id `first_id`. */
 static dbt_status store_rows(dbt__statement *add, const pending_row *row, size_t rows,
-                             int64_t source_id, dbt_error *err)
+                             int64_t source_id, int64_t first_id, dbt_error *err)
 {
     dbt__bind_int(add, 1, source_id);
+    dbt__bind_double(add, 2, WEIGHT);
     for (size_t i = 0; i < rows; i++) {
-        int index = (int)(4 * i + 2);
+        int index = (int)(4 * i + 3);
         if (row[i].label_id != 0) dbt__bind_int(add, index, row[i].label_id);
         dbt__bind_int(add, index + 1, row[i].line);
         dbt__bind_text(add, index + 2, row[i].text.data, row[i].text.bytes);
-        dbt__bind_int(add, index + 3, dbt__document_checksum(row[i].label_id, WEIGHT, row[i].text));
+        dbt__bind_int(
+            add, index + 3,
+            dbt__document_checksum(first_id + (int64_t)i, row[i].label_id, WEIGHT, row[i].text));
     }
     return dbt__run(add, err);
 }
@@ -105,17 +125,21 @@ static dbt_status store_rows(dbt__statement *add, const pending_row *row, size_t
 dbt_status dbt__pending_store(dbt__pending *p, int64_t source_id, int64_t split_id,
                               int64_t position, int64_t *first_id, dbt_error *err)
 {
-    dbt_status status = DBT_OK;
     size_t n = p->n;
+    int64_t before = 0;
     *first_id = 0;
+    dbt_status status = find_last_id(p, &before, err);
     for (size_t at = 0, rows; at < n && status == DBT_OK; at += rows) {
         dbt__statement *add;
         rows = dbt__bulk_next(&p->add, n - at, &add);
-        status = store_rows(add, &p->row[at], rows, source_id, err);
+        status = store_rows(add, &p->row[at], rows, source_id, before + 1 + (int64_t)at, err);
     }
     p->n = p->bytes = 0;
     if (status < 0) return status;
     int64_t last_id = dbt__sql_last_id(p->sql);
+    if (last_id != before + (int64_t)n)
+        return dbt__fail(err, DBT_EFORMAT,
+                         "documents were not given the ids that were next: the file is damaged");
     *first_id = last_id - (int64_t)n + 1;
     dbt__bind_int(p->place, 1, split_id);
     dbt__bind_int(p->place, 2, position);

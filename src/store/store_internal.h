@@ -36,14 +36,19 @@ dbt_status dbt__split_shared(dbt__sql *sql, int64_t a, int64_t b, int64_t *docum
  * now; or they become what they were before it, and those that were not there are gone. */
 dbt_status dbt__hold_out_keep(dbt_store *store, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__hold_out_undo(dbt_store *store, dbt_error *err) DBT_MUST_USE;
-/* document.checksum: the lower 32 bits, as a signed number, of XXH3 of a document. label_id 0:
- * none.
- */
-int64_t dbt__document_checksum(int64_t label_id, double weight, dbt_text text);
-/* Whether the places of a split are as many as it says, and those of their index: DBT_EFORMAT when
- * they are not. Takes 160 ns a place. */
-dbt_status dbt__split_verify(dbt__sql *sql, const char *name, int64_t split_id,
-                             dbt_error *err) DBT_MUST_USE;
+/* document.checksum: of XXH3 of the text, seeded with that of the others, the lower 32 bits as a
+ * signed number. label_id is 0 where there is none. */
+int64_t dbt__document_checksum(int64_t id, int64_t label_id, double weight, dbt_text text);
+/* The text of a row of `document`, as dbt__column_text; DBT_EFORMAT when there is none. */
+dbt_status dbt__document_text(dbt__statement *row, int column, dbt_text *text,
+                              dbt_error *err) DBT_MUST_USE;
+/* DBT_EFORMAT when a label's name is not that of its index. */
+dbt_status dbt__labels_verify(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
+/* As dbt_store_find_split; DBT_EFORMAT when the places of the split are not those of their index,
+ * or more than it says, or when the labels are not sound. Takes 80 ns a place of the split, and 80
+ * (of others 35) for each place in the file. */
+dbt_status dbt__split_find_verified(dbt_store *store, const char *name, dbt_split *split,
+                                    dbt_error *err) DBT_MUST_USE;
 /* Records that the document at `position` of a split is not there, and what to do; returns
  * DBT_EFORMAT. */
 dbt_status dbt__split_lacks(const char *split, int64_t position, dbt_error *err);

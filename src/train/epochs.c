@@ -11,8 +11,8 @@
 #include <math.h>
 #include <time.h>
 
-#include "run.h"
 #include "observer.h"
+#include "run.h"
 #include "weights.h"
 
 /* Bytes of the log from which a user is told, and states of this network more: a commit writes up

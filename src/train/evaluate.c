@@ -235,7 +235,7 @@ static dbt_status begin_storing(evaluation *e, dbt_error *err)
             forget(e, "DELETE FROM prediction WHERE run_id = ? AND split_id = ? AND kind = ?", err);
     if (status == DBT_OK)
         status = dbt__bulk_prepare(e->sql,
-                                   "INSERT OR FAIL INTO prediction (run_id, split_id, kind,"
+                                   "REPLACE INTO prediction (run_id, split_id, kind,"
                                    " document_id, label_id, probability) VALUES",
                                    "(?1, ?2, ?3, ?, ?, ?)", &e->insert, err);
     return status;
@@ -321,8 +321,7 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
                     .sql = dbt__store_sql(store),
                     .storing = dbt_store_writable(store)};
     dbt_split found;
-    dbt_status status = dbt_store_find_split(store, split, &found, err);
-    if (status == DBT_OK) status = dbt__split_verify(e.sql, split, found.id, err);
+    dbt_status status = dbt__split_find_verified(store, split, &found, err);
     if (status == DBT_OK) status = allocate_report(report, model->labels.n, err);
     if (status < 0) return status;
     e.split_id = found.id;

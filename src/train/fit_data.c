@@ -19,14 +19,6 @@ static dbt_status copy_name(char **copy, const char *name, const char *suffix, d
     return DBT_OK;
 }
 
-/* What is found is verified. */
-static dbt_status find_split(const dbt__fit *fit, const char *name, dbt_split *split,
-                             dbt_error *err)
-{
-    dbt_status status = dbt_store_find_split(fit->store, name, split, err);
-    return status < 0 ? status : dbt__split_verify(fit->sql, name, split->id, err);
-}
-
 static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
 {
     const dbt_fit_options *options = &fit->options;
@@ -37,15 +29,16 @@ static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK) status = copy_name(&fit->validation, options->train, "/validation", err);
     if (status < 0) return status;
     bool existed = dbt_store_find_split(fit->store, fit->validation, &before, &absent) == DBT_OK;
-    status = find_split(fit, options->train, &parent, err);
+    status = dbt__split_find_verified(fit->store, options->train, &parent, err);
     if (status < 0) return status;
     status =
         dbt_store_hold_out(fit->store, options->train, options->validation_split, options->seed,
                            &fit->train_split, &fit->validation_split, &reused, err);
     fit->has_cut = status == DBT_OK && !reused;
-    if (status == DBT_OK && reused) status = find_split(fit, fit->train, &fit->train_split, err);
     if (status == DBT_OK && reused)
-        status = find_split(fit, fit->validation, &fit->validation_split, err);
+        status = dbt__split_find_verified(fit->store, fit->train, &fit->train_split, err);
+    if (status == DBT_OK && reused)
+        status = dbt__split_find_verified(fit->store, fit->validation, &fit->validation_split, err);
     fit->has_replaced = fit->has_cut && existed;
     if (fit->has_replaced)
         dbt__fit_note(
@@ -60,9 +53,11 @@ static dbt_status resolve_splits(dbt__fit *fit, dbt_error *err)
 {
     const dbt_fit_options *options = &fit->options;
     if (options->validation == NULL) return hold_out(fit, err);
-    dbt_status status = find_split(fit, options->train, &fit->train_split, err);
+    dbt_status status =
+        dbt__split_find_verified(fit->store, options->train, &fit->train_split, err);
     if (status == DBT_OK)
-        status = find_split(fit, options->validation, &fit->validation_split, err);
+        status =
+            dbt__split_find_verified(fit->store, options->validation, &fit->validation_split, err);
     if (status == DBT_OK) status = copy_name(&fit->train, options->train, "", err);
     if (status == DBT_OK) status = copy_name(&fit->validation, options->validation, "", err);
     return status;

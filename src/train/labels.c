@@ -13,6 +13,16 @@ void dbt__label_map_release(dbt__label_map *map)
     *map = (dbt__label_map){0};
 }
 
+/* *name is to be freed. */
+static dbt_status read_name(dbt__statement *row, int column, int64_t id, char **name,
+                            dbt_error *err)
+{
+    dbt_status status = dbt__column_copy(row, column, name, err);
+    if (status < 0 || *name != NULL) return status;
+    return dbt__fail(err, DBT_EFORMAT, "label %lld has no name: the file is damaged",
+                     (long long)id);
+}
+
 static dbt_status append_label(dbt__label_map *map, int64_t id, dbt__label **label, dbt_error *err)
 {
     dbt_status status = dbt__reserve((void **)&map->label, &map->capacity, map->n + 1,
@@ -91,7 +101,7 @@ dbt_status dbt__label_map_finish(dbt__label_map *map, dbt__sql *sql, dbt_error *
             status = dbt__fail(err, DBT_EFORMAT, "documents have label %lld, which is not in label",
                                (long long)map->label[i].id);
         else if (status == DBT_OK)
-            status = dbt__column_copy(statement, 0, &map->label[i].name, err);
+            status = read_name(statement, 0, map->label[i].id, &map->label[i].name, err);
         dbt__reset(statement);
     }
     dbt__finalize(statement);
@@ -117,7 +127,7 @@ dbt_status dbt__label_map_read(dbt__label_map *map, dbt__sql *sql, int64_t run_i
                                (long long)run_id, map->n);
         if (status == DBT_OK)
             status = append_label(map, dbt__column_int(statement, 1), &label, err);
-        if (status == DBT_OK) status = dbt__column_copy(statement, 2, &label->name, err);
+        if (status == DBT_OK) status = read_name(statement, 2, label->id, &label->name, err);
         if (status < 0) break;
     }
     dbt__finalize(statement);

@@ -14,8 +14,8 @@ static dbt_status add_text(dbt__statement *select, const char *split, int64_t po
     dbt__bind_int(select, 2, position);
     dbt_status status = dbt__step(select, err);
     if (status == DBT_OK) {
-        dbt_text text = dbt__column_text(select, 0);
-        if (text.data == NULL) return dbt__out_of_memory(err, "a document");
+        dbt_text text;
+        status = dbt__document_text(select, 0, &text, err);
         *bytes += text.bytes;
     }
     dbt__reset(select);

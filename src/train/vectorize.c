@@ -19,8 +19,7 @@ dbt_status dbt_vectorize(dbt_store *store, const dbt_model *model, const char *s
     dbt_transformer *transformer = NULL;
     int32_t *output = dbt__alloc_array(batch_size, sizeof *output);
     dbt_status status = output == NULL ? dbt__out_of_memory(err, "a batch") : DBT_OK;
-    if (status == DBT_OK) status = dbt_store_find_split(store, split, &found, err);
-    if (status == DBT_OK) status = dbt__split_verify(dbt__store_sql(store), split, found.id, err);
+    if (status == DBT_OK) status = dbt__split_find_verified(store, split, &found, err);
     if (status == DBT_OK) status = dbt_cursor_open(store, &options, &cursor, err);
     if (status == DBT_OK) status = dbt_page_new(&page, err);
     if (status == DBT_OK) status = dbt_batch_new(&batch, err);

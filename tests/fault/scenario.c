@@ -492,7 +492,8 @@ bool scenario_prepare(const char *where)
               run_undisturbed(SCENARIO_FIT, "fitted.db") &&
               leave_log("crashed.db",
                         "UPDATE source SET status = 'loading', digest = NULL WHERE id = 2;"
-                        "DROP TRIGGER document_changed; ALTER TABLE document DROP COLUMN checksum;"
+                        "DROP TRIGGER document_inserted; DROP TRIGGER document_changed; ALTER "
+                        "TABLE document DROP COLUMN checksum;"
                         "ALTER TABLE evaluation DROP COLUMN fingerprint;"
                         "DROP TABLE row_block; DROP TABLE row_cache; PRAGMA user_version = 1");
     preparing = false;

@@ -351,8 +351,7 @@ static void forge_page(unsigned char *page, uint64_t child)
     page[CELL + 4] = 1; /* its key */
 }
 
-/* The table gets 2000^4 leaves: three pages are added, each of which points at the next. */
-/* What evaluate says of split 'test'; of the statuses, as ask_file. */
+/* What evaluate says of a split. */
 typedef struct verdict {
     int64_t documents, unlabelled;
     double loss, acc;
@@ -374,7 +373,8 @@ static void take_report(const dbt_report *report, verdict *given)
                       sizeof given->labels - strlen(given->labels) - 1);
 }
 
-static dbt_status evaluate_file(const char *path, verdict *given)
+/* Of the statuses, as ask_file. */
+static dbt_status evaluate_file(const char *path, const char *split, verdict *given)
 {
     dbt_error err = {0};
     dbt_store *store = NULL;
@@ -383,7 +383,7 @@ static dbt_status evaluate_file(const char *path, verdict *given)
     *given = (verdict){0};
     dbt_status status = dbt_store_open(path, DBT_STORE_READ, &store, &err);
     if (status == DBT_OK) status = dbt_model_open(store, NULL, DBT_WEIGHTS_BEST, &model, &err);
-    if (status == DBT_OK) status = dbt_evaluate(store, model, "test", 1, NULL, &report, &err);
+    if (status == DBT_OK) status = dbt_evaluate(store, model, split, 1, NULL, &report, &err);
     if (status == DBT_OK) take_report(&report, given);
     if (status == DBT_EINTERNAL) fail_msg("%s", err.message);
     dbt_report_release(&report);
@@ -401,7 +401,7 @@ static void test_damage__a_flipped_bit_is_told_or_changes_no_evaluation(void **s
     unsigned char *data = make_fitted(&bytes);
     const char *path = path_of("flipped-bits.db");
     write_file(path, data, bytes);
-    assert_int_equal(evaluate_file(path, &whole), DBT_OK);
+    assert_int_equal(evaluate_file(path, "test", &whole), DBT_OK);
     assert_int_equal(whole.documents, QUICKSTART_TEST);
     for (uint64_t i = 0; i < flips; i++) {
         size_t at = dbt__random_below(3, i, bytes);
@@ -410,7 +410,7 @@ static void test_damage__a_flipped_bit_is_told_or_changes_no_evaluation(void **s
         unsigned char flip = (unsigned char)(1U << dbt__random_below(4, i, 8));
         data[at] ^= flip;
         write_file(path, data, bytes);
-        if (evaluate_file(path, &damaged) != DBT_OK)
+        if (evaluate_file(path, "test", &damaged) != DBT_OK)
             refused++;
         else if (memcmp(&damaged, &whole, sizeof whole) != 0)
             fail_msg("byte %zu xor %d: another report without a word", at, flip);
@@ -418,6 +418,62 @@ static void test_damage__a_flipped_bit_is_told_or_changes_no_evaluation(void **s
     }
     print_message("%zu of %zu flips refused\n", refused, flips);
     assert_in_range(refused, 1, flips - 1);
+    free(data);
+}
+
+/* Flips each bit of the bytes before a text: sizes, id and types of a row, label and weight. */
+static void flip_head(const char *path, unsigned char *data, size_t bytes, const char *text,
+                      const verdict *whole)
+{
+    verdict damaged;
+    size_t at = 24, n = strlen(text);
+    while (at + n < bytes && memcmp(data + at, text, n) != 0)
+        at++;
+    assert_in_range(at, 24, bytes - n);
+    for (size_t bit = 0; bit < (size_t)24 * 8; bit++) {
+        data[at - 1 - bit / 8] ^= (unsigned char)(1U << bit % 8);
+        write_file(path, data, bytes);
+        if (evaluate_file(path, "train/validation", &damaged) == DBT_OK &&
+            memcmp(&damaged, whole, sizeof damaged) != 0)
+            fail_msg("'%s', bit %zu of what is before it: another report without a word", text,
+                     bit);
+        data[at - 1 - bit / 8] ^= (unsigned char)(1U << bit % 8);
+    }
+}
+
+/* Documents of both parts are neighbours in the file: one that took the other's id would be found
+ * in its place. */
+static void test_damage__of_a_document_s_head_is_told(void **state)
+{
+    (void)state;
+    size_t bytes;
+    verdict whole;
+    dbt_store *store = make_quickstart("heads.db");
+    dbt_fit_options options = quick_options(1);
+    options.validation = NULL;
+    options.network.units = 4;
+    options.vectorizer.top_k = 200;
+    (void)fit(store, &options);
+    char *texts[4];
+    for (int i = 0; i < 4; i++) {
+        char query[200];
+        (void)snprintf(query, sizeof query,
+                       "SELECT text FROM document WHERE id = (SELECT document_id FROM"
+                       " split_document JOIN split ON split.id = split_id"
+                       " WHERE name = 'train/validation' AND position = %d) - %d",
+                       5 + i, i % 2);
+        texts[i] = ask_text(store, query);
+    }
+    close_store(store);
+    const char *path = path_of("heads.db");
+    spoil(path, "PRAGMA journal_mode = DELETE; VACUUM");
+    unsigned char *data = read_file(path, &bytes);
+    assert_int_equal(evaluate_file(path, "train/validation", &whole), DBT_OK);
+    assert_true(whole.documents > 50);
+    for (int i = 0; i < 4; i++) {
+        flip_head(path, data, bytes, texts[i], &whole);
+        free(texts[i]);
+    }
     free(data);
 }
 
@@ -447,17 +503,18 @@ static void test_damage__of_a_text_is_told_and_a_change_is_none(void **state)
     free(make_fitted(&bytes));
     spoil(path, "UPDATE document SET text = text || ' said the only goalkeeper'"
                 " WHERE id = (SELECT max(id) FROM document)");
-    assert_int_equal(evaluate_file(path, &before), DBT_OK);
+    assert_int_equal(evaluate_file(path, "test", &before), DBT_OK);
     damage(path, "said the only goalkeeper"); /* no checksum: the change took it */
-    assert_int_equal(evaluate_file(path, &after), DBT_OK);
+    assert_int_equal(evaluate_file(path, "test", &after), DBT_OK);
     (void)unlink(path);
     free(make_fitted(&bytes));
     spoil(path, "CREATE TEMP TABLE kept AS SELECT max(id) AS id FROM document;"
-                "INSERT INTO document (label_id, text, checksum)"
-                " SELECT label_id, 'the only goalkeeper', 1 FROM document JOIN kept USING (id);"
+                "INSERT INTO document (label_id, text)"
+                " SELECT label_id, 'the only goalkeeper' FROM document JOIN kept USING (id);"
+                "UPDATE document SET checksum = 1 WHERE id = last_insert_rowid();"
                 "UPDATE split_document SET document_id = last_insert_rowid()"
                 " WHERE document_id = (SELECT id FROM kept)");
-    assert_int_equal(evaluate_file(path, &after), DBT_EFORMAT);
+    assert_int_equal(evaluate_file(path, "test", &after), DBT_EFORMAT);
     assert_ok(dbt_store_open(path, DBT_STORE_WRITE, &store, &err), err);
     dbt_fit_options options = quick_options(1);
     dbt_fit_result result;
@@ -465,6 +522,65 @@ static void test_damage__of_a_text_is_told_and_a_change_is_none(void **state)
     assert_non_null(strstr(err.message, "document 551, at position 109 of split 'test', is not "));
     assert_non_null(strstr(err.message, "UPDATE document SET checksum = NULL WHERE id = 551"));
     close_store(store);
+}
+
+/* Copies of rows have other ids, in another file other labels. */
+static void test_damage__what_a_shell_inserts_is_none(void **state)
+{
+    (void)state;
+    size_t bytes;
+    verdict before, after;
+    const char *path = path_of("fitted.db");
+    free(make_fitted(&bytes));
+    assert_int_equal(evaluate_file(path, "test", &before), DBT_OK);
+    spoil(path, "REPLACE INTO document SELECT id, label_id, weight, source_id, source_line,"
+                " text || ' ', checksum FROM document WHERE id % 2 = 0;"
+                "UPDATE document SET id = id + 1000 WHERE id = 549;"
+                "UPDATE split_document SET document_id = 1549 WHERE document_id = 549");
+    assert_int_equal(evaluate_file(path, "test", &after), DBT_OK);
+    assert_memory_equal(&after, &before, sizeof after);
+}
+
+/* The table and its index have the name; which is damaged nobody can tell. */
+static void test_damage__of_a_label_s_name_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t at;
+        unsigned char flip;
+    } damages[] = {{"\x03\x00\x1b"
+                    "cooking",
+                    4, 0x40}, /* "c/oking" */
+                   {"\x03\x00\x1b"
+                    "cooking",
+                    1, 0x80}, /* no name */
+                   {"\x03\x00\x1b"
+                    "cooking",
+                    2, 0x01}}; /* no text */
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        size_t bytes, at = 0;
+        dbt_error err = {0};
+        dbt_store *store;
+        dbt_model *model;
+        dbt_fit_options options = quick_options(1);
+        dbt_fit_result result;
+        const char *path = path_of("fitted.db");
+        (void)unlink(path);
+        unsigned char *data = make_fitted(&bytes);
+        while (at + 10 < bytes && memcmp(data + at, damages[i].bytes, 10) != 0)
+            at++;
+        assert_in_range(at, 1, bytes - 11);
+        data[at + damages[i].at] ^= damages[i].flip;
+        write_file(path, data, bytes);
+        free(data);
+        assert_ok(dbt_store_open(path, DBT_STORE_WRITE, &store, &err), err);
+        assert_int_equal(dbt_fit(store, &options, NULL, &result, &err), DBT_EFORMAT);
+        assert_non_null(strstr(err.message, "the name of label "));
+        err = (dbt_error){0};
+        assert_int_equal(dbt_model_open(store, NULL, DBT_WEIGHTS_BEST, &model, &err), DBT_EFORMAT);
+        close_store(store);
+    }
 }
 
 /* Rows that nobody would miss: the split has fewer documents than places. */
@@ -477,7 +593,7 @@ static void test_damage__a_split_that_counts_less_than_it_has_is_refused(void **
     const char *path = path_of("fitted.db");
     free(make_fitted(&bytes));
     spoil(path, "UPDATE split SET documents = documents - 8 WHERE name = 'test'");
-    assert_int_equal(evaluate_file(path, &given), DBT_EFORMAT);
+    assert_int_equal(evaluate_file(path, "test", &given), DBT_EFORMAT);
     dbt_store *store;
     assert_ok(dbt_store_open(path, DBT_STORE_WRITE, &store, &err), err);
     dbt_fit_options options = quick_options(1);
@@ -488,12 +604,13 @@ static void test_damage__a_split_that_counts_less_than_it_has_is_refused(void **
         err = (dbt_error){0};
         assert_int_equal(dbt_fit(store, &options, NULL, &result, &err), DBT_EFORMAT);
         assert_non_null(strstr(err.message, "split 'test' has 110 places, and says that it has 102 "
-                                            "documents: if the places are right, UPDATE split SET "
-                                            "documents = 110 WHERE name = 'test'"));
+                                            "documents: if the places are right, number them "
+                                            "anew as schema/README.md shows"));
     }
     close_store(store);
 }
 
+/* The table gets 2000^4 leaves: three pages are added, each of which points at the next. */
 static void test_damage__a_table_without_end_is_refused(void **state)
 {
     (void)state;
@@ -789,7 +906,10 @@ int main(void)
         cmocka_unit_test(test_schema__one_without_end_is_refused_in_bounded_memory),
         cmocka_unit_test(test_damage__a_flipped_byte_is_told_or_changes_no_number),
         cmocka_unit_test(test_damage__a_flipped_bit_is_told_or_changes_no_evaluation),
+        cmocka_unit_test(test_damage__of_a_document_s_head_is_told),
         cmocka_unit_test(test_damage__of_a_text_is_told_and_a_change_is_none),
+        cmocka_unit_test(test_damage__what_a_shell_inserts_is_none),
+        cmocka_unit_test(test_damage__of_a_label_s_name_is_told),
         cmocka_unit_test(test_damage__a_split_that_counts_less_than_it_has_is_refused),
         cmocka_unit_test(test_damage__a_table_without_end_is_refused),
         cmocka_unit_test(test_damage__settings_belong_to_what_was_fitted),

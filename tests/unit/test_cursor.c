@@ -739,7 +739,7 @@ static void test_cursor__a_damaged_document_is_told_where_that_is_asked(void **s
         (void)snprintf(script, sizeof script,
                        "UPDATE document SET label_id = 1, weight = 2.5, text = 'text 5',"
                        " checksum = %lld WHERE id = 5",
-                       (long long)dbt__document_checksum(1, 2.5, (dbt_text){"text 5", 6}));
+                       (long long)dbt__document_checksum(5, 1, 2.5, (dbt_text){"text 5", 6}));
         run(store, script);
         assert_ok(dbt_cursor_open(store, &options, &cursor, &err), err);
         assert_ok(dbt_cursor_read(cursor, 1, page, &err), err);

@@ -1037,7 +1037,7 @@ static void test_ingest__a_statement_that_fails_half_way_leaves_nothing(void **s
         dbt_error problem = {0};
         renew_store();
         assert_ok(dbt__sql_exec(dbt__store_sql(store), cases[i / 2].before, &problem), problem);
-        assert_int_equal(ingest(write_long_and_short(with_long)), DBT_EINTERNAL);
+        assert_int_equal(ingest(write_long_and_short(with_long)), DBT_EFORMAT);
         assert_non_null(strstr(err.message, "UNIQUE constraint failed"));
         assert_true(dbt__sql_idle(dbt__store_sql(store)));
         assert_ok(dbt__sql_exec(dbt__store_sql(store), cases[i / 2].after, &problem), problem);

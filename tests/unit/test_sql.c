@@ -716,13 +716,13 @@ static void test_sql__keys_are_checked_or_not_within_a_transaction(void **state)
               err);
     assert_ok(dbt__sql_begin(sql, &err), err);
     assert_ok(dbt__prepare(sql, orphan, &insert, &err), err);
-    assert_int_equal(dbt__run(insert, NULL), DBT_EINTERNAL);
+    assert_int_equal(dbt__run(insert, NULL), DBT_EFORMAT);
     dbt__sql_check_keys(sql, false);
     assert_ok(dbt__run(insert, &err), err);
     assert_ok(dbt__sql_exec(sql, orphan, &err), err);
     dbt__sql_check_keys(sql, true);
-    assert_int_equal(dbt__run(insert, NULL), DBT_EINTERNAL);
-    assert_int_equal(dbt__sql_exec(sql, orphan, NULL), DBT_EINTERNAL);
+    assert_int_equal(dbt__run(insert, NULL), DBT_EFORMAT);
+    assert_int_equal(dbt__sql_exec(sql, orphan, NULL), DBT_EFORMAT);
     dbt__finalize(insert);
     assert_ok(dbt__sql_commit(sql, &err), err);
     assert_int_equal(ask(sql, "SELECT count(*) FROM child"), 2);

@@ -166,7 +166,8 @@ static void test_store__create_finishes_what_a_killed_one_began(void **state)
 static void make_version_1(const char *path)
 {
     dbt_store *store = create(path);
-    run(store, "DROP TRIGGER document_changed; ALTER TABLE document DROP COLUMN checksum;"
+    run(store, "DROP TRIGGER document_inserted; DROP TRIGGER document_changed; ALTER TABLE "
+               "document DROP COLUMN checksum;"
                "ALTER TABLE evaluation DROP COLUMN fingerprint;"
                "DROP TABLE row_block; DROP TABLE row_cache; DROP VIEW history;"
                "PRAGMA user_version = 1;"
