@@ -454,14 +454,14 @@ static void test_damage__of_a_document_s_head_is_told(void **state)
     options.network.units = 4;
     options.vectorizer.top_k = 200;
     (void)fit(store, &options);
-    char *texts[4];
-    for (int i = 0; i < 4; i++) {
+    char *texts[2];
+    for (int i = 0; i < 2; i++) {
         char query[200];
         (void)snprintf(query, sizeof query,
                        "SELECT text FROM document WHERE id = (SELECT document_id FROM"
                        " split_document JOIN split ON split.id = split_id"
                        " WHERE name = 'train/validation' AND position = %d) - %d",
-                       5 + i, i % 2);
+                       5 + i, i);
         texts[i] = ask_text(store, query);
     }
     close_store(store);
@@ -470,7 +470,7 @@ static void test_damage__of_a_document_s_head_is_told(void **state)
     unsigned char *data = read_file(path, &bytes);
     assert_int_equal(evaluate_file(path, "train/validation", &whole), DBT_OK);
     assert_true(whole.documents > 50);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 2; i++) {
         flip_head(path, data, bytes, texts[i], &whole);
         free(texts[i]);
     }
