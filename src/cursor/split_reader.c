@@ -49,8 +49,7 @@ void dbt__split_reader_release(dbt__split_reader *reader)
 }
 
 typedef struct taking {
-    const char *split;
-    bool verify;
+    const dbt__split_reader *reader;
     dbt__take_row *take;
     void *context;
     int64_t next; /* position */
@@ -62,14 +61,14 @@ static dbt_status fail_damaged(const taking *t, int64_t document_id, dbt_error *
                      "document %lld, at position %lld of split '%s', is not what was stored: the "
                      "file is damaged; take an older copy of it or, if its text and label are as "
                      "they should be: UPDATE document SET checksum = NULL WHERE id = %lld",
-                     (long long)document_id, (long long)t->next - 1, t->split,
+                     (long long)document_id, (long long)t->next - 1, t->reader->name,
                      (long long)document_id);
 }
 
 static dbt_status take_values(void *context, dbt__value **value, dbt_error *err)
 {
     taking *t = context;
-    if (dbt__value_int(value[0]) != t->next) return dbt__split_lacks(t->split, t->next, err);
+    if (dbt__value_int(value[0]) != t->next) return dbt__split_lacks(t->reader->name, t->next, err);
     t->next++;
     const dbt__row row = {.text = dbt__value_text(value[4]),
                           .document_id = dbt__value_int(value[1]),
@@ -78,7 +77,7 @@ static dbt_status take_values(void *context, dbt__value **value, dbt_error *err)
     if (!dbt__value_is_text(value[4]))
         return dbt__fail(err, DBT_EFORMAT, "document %lld has no text: the file is damaged",
                          (long long)row.document_id);
-    if (t->verify && !dbt__value_is_null(value[5]) &&
+    if (t->reader->verify && !dbt__value_is_null(value[5]) &&
         dbt__value_int(value[5]) !=
             dbt__document_checksum(row.document_id, row.label_id, row.weight, row.text))
         return fail_damaged(t, row.document_id, err);
@@ -88,16 +87,12 @@ static dbt_status take_values(void *context, dbt__value **value, dbt_error *err)
 dbt_status dbt__split_read(dbt__split_reader *reader, int64_t first, int64_t n, dbt__take_row *take,
                            void *context, dbt_error *err)
 {
-    taking t = {.split = reader->name,
-                .verify = reader->verify,
-                .take = take,
-                .context = context,
-                .next = first};
+    taking t = {.reader = reader, .take = take, .context = context, .next = first};
     dbt__bind_int(reader->rows, 1, reader->split_id);
     dbt__bind_int(reader->rows, 2, first);
     dbt__bind_int(reader->rows, 3, first + n);
     dbt_status status = dbt__each(reader->rows, take_values, &t, err);
-    return status < 0 || t.next == first + n ? status : dbt__split_lacks(t.split, t.next, err);
+    return status < 0 || t.next == first + n ? status : dbt__split_lacks(reader->name, t.next, err);
 }
 
 dbt_status dbt__split_begin(dbt__split_reader *reader, dbt_error *err)

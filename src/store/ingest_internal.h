@@ -95,6 +95,9 @@ dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *er
 /* Takes NULL. */
 void dbt__pending_free(dbt__pending *pending);
 size_t dbt__pending_documents(const dbt__pending *pending);
+/* To be called when a transaction begins: another program may have added documents, or what was
+ * stored was taken back. */
+void dbt__pending_forget_ids(dbt__pending *pending);
 /* For one more document with so long a text. */
 bool dbt__pending_has_room(const dbt__pending *pending, size_t bytes);
 /*

@@ -12,6 +12,7 @@
 
 enum { MAX_ROWS = 256, TEXT_BYTES = 256 * 1024 };
 #define WEIGHT 1.0
+#define UNKNOWN (-1)
 
 typedef struct pending_row {
     int64_t label_id; /* 0: unlabelled */
@@ -22,7 +23,8 @@ typedef struct pending_row {
 struct dbt__pending {
     dbt__sql *sql;
     dbt__bulk add;
-    dbt__statement *last_id; /* that was given to a document, whether that is there or not */
+    dbt__statement *ask_last_id;
+    int64_t last_id; /* that was given to a document, whether that is there or not; or UNKNOWN */
     dbt__statement *place;
     pending_row *row; /* [MAX_ROWS] */
     size_t n;
@@ -37,6 +39,7 @@ dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *er
     dbt__pending *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "documents");
     made->sql = sql;
+    made->last_id = UNKNOWN;
     made->row = dbt__alloc_array(MAX_ROWS, sizeof *made->row);
     made->texts = dbt__alloc_array(TEXT_BYTES, 1);
     if (made->row == NULL || made->texts == NULL) status = dbt__out_of_memory(err, "documents");
@@ -50,7 +53,7 @@ dbt_status dbt__pending_new(dbt__sql *sql, dbt__pending **pending, dbt_error *er
             sql,
             "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'document'), 0),"
             " coalesce((SELECT max(id) FROM document), 0))",
-            &made->last_id, err);
+            &made->ask_last_id, err);
     if (status == DBT_OK)
         status = dbt__prepare(sql,
                               "INSERT OR FAIL INTO split_document (split_id, position, document_id)"
@@ -68,7 +71,7 @@ void dbt__pending_free(dbt__pending *pending)
 {
     if (pending == NULL) return;
     dbt__bulk_finalize(&pending->add);
-    dbt__finalize(pending->last_id);
+    dbt__finalize(pending->ask_last_id);
     dbt__finalize(pending->place);
     dbt__free(pending->row);
     dbt__free(pending->texts);
@@ -96,11 +99,17 @@ void dbt__pending_add(dbt__pending *pending, int64_t label_id, int64_t line, dbt
     pending->row[pending->n++] = (pending_row){label_id, line, text};
 }
 
-static dbt_status find_last_id(dbt__pending *p, int64_t *id, dbt_error *err)
+void dbt__pending_forget_ids(dbt__pending *pending)
 {
-    dbt_status status = dbt__step(p->last_id, err);
-    if (status == DBT_OK) *id = dbt__column_int(p->last_id, 0);
-    dbt__reset(p->last_id);
+    pending->last_id = UNKNOWN;
+}
+
+static dbt_status find_last_id(dbt__pending *p, dbt_error *err)
+{
+    if (p->last_id != UNKNOWN) return DBT_OK;
+    dbt_status status = dbt__step(p->ask_last_id, err);
+    if (status == DBT_OK) p->last_id = dbt__column_int(p->ask_last_id, 0);
+    dbt__reset(p->ask_last_id);
     return status;
 }
 
@@ -126,21 +135,23 @@ dbt_status dbt__pending_store(dbt__pending *p, int64_t source_id, int64_t split_
                               int64_t position, int64_t *first_id, dbt_error *err)
 {
     size_t n = p->n;
-    int64_t before = 0;
     *first_id = 0;
-    dbt_status status = find_last_id(p, &before, err);
+    dbt_status status = find_last_id(p, err);
+    int64_t before = p->last_id;
     for (size_t at = 0, rows; at < n && status == DBT_OK; at += rows) {
         dbt__statement *add;
         rows = dbt__bulk_next(&p->add, n - at, &add);
         status = store_rows(add, &p->row[at], rows, source_id, before + 1 + (int64_t)at, err);
     }
     p->n = p->bytes = 0;
+    p->last_id = UNKNOWN;
     if (status < 0) return status;
     int64_t last_id = dbt__sql_last_id(p->sql);
     if (last_id != before + (int64_t)n)
         return dbt__fail(err, DBT_EFORMAT,
                          "documents were not given the ids that were next: the file is damaged");
-    *first_id = last_id - (int64_t)n + 1;
+    p->last_id = last_id;
+    *first_id = before + 1;
     dbt__bind_int(p->place, 1, split_id);
     dbt__bind_int(p->place, 2, position);
     dbt__bind_int(p->place, 3, *first_id);

@@ -175,6 +175,7 @@ static dbt_status begin(dbt__writer *w, dbt_error *err)
     dbt_status status = dbt__sql_begin(w->sql, err);
     w->in_transaction = status == DBT_OK;
     w->rows = w->bytes = 0;
+    dbt__pending_forget_ids(w->pending);
     return status < 0 ? status : look_again(w, err);
 }
 

@@ -385,8 +385,8 @@ dbt_status dbt_store_find_split(dbt_store *store, const char *name, dbt_split *s
                                 dbt_error *err)
 {
     dbt__statement *statement;
-    dbt_status status = dbt__prepare(
-        store->sql, "SELECT id, documents FROM split NOT INDEXED WHERE name = ?", &statement, err);
+    dbt_status status =
+        dbt__prepare(store->sql, "SELECT id, documents FROM split WHERE name = ?", &statement, err);
     if (status < 0) return status;
     dbt__bind_string(statement, 1, name);
     status = dbt__step(statement, err);

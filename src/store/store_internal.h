@@ -42,11 +42,11 @@ int64_t dbt__document_checksum(int64_t id, int64_t label_id, double weight, dbt_
 /* The text of a row of `document`, as dbt__column_text; DBT_EFORMAT when there is none. */
 dbt_status dbt__document_text(dbt__statement *row, int column, dbt_text *text,
                               dbt_error *err) DBT_MUST_USE;
-/* DBT_EFORMAT when a label's name is not that of its index. */
-dbt_status dbt__labels_verify(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
+/* DBT_EFORMAT when the name of a label or a split is not that of its index. */
+dbt_status dbt__names_verify(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 /* As dbt_store_find_split; DBT_EFORMAT when the places of the split are not those of their index,
- * or more than it says, or when the labels are not sound. Takes 80 ns a place of the split, and 80
- * (of others 35) for each place in the file. */
+ * or more than it says. Takes 80 ns a place of the split, and 80 (of others 35) for each place in
+ * the file. */
 dbt_status dbt__split_find_verified(dbt_store *store, const char *name, dbt_split *split,
                                     dbt_error *err) DBT_MUST_USE;
 /* Records that the document at `position` of a split is not there, and what to do; returns

@@ -2,7 +2,7 @@
  * verify.c: what tells a damaged file from one that is as it was stored.
  *
  * SQLite notices damage of its own structures, not of what they hold. A document has a checksum;
- * the places of a split and the names of labels are in the file twice, in their table and in its
+ * the places of a split and names are in the file twice, in their table and in its
  * index.
  */
 #include "base.h"
@@ -26,21 +26,28 @@ dbt_status dbt__document_text(dbt__statement *row, int column, dbt_text *text, d
     return dbt__fail(err, DBT_EFORMAT, "a document has no text: the file is damaged");
 }
 
-dbt_status dbt__labels_verify(dbt__sql *sql, dbt_error *err)
+/* Each name in a table must lead to its own row by the index, too. */
+#define ASTRAY(table)                                                                              \
+    "SELECT '" table "', id FROM " table " NOT INDEXED WHERE NOT EXISTS"                           \
+    " (SELECT 1 FROM " table " AS same INDEXED BY sqlite_autoindex_" table "_1"                    \
+    "  WHERE same.name = " table ".name AND same.id = " table ".id)"
+
+dbt_status dbt__names_verify(dbt__sql *sql, dbt_error *err)
 {
-    int64_t strange;
-    dbt_status status = dbt__sql_int(
-        sql,
-        "SELECT id FROM label NOT INDEXED WHERE NOT EXISTS (SELECT 1 FROM label AS same"
-        " INDEXED BY sqlite_autoindex_label_1"
-        " WHERE same.name = label.name AND same.id = label.id) LIMIT 1",
-        0, &strange, err);
-    if (status < 0 || strange == 0) return status;
-    return dbt__fail(
-        err, DBT_EFORMAT,
-        "the name of label %lld is not that of its index: the file is damaged; take an "
-        "older copy of it",
-        (long long)strange);
+    dbt__statement *astray = NULL;
+    dbt_status status =
+        dbt__prepare(sql, ASTRAY("label") " UNION ALL " ASTRAY("split") " LIMIT 1", &astray, err);
+    if (status < 0) return status;
+    status = dbt__step(astray, err);
+    if (status == DBT_OK) {
+        dbt_text table = dbt__column_text(astray, 0);
+        status = dbt__fail(err, DBT_EFORMAT,
+                           "the name of %.*s %lld is not that of its index: the file is damaged; "
+                           "take an older copy of it",
+                           (int)table.bytes, table.data, (long long)dbt__column_int(astray, 1));
+    }
+    dbt__finalize(astray);
+    return status < 0 ? status : DBT_OK;
 }
 
 /* In one statement, so of one state of the file. One bit of a place changes its sum: 2^k is no
@@ -86,8 +93,6 @@ static dbt_status verify_places(dbt__sql *sql, const char *name, int64_t split_i
 dbt_status dbt__split_find_verified(dbt_store *store, const char *name, dbt_split *split,
                                     dbt_error *err)
 {
-    dbt__sql *sql = dbt__store_sql(store);
     dbt_status status = dbt_store_find_split(store, name, split, err);
-    if (status == DBT_OK) status = verify_places(sql, name, split->id, err);
-    return status < 0 ? status : dbt__labels_verify(sql, err);
+    return status < 0 ? status : verify_places(dbt__store_sql(store), name, split->id, err);
 }

@@ -213,7 +213,9 @@ dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err)
     bool resumed = fit->options.resume != 0;
     dbt_status status = read_version(fit, &fit->version, err);
     if (status < 0) return status;
-    status = resumed ? dbt__resume_splits(fit, err) : resolve_splits(fit, err);
+    status = dbt__names_verify(fit->sql, err);
+    if (status == DBT_OK)
+        status = resumed ? dbt__resume_splits(fit, err) : resolve_splits(fit, err);
     if (status == DBT_OK) status = check_splits(fit, err);
     if (status == DBT_OK) status = tell_unfinished(fit, err);
     if (status == DBT_OK) status = tell_shared(fit, err);

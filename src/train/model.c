@@ -134,7 +134,7 @@ dbt_status dbt_model_open(dbt_store *store, const char *run, dbt_weights weights
     if (made == NULL) return dbt__out_of_memory(err, "a model");
     made->weights = weights;
     dbt_status status = dbt__sql_begin_read(sql, err);
-    if (status == DBT_OK) status = dbt__labels_verify(sql, err);
+    if (status == DBT_OK) status = dbt__names_verify(sql, err);
     if (status == DBT_OK) status = read_model(made, sql, run, err);
     dbt__sql_rollback(sql);
     if (status < 0) {

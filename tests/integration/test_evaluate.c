@@ -300,6 +300,25 @@ static void test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at
     close_store(store);
 }
 
+/* As the schema allows: it is evaluated as often, and has one prediction. */
+static void test_evaluate__a_document_may_be_in_a_split_twice(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("twice.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    run_sql(store, "INSERT INTO split_document SELECT split_id, documents, document_id"
+                   " FROM split_document JOIN split ON split.id = split_id"
+                   " WHERE name = 'test' AND position = 7;"
+                   "UPDATE split SET documents = documents + 1 WHERE name = 'test'");
+    dbt_report report = evaluate(store, model, "test", 1);
+    assert_int_equal(report.documents, QUICKSTART_TEST + 1);
+    assert_true(report.stored);
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction"), QUICKSTART_TEST);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
 static bool stop_at_once(void *context)
 {
     (void)context;
@@ -653,6 +672,7 @@ int main(void)
         cmocka_unit_test(test_evaluate__seen_documents_are_known_in_other_splits),
         cmocka_unit_test(test_evaluate__again_replaces_what_was_stored),
         cmocka_unit_test(test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at_all),
+        cmocka_unit_test(test_evaluate__a_document_may_be_in_a_split_twice),
         cmocka_unit_test(test_evaluate__that_fails_leaves_what_was_there),
         cmocka_unit_test(test_evaluate__a_read_only_store_gets_a_report),
         cmocka_unit_test(test_model__damage_is_told),

@@ -1017,6 +1017,25 @@ static const char *write_long_and_short(bool with_long)
     return at("train.csv");
 }
 
+/* A checksum is over the id, which SQLite gives. */
+static void test_ingest__ids_that_cannot_be_foreseen_are_damage(void **state)
+{
+    (void)state;
+    dbt_error problem = {0};
+    renew_store();
+    write_bytes(at("a.csv"), "pos,good\nneg,bad\n", 17);
+    assert_int_equal(ingest(at("a.csv")), DBT_OK);
+    assert_ok(dbt__sql_exec(dbt__store_sql(store),
+                            "UPDATE sqlite_sequence SET seq = 'x' WHERE name = 'document'",
+                            &problem),
+              problem);
+    write_bytes(at("b.csv"), "pos,better\nneg,worse\n", 21);
+    assert_int_equal(ingest(at("b.csv")), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "documents were not given the ids that were next"));
+    assert_int_equal(count("SELECT count(*) FROM document"), 2);
+    assert_int_equal(count("SELECT count(*) FROM split_document"), 2);
+}
+
 /* One that adds many documents, or their places, fails at one of them, and SQLite neither takes
  * back the others nor ends the transaction. */
 static void test_ingest__a_statement_that_fails_half_way_leaves_nothing(void **state)
@@ -1257,6 +1276,7 @@ int main(void)
         TEST(test_resume__goes_on_after_the_last_committed_row),
         TEST(test_resume__what_reads_otherwise_now_is_read_anew),
         TEST(test_resume__other_splits_lose_what_is_taken_out),
+        TEST(test_ingest__ids_that_cannot_be_foreseen_are_damage),
         TEST(test_ingest__a_statement_that_fails_half_way_leaves_nothing),
         TEST(test_clean_up__that_was_killed_is_finished_by_the_next),
         TEST(test_labels__are_kept_byte_for_byte),
