@@ -116,6 +116,17 @@ static dbt_status fail_full(const dbt__sql *sql, dbt_error *err)
                      sql->path);
 }
 
+/* What a statement of dbtrain's says of a file whose tables are no more those that were checked
+ * when it was opened. */
+static bool lacks_name(const char *message)
+{
+    static const char *const beginnings[] = {"no such table: ", "no such column: "};
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (strncmp(message, beginnings[i], strlen(beginnings[i])) == 0) return true;
+    return strncmp(message, "table ", strlen("table ")) == 0 &&
+           strstr(message, " has no column named ") != NULL;
+}
+
 dbt_status dbt__sql_fail(const dbt__sql *sql, int code, dbt_error *err)
 {
     if (sql->is_endless)
@@ -142,6 +153,10 @@ dbt_status dbt__sql_fail(const dbt__sql *sql, int code, dbt_error *err)
         return dbt__fail(err, status,
                          "'%s': %s: what is in the file contradicts that; 'PRAGMA integrity_check' "
                          "may tell more",
+                         sql->path, text);
+    if ((code & 0xff) == SQLITE_ERROR && lacks_name(text))
+        return dbt__fail(err, DBT_EFORMAT,
+                         "'%s': %s: another program has changed its tables while it was in use",
                          sql->path, text);
     char reason[128];
     if (cause != 0 && strerror_r(cause, reason, sizeof reason) == 0)

@@ -6,9 +6,10 @@
  * CANTOPEN to DBT_EIO, NOMEM to DBT_ENOMEM, CORRUPT and NOTADB and a missing file to DBT_EFORMAT,
  * TOOBIG to DBT_EDATA when it was bound and to DBT_EFORMAT when it was read, INTERRUPT to
  * DBT_EINTERRUPTED, else DBT_EINTERNAL. A table that has given its last id, which SQLite calls
- * FULL, is DBT_EFORMAT. A step that takes longer than any can on a sound file of its size is ended:
- * DBT_EFORMAT. In a program that has called dbt_tune_heap, the heap of SQLite is limited to what
- * the longest values that statements were made for may take: DBT_ENOMEM.
+ * FULL, is DBT_EFORMAT, as is a table or column that is not there any more. A step that takes
+ * longer than any can on a sound file of its size is ended: DBT_EFORMAT. In a program that has
+ * called dbt_tune_heap, the heap of SQLite is limited to what the longest values that statements
+ * were made for may take: DBT_ENOMEM.
  *
  * Statements: bind (indices from 1), step until DBT_DONE, reset. Binding cannot fail visibly: the
  * first failure is kept and reported by the next step, so that a row of binds needs one check.

@@ -246,15 +246,28 @@ for do in "$change" 'create table mine (a); insert into mine values (1)'; do
     [ -z "$wanted" ] || grep -q "$wanted" messages || fail "$do: it is not told"
 done
 
-# A table that is dropped meanwhile is an error that names it, and the rest is as it was (B6).
-fresh
-fit_in_background 100000
-sqlite3 work.db '.timeout 5000' 'drop table epoch' 2>/dev/null
-wait $pid
-code=$?
-[ $code -ge 1 ] && [ $code -le 6 ] || fail "a dropped table: exit $code"
-grep -q epoch messages || fail 'a dropped table is not named'
-sound work.db || fail 'a dropped table: the file is not sound'
+# A table or column that is gone meanwhile is an error that names it, and the rest is as it was (B6).
+for do in 'drop table epoch' 'alter table epoch rename to mine' 'alter table epoch rename column loss to mine'; do
+    fresh
+    fit_in_background 100000
+    sqlite3 work.db '.timeout 5000' "$do" 2>/dev/null
+    wait $pid
+    code=$?
+    [ $code -eq 4 ] || fail "$do: exit $code"
+    grep -q 'epoch.*another program has changed its tables' messages || fail "$do: $(cat messages)"
+    sound work.db || fail "$do: the file is not sound"
+    [ "$(sqlite3 work.db 'select count(*) from run')" = 1 ] || fail "$do: the run is gone"
+done
+# The file is made anew by a VACUUM, a column of another's comes to it: the training goes on.
+for do in vacuum 'alter table mine add column b' 'alter table document add column mine text'; do
+    fresh
+    sqlite3 work.db 'create table mine (a)'
+    fit_in_background 1000
+    sqlite3 work.db '.timeout 5000' "$do" || fail "$do"
+    kill -0 $pid || fail "$do: the fit had ended before"
+    wait $pid || fail "$do: $(cat messages)"
+    [ "$(sqlite3 work.db "$weights")" = "$expected" ] || fail "$do changed the weights"
+done
 
 # The file is replaced by another of the same name: nothing is written into that one (A9).
 fresh
