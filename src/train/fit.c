@@ -73,48 +73,6 @@ static dbt_status check_options(const dbt_fit_options *options, dbt_error *err)
     return DBT_OK;
 }
 
-static void tell_vocabulary(const dbt__fit *fit, bool found, const dbt_vectorizer_stats *stats)
-{
-    size_t n = dbt_vectorizer_features(fit->vectorizer);
-    long long terms = (long long)dbt_vectorizer_terms(fit->vectorizer);
-    char spilled[64] = "";
-    if (!found && stats->spilled_bytes > 0)
-        (void)snprintf(spilled, sizeof spilled, " through a temporary file of %lld MiB",
-                       (long long)(stats->spilled_bytes >> 20) + 1);
-    if (fit->options.vectorizer.hash_bits != 0)
-        dbt__fit_note(fit, "vocabulary: none, n-grams hashed into %zu columns", n);
-    else if (found)
-        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, found from an earlier run", n,
-                      terms);
-    else
-        dbt__fit_note(fit, "vocabulary: %zu features of %lld terms, counted in %lld pass%s%s%s", n,
-                      terms, (long long)stats->counting_passes,
-                      stats->counting_passes == 1 ? "" : "es", spilled,
-                      dbt_vectorizer_is_whole(fit->vectorizer)
-                          ? ""
-                          : "; more terms than --memory holds: it is used in parts");
-}
-
-static dbt_status obtain_vocabulary(dbt__fit *fit, dbt_error *err)
-{
-    const dbt_vectorizer_options *options = &fit->options.vectorizer;
-    dbt_vectorizer_stats stats = {0};
-    dbt_status status = dbt__vocabulary_find(fit->store, options, &fit->survey, &fit->vectorizer,
-                                             &fit->vectorizer_id, err);
-    bool found = fit->vectorizer != NULL;
-    if (status == DBT_OK && !found)
-        status = dbt__vocabulary_fit(fit->store, fit->train, options, &fit->survey, fit->pool,
-                                     fit->observer, &fit->vectorizer, &stats, err);
-    if (status == DBT_OK) tell_vocabulary(fit, found, &stats);
-    /* A vocabulary that the network has no room for is not stored. */
-    if (status == DBT_OK)
-        status = dbt__budget_check(&fit->options, &fit->survey, fit->vectorizer, err);
-    if (status == DBT_OK && !found)
-        status = dbt__vocabulary_store(fit->store, options, &fit->survey, fit->vectorizer,
-                                       &fit->vectorizer_id, err);
-    return status;
-}
-
 /* On the average. */
 static double batch_entries(const dbt__fit *fit)
 {
@@ -174,6 +132,8 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
         .norms = norms,
         .spill_folder = has_to ? fit->folder : NULL,
         .key = stored ? &key : NULL,
+        .meanwhile = stored || dbt_pool_threads(fit->pool) == 1 ? NULL : dbt__fit_begin_storing,
+        .context = fit,
     };
     if (!has_to && !stored && fit->options.epochs == 1) return DBT_OK;
     dbt_status status = dbt__row_cache_fill(fit->store, &options, fit->vectorizer, fit->pool,
@@ -197,11 +157,16 @@ static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
                                        DBT__SCAN_ROWS, &page_rows, err);
     if (status < 0) return status;
     fit->rows_ahead = PAGES_AHEAD * page_rows;
+    if (fit->options.cache || dbt_pool_threads(fit->pool) == 1)
+        status = dbt__fit_store_vocabulary(fit, err);
+    if (status < 0) return status;
     status = keep_split(fit, fit->train, &fit->train_split, &fit->survey,
                         dbt_vectorizer_norms(fit->vectorizer),
                         has_to || (size_t)fit->options.batch_size >= fit->rows_ahead ||
                             fit->survey.longest > DBT__PAGE_BYTES,
                         memory, &fit->train_rows, err);
+    dbt__fit_end_storing(fit);
+    if (status == DBT_OK) status = dbt__fit_store_vocabulary(fit, err);
     if (status < 0) return status;
     return keep_split(fit, fit->validation, &fit->validation_split, &fit->validation_survey, NULL,
                       has_to, dbt__budget_left(memory, dbt__row_cache_bytes(fit->train_rows)),
@@ -335,7 +300,8 @@ static dbt_status prepare(dbt__fit *fit, dbt_error *err)
     /* From here on there is something to lose. */
     dbt__store_be_patient(fit->store, &fit->patience);
     if (status == DBT_OK)
-        status = is_complete ? dbt__resume_vocabulary(fit, err) : obtain_vocabulary(fit, err);
+        status =
+            is_complete ? dbt__resume_vocabulary(fit, err) : dbt__fit_find_vocabulary(fit, err);
     if (status == DBT_OK) status = keep_rows(fit, err);
     if (status == DBT_OK) {
         /* Large matrices are made apart from what counting has left free in the heap. */

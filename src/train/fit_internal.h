@@ -5,6 +5,8 @@
 #ifndef DBT_FIT_INTERNAL_H
 #define DBT_FIT_INTERNAL_H
 
+#include <pthread.h>
+
 #include <dbtrain/cursor.h>
 #include <dbtrain/network.h>
 #include <dbtrain/pool.h>
@@ -43,6 +45,12 @@ typedef struct dbt__fit {
     dbt__survey validation_survey;
     int64_t vectorizer_id; /* 0: there is none yet */
     dbt_vectorizer *vectorizer;
+    struct { /* of the vocabulary, beside what else is done */
+        pthread_t thread;
+        bool runs;
+        dbt_status status;
+        dbt_error cause;
+    } storing;
     dbt_network *network;
     float *class_weight; /* [labels] */
 
@@ -90,6 +98,20 @@ const char *dbt__fit_changed_split(dbt__fit *fit);
 /* Once it is known whether there is a run: splits that were cut off for one that was refused become
  * what they were. */
 void dbt__fit_data_settle(dbt__fit *fit, dbt_status status);
+
+/* --- fit_vocabulary.c --- */
+
+/* One of the same settings and documents, or a new one; its id is 0 until it is stored. What
+ * dbt__vocabulary_find, dbt__vocabulary_fit and dbt__budget_check return. */
+dbt_status dbt__fit_find_vocabulary(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Begins to store it, unless it is, in a thread of its own, `context` being the dbt__fit: nobody
+ * else may use the store's connection until that ends. Where there is no thread nothing happens. */
+void dbt__fit_begin_storing(void *context);
+/* Waits for the end of that. */
+void dbt__fit_end_storing(dbt__fit *fit);
+/* What it came to; stores the vocabulary if it is not stored. What dbt__vocabulary_store returns.
+ */
+dbt_status dbt__fit_store_vocabulary(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 
 /* --- fit_run.c --- */
 

@@ -3,6 +3,7 @@
 #include "testing.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <sqlite3.h>
 
 #include "quickstart.h"
@@ -560,6 +561,73 @@ static dbt_observer observe(onlooker *o)
     return (dbt_observer){count_note, count_step, look_at_epoch, stop_later, o};
 }
 
+/* Another program, which does something as soon as the vocabulary is made, and undoes it when it is
+ * told of. */
+typedef struct meddler {
+    const char *path, *act, *undo;
+    sqlite3 *other;
+    pthread_t caller;
+    int waits;
+} meddler;
+
+static void meddle(void *context, const char *line)
+{
+    meddler *m = context;
+    assert_true(pthread_equal(pthread_self(), m->caller));
+    if (strncmp(line, "vocabulary: ", strlen("vocabulary: ")) == 0) {
+        assert_int_equal(sqlite3_open(m->path, &m->other), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(m->other, m->act, NULL, NULL, NULL), SQLITE_OK);
+    }
+    if (strstr(line, "another program has a transaction open") != NULL) {
+        m->waits++;
+        assert_int_equal(sqlite3_exec(m->other, m->undo, NULL, NULL, NULL), SQLITE_OK);
+    }
+}
+
+static void test_fit__waits_for_others_to_store_the_vocabulary(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("locked.db");
+    dbt_fit_options options = quick_options(2);
+    dbt_error err = {0};
+    dbt_fit_result result = fit(store, &options);
+    char *expected = bits_of_run(store, result.run_id);
+    run_sql(store, "DELETE FROM run; DELETE FROM vectorizer");
+    meddler m = {.path = dbt_store_path(store),
+                 .act = "BEGIN IMMEDIATE",
+                 .undo = "ROLLBACK",
+                 .caller = pthread_self()};
+    const dbt_observer observer = {.note = meddle, .context = &m};
+    assert_ok(dbt_fit(store, &options, &observer, &result, &err), err);
+    assert_int_equal(m.waits, 1);
+    char *bits = bits_of_run(store, result.run_id);
+    assert_string_equal(bits, expected);
+    assert_int_equal(ask(store, "SELECT count(*) FROM vectorizer"), 1);
+    sqlite3_close(m.other);
+    free(bits);
+    free(expected);
+    close_store(store);
+}
+
+static void test_fit__ends_when_the_vocabulary_cannot_be_stored(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("unstored.db");
+    dbt_fit_options options = quick_options(2);
+    dbt_error err = {0};
+    dbt_fit_result result;
+    meddler m = {.path = dbt_store_path(store),
+                 .act = "ALTER TABLE feature RENAME TO gone",
+                 .caller = pthread_self()};
+    const dbt_observer observer = {.note = meddle, .context = &m};
+    assert_int_equal(dbt_fit(store, &options, &observer, &result, &err), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "feature"));
+    assert_int_equal(ask(store, "SELECT count(*) FROM vectorizer"), 0);
+    assert_int_equal(ask(store, "SELECT count(*) FROM run"), 0);
+    sqlite3_close(m.other);
+    close_store(store);
+}
+
 static void test_fit__epochs_are_visible_to_others_as_they_end(void **state)
 {
     (void)state;
@@ -1024,6 +1092,8 @@ int main(void)
         cmocka_unit_test(test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data),
         cmocka_unit_test(test_fit__a_validation_split_is_cut_off_and_reused),
         cmocka_unit_test(test_fit__stops_when_patience_is_at_an_end),
+        cmocka_unit_test(test_fit__waits_for_others_to_store_the_vocabulary),
+        cmocka_unit_test(test_fit__ends_when_the_vocabulary_cannot_be_stored),
         cmocka_unit_test(test_fit__epochs_are_visible_to_others_as_they_end),
         cmocka_unit_test(test_fit__interrupted_in_an_epoch_it_keeps_what_was_learnt),
         cmocka_unit_test(test_fit__that_diverges_says_so_and_stores_no_nan),
