@@ -1,6 +1,6 @@
 #!/bin/sh
-# tests/run.sh [nightly]: installs what is missing, builds, runs every test. Ends with "N passed, N failed".
-# nightly: the fault tests run a night's worth of kills, losses of power and failures, not a commit's.
+# tests/run.sh: installs what is missing, builds, runs every test. Ends with "N passed, N failed".
+# tests/run.sh nightly: a night's worth of kills, losses of power and failures; sanitizers; fuzz targets (nightly.sh).
 # tests/run.sh fuzz [SECONDS [TARGET...]]: builds and runs the fuzz targets instead (fuzz/run.sh).
 # tests/run.sh locale: runs the cli cases of a build under a comma in numbers and a Turkish i (locale.sh).
 #
@@ -13,14 +13,12 @@
 #   BUILD     the build folder (build, with the compiler, -sanitized, -thread, -valgrind or -coverage behind it
 #             where that is asked for)
 #   JOBS      how much runs at once (as many as there are processors)
+#   DBT_AMOUNT  of the fault tests: nightly, or sample for builds that are slow (a commit's)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 case ${1-} in
 '') ;;
-nightly)
-    DBT_AMOUNT=nightly
-    export DBT_AMOUNT
-    ;;
+nightly) exec sh "$root/tests/nightly.sh" ;;
 fuzz)
     shift
     exec sh "$root/tests/fuzz/run.sh" "$@"

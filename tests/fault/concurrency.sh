@@ -246,6 +246,28 @@ for do in "$change" 'create table mine (a); insert into mine values (1)'; do
     [ -z "$wanted" ] || grep -q "$wanted" messages || fail "$do: it is not told"
 done
 
+# Two that begin at the same moment, again and again: one of them writes at a time, the other is refused, or comes after
+# it (B3).
+rm -f work.db*
+[ $nightly = yes ] && races=1000 || races=25
+for race in $(seq $races); do
+    rivals=
+    for rival in 1 2; do
+        "$program" ingest work.db "$data/quickstart-test.csv" --again >"said$rival" 2>&1 &
+        rivals="$rivals $!"
+    done
+    for pid in $rivals; do
+        wait "$pid"
+        code=$?
+        [ $code -eq 0 ] && echo won >>races
+        [ $code -eq 0 ] || [ $code -eq 5 ] || fail "race $race: exit $code: $(cat said1 said2)"
+    done
+done
+[ "$(wc -l <races)" -ge $races ] || fail 'a race that nobody won'
+[ "$(sqlite3 work.db 'select count(*) from document')" -eq $((110 * $(wc -l <races))) ] || fail 'races: rows'
+sound work.db || fail 'races: the file is not sound'
+[ ! -e work.db-writer ] || fail 'races: the lock file stayed'
+
 # A table or column that is gone meanwhile is an error that names it, and the rest is as it was (B6).
 for do in 'drop table epoch' 'alter table epoch rename to mine' 'alter table epoch rename column loss to mine'; do
     fresh

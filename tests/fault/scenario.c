@@ -26,12 +26,13 @@ static char complaint[2048];
  * of them are read and written, and less is copied. That is how older files are, too. */
 static bool preparing;
 
-/* The file that a scenario begins from; the log beside it has the same name and -wal. */
+/* The file that a scenario begins from; the log beside it has the same name and -wal, the journal
+ * -journal. */
 static const char *const prepared[SCENARIOS] = {
     [SCENARIO_INGEST_LOG] = "crashed.db", [SCENARIO_INGEST_RESUMED] = "stopped.db",
     [SCENARIO_FIT] = "ingested.db",       [SCENARIO_FIT_LOG] = "logged.db",
     [SCENARIO_EVALUATE] = "fitted.db",    [SCENARIO_PREDICT] = "fitted.db",
-    [SCENARIO_INFO] = "fitted.db",
+    [SCENARIO_INFO] = "fitted.db",        [SCENARIO_EVALUATE_JOURNAL] = "journal.db",
 };
 
 const char *scenario_name(scenario_kind kind)
@@ -96,8 +97,8 @@ static void copy_database(const char *from, const char *to)
 {
     copy_file(path_in_folder(from, ""), path_in_folder(to, ""));
     copy_file(path_in_folder(from, "-wal"), path_in_folder(to, "-wal"));
+    copy_file(path_in_folder(from, "-journal"), path_in_folder(to, "-journal"));
     (void)unlink(path_in_folder(to, "-shm"));
-    (void)unlink(path_in_folder(to, "-journal"));
     (void)unlink(path_in_folder(to, "-writer"));
 }
 
@@ -191,16 +192,22 @@ static dbt_status run_info(dbt_store *store, scenario_outcome *outcome)
 scenario_outcome scenario_run(scenario_kind kind)
 {
     static dbt_status (*const commands[SCENARIOS])(dbt_store *, scenario_outcome *) = {
-        [SCENARIO_INGEST] = run_ingest,         [SCENARIO_INGEST_LOG] = run_ingest,
-        [SCENARIO_INGEST_RESUMED] = run_ingest, [SCENARIO_FIT] = run_fit,
-        [SCENARIO_FIT_LOG] = run_fit,           [SCENARIO_EVALUATE] = run_evaluate,
-        [SCENARIO_PREDICT] = run_predict,       [SCENARIO_INFO] = run_info,
+        [SCENARIO_INGEST] = run_ingest,
+        [SCENARIO_INGEST_LOG] = run_ingest,
+        [SCENARIO_INGEST_RESUMED] = run_ingest,
+        [SCENARIO_FIT] = run_fit,
+        [SCENARIO_FIT_LOG] = run_fit,
+        [SCENARIO_EVALUATE] = run_evaluate,
+        [SCENARIO_PREDICT] = run_predict,
+        [SCENARIO_INFO] = run_info,
+        [SCENARIO_EVALUATE_JOURNAL] = run_evaluate,
     };
     static const dbt_store_mode modes[SCENARIOS] = {
-        [SCENARIO_INGEST] = DBT_STORE_CREATE,         [SCENARIO_INGEST_LOG] = DBT_STORE_CREATE,
-        [SCENARIO_INGEST_RESUMED] = DBT_STORE_CREATE, [SCENARIO_FIT] = DBT_STORE_WRITE,
-        [SCENARIO_FIT_LOG] = DBT_STORE_WRITE,         [SCENARIO_EVALUATE] = DBT_STORE_WRITE,
-        [SCENARIO_PREDICT] = DBT_STORE_READ,          [SCENARIO_INFO] = DBT_STORE_READ,
+        [SCENARIO_INGEST] = DBT_STORE_CREATE,          [SCENARIO_INGEST_LOG] = DBT_STORE_CREATE,
+        [SCENARIO_INGEST_RESUMED] = DBT_STORE_CREATE,  [SCENARIO_FIT] = DBT_STORE_WRITE,
+        [SCENARIO_FIT_LOG] = DBT_STORE_WRITE,          [SCENARIO_EVALUATE] = DBT_STORE_WRITE,
+        [SCENARIO_PREDICT] = DBT_STORE_READ,           [SCENARIO_INFO] = DBT_STORE_READ,
+        [SCENARIO_EVALUATE_JOURNAL] = DBT_STORE_WRITE,
     };
     scenario_outcome outcome = {0};
     dbt_store *store = NULL;
@@ -279,6 +286,7 @@ static const char *contents_of(scenario_kind kind)
 {
     if (kind == SCENARIO_INGEST_LOG || kind == SCENARIO_INGEST_RESUMED)
         return contents[SCENARIO_INGEST];
+    if (kind == SCENARIO_EVALUATE_JOURNAL) return contents[SCENARIO_EVALUATE];
     return kind == SCENARIO_FIT_LOG ? contents[SCENARIO_FIT] : contents[kind];
 }
 
@@ -437,11 +445,12 @@ static bool leave_stopped(void)
     return code == SQLITE_OK;
 }
 
-/* As if a program had been killed after its last commit: file and log as they are on the disk. */
-static bool leave_log(const char *name, const char *script)
+/* As if a program had been killed after the script: file, log and journal as they are on the disk.
+ */
+static bool leave_killed(const char *from, const char *name, const char *script)
 {
     sqlite3 *handle = NULL;
-    copy_database("ingested.db", "killed.db");
+    copy_database(from, "killed.db");
     int code =
         sqlite3_open_v2(path_in_folder("killed.db", ""), &handle, SQLITE_OPEN_READWRITE, "unix");
     if (code == SQLITE_OK) code = sqlite3_exec(handle, script, NULL, NULL, NULL);
@@ -487,15 +496,19 @@ bool scenario_prepare(const char *where)
     }
     preparing = true;
     bool ok = make_blank() && leave_stopped() && run_undisturbed(SCENARIO_INGEST, "ingested.db") &&
-              leave_log("logged.db",
-                        "UPDATE document SET weight = weight; UPDATE label SET name = name") &&
+              leave_killed("ingested.db", "logged.db",
+                           "UPDATE document SET weight = weight; UPDATE label SET name = name") &&
               run_undisturbed(SCENARIO_FIT, "fitted.db") &&
-              leave_log("crashed.db",
-                        "UPDATE source SET status = 'loading', digest = NULL WHERE id = 2;"
-                        "DROP TRIGGER document_inserted; DROP TRIGGER document_changed; ALTER "
-                        "TABLE document DROP COLUMN checksum;"
-                        "ALTER TABLE evaluation DROP COLUMN fingerprint;"
-                        "DROP TABLE row_block; DROP TABLE row_cache; PRAGMA user_version = 1");
+              leave_killed("fitted.db", "journal.db",
+                           "PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN;"
+                           "UPDATE document SET text = text || text; UPDATE label SET name = id;"
+                           "UPDATE parameter SET value = zeroblob(9)") &&
+              leave_killed("ingested.db", "crashed.db",
+                           "UPDATE source SET status = 'loading', digest = NULL WHERE id = 2;"
+                           "DROP TRIGGER document_inserted; DROP TRIGGER document_changed; ALTER "
+                           "TABLE document DROP COLUMN checksum;"
+                           "ALTER TABLE evaluation DROP COLUMN fingerprint;"
+                           "DROP TABLE row_block; DROP TABLE row_cache; PRAGMA user_version = 1");
     preparing = false;
     for (int kind = 0; ok && kind < SCENARIOS; kind++)
         ok = run_undisturbed((scenario_kind)kind, NULL);

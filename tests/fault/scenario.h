@@ -26,6 +26,8 @@
  *   ingest_resumed         of one source some rows are there, and of these the last ones read
  *                          otherwise now
  *   fit_on_a_log           the documents are in the log
+ *   evaluate_on_a_journal  somebody has taken the file out of WAL mode, and was killed in the
+ * middle of a transaction
  */
 #define SCENARIO_WRITE_LIST(X, program)                                                            \
     X(program, ingest, SCENARIO_INGEST)                                                            \
@@ -33,7 +35,8 @@
     X(program, ingest_resumed, SCENARIO_INGEST_RESUMED)                                            \
     X(program, fit, SCENARIO_FIT)                                                                  \
     X(program, fit_on_a_log, SCENARIO_FIT_LOG)                                                     \
-    X(program, evaluate, SCENARIO_EVALUATE)
+    X(program, evaluate, SCENARIO_EVALUATE)                                                        \
+    X(program, evaluate_on_a_journal, SCENARIO_EVALUATE_JOURNAL)
 #define SCENARIO_LIST(X, program)                                                                  \
     SCENARIO_WRITE_LIST(X, program)                                                                \
     X(program, predict, SCENARIO_PREDICT)                                                          \

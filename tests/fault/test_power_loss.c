@@ -16,7 +16,7 @@
 #include "crashvfs.h"
 #include "sweep.h"
 
-enum { COMMIT_STATES = 4, NIGHTLY_STATES = 100 };
+enum { COMMIT_STATES = 8, NIGHTLY_STATES = 300 };
 
 static void lose_index(void)
 {
