@@ -67,17 +67,25 @@ typedef struct dbt_split {
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_find_split(dbt_store *store, const char *name,
                                                         dbt_split *split, dbt_error *err);
 
+typedef struct dbt_hold_out_options {
+    double fraction; /* (0, 1) */
+    uint64_t seed;
+    bool (*stop)(void *context); /* NULL: nobody; asked between rows, true ends the cut */
+    void *context;
+} dbt_hold_out_options;
+
 /*
  * Cuts the split `name` into `name`/train and `name`/validation and stores both: a document is held
- * out when a hash of its text and the seed falls under `fraction` (0 < fraction < 1), but the first
+ * out when a hash of its text and the seed falls under the fraction, but the first
  * document of each label stays in training, and its copies with it. So copies of a text never
  * straddle the two, and documents that are added later move no other. Splits of those names that
  * were made of the same data with the same fraction and seed are reused (*reused); others are
  * replaced, under the same id. One transaction. DBT_EUSAGE, DBT_EDATA (one part would be empty),
- * DBT_EFORMAT (documents are missing), DBT_ELOCKED, DBT_EIO, DBT_ENOMEM.
+ * DBT_EFORMAT (documents are missing), DBT_EINTERRUPTED, DBT_ELOCKED, DBT_EIO, DBT_ENOMEM: then the
+ * file is as it was.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_hold_out(dbt_store *store, const char *name,
-                                                      double fraction, uint64_t seed,
+                                                      const dbt_hold_out_options *options,
                                                       dbt_split *train, dbt_split *validation,
                                                       bool *reused, dbt_error *err);
 

@@ -90,8 +90,8 @@ typedef struct part {
 typedef struct cut {
     dbt__sql *sql;
     const char *name; /* of the split that is cut */
+    const dbt_hold_out_options *options;
     dbt_split parent;
-    uint64_t seed;
     uint64_t limit;  /* hashes below it are held out, */
     number_set kept; /* but for these: of texts that stay in training */
     uint64_t *below; /* [documents, a bit each]: whether the text's hash is below the limit */
@@ -103,6 +103,16 @@ typedef struct cut {
     dbt__statement *text;   /* of a document */
     dbt__bulk add;
 } cut;
+
+/* Rows that are read before they are written, and before somebody is asked whether to stop. */
+enum { CHUNK = 4096 };
+
+static dbt_status ask_to_stop(const cut *c, dbt_error *err)
+{
+    const dbt_hold_out_options *options = c->options;
+    if (options->stop == NULL || !options->stop(options->context)) return DBT_OK;
+    return dbt__fail(err, DBT_EINTERRUPTED, "interrupted while '%s' was cut", c->name);
+}
 
 static dbt_status read_row(const cut *c, dbt__statement *rows, int64_t position, dbt_error *err)
 {
@@ -142,7 +152,7 @@ static dbt_status survey_row(cut *c, dbt__hasher *content, number_set *labels, d
                         (uint64_t)dbt__column_int(c->rows, 1), label, text.bytes};
     dbt__hasher_update(content, head, sizeof head);
     dbt__hasher_update(content, text.data, text.bytes);
-    uint64_t hash = dbt__hash(text.data, text.bytes, c->seed);
+    uint64_t hash = dbt__hash(text.data, text.bytes, c->options->seed);
     status = note_below(c, (int64_t)head[0], hash < c->limit, err);
     if (status < 0 || label == 0 || set_has(labels, label)) return status;
     status = set_add(labels, label, err);
@@ -161,7 +171,8 @@ static dbt_status survey(cut *c, uint64_t *digest, dbt_error *err)
     }
     dbt__bind_int(c->rows, 1, c->parent.id);
     for (int64_t position = 0; position < c->parent.documents; position++) {
-        status = read_row(c, c->rows, position, err);
+        if (position % CHUNK == 0) status = ask_to_stop(c, err);
+        if (status == DBT_OK) status = read_row(c, c->rows, position, err);
         if (status == DBT_OK) status = survey_row(c, content, &labels, err);
         if (status < 0) goto out;
     }
@@ -174,7 +185,7 @@ out:
 }
 
 /* Writes c->origin; SQLite makes the JSON, so that names are quoted and no locale enters. */
-static dbt_status describe_origin(cut *c, double fraction, uint64_t digest, dbt_error *err)
+static dbt_status describe_origin(cut *c, uint64_t digest, dbt_error *err)
 {
     char hex[17];
     dbt__statement *statement;
@@ -187,8 +198,8 @@ static dbt_status describe_origin(cut *c, double fraction, uint64_t digest, dbt_
     (void)snprintf(hex, sizeof hex, "%016" PRIx64, digest);
     dbt__bind_string(statement, 1, c->name);
     dbt__bind_int(statement, 2, c->parent.documents);
-    dbt__bind_double(statement, 3, fraction);
-    dbt__bind_int(statement, 4, (int64_t)c->seed);
+    dbt__bind_double(statement, 3, c->options->fraction);
+    dbt__bind_int(statement, 4, (int64_t)c->options->seed);
     dbt__bind_string(statement, 5, hex);
     status = dbt__step(statement, err);
     if (status == DBT_OK) {
@@ -252,9 +263,6 @@ static dbt_status remake_part(cut *c, part *made, dbt_error *err)
     return status;
 }
 
-/* Rows that are read before they are written. */
-enum { CHUNK = 4096 };
-
 /* Documents of one part, in the order of the split. */
 typedef struct chunk {
     size_t n;
@@ -270,7 +278,8 @@ static dbt_status is_kept(cut *c, int64_t document, bool *kept, dbt_error *err)
     dbt_status status = dbt__step(c->text, err);
     dbt_text text;
     if (status >= 0) status = dbt__document_text(c->text, 0, &text, err);
-    if (status == DBT_OK) *kept = set_has(&c->kept, dbt__hash(text.data, text.bytes, c->seed));
+    if (status == DBT_OK)
+        *kept = set_has(&c->kept, dbt__hash(text.data, text.bytes, c->options->seed));
     dbt__reset(c->text);
     return status;
 }
@@ -321,7 +330,9 @@ static dbt_status write_parts(cut *c, dbt_error *err)
     for (int64_t start = 0; status == DBT_OK && start < c->parent.documents; start += CHUNK) {
         int64_t left = c->parent.documents - start;
         chunks[TRAIN].n = chunks[VALIDATION].n = 0;
-        status = read_chunk(c, start, left < CHUNK ? left : CHUNK, chunks, err);
+        status = ask_to_stop(c, err);
+        if (status == DBT_OK)
+            status = read_chunk(c, start, left < CHUNK ? left : CHUNK, chunks, err);
         for (int i = 0; status == DBT_OK && i < N_PARTS; i++)
             status = write_chunk(c, &c->parts[i].split, &chunks[i], err);
     }
@@ -471,13 +482,13 @@ static void release_cut(cut *c)
 }
 
 /* Inside of a transaction. */
-static dbt_status cut_split(cut *c, double fraction, bool *reused, dbt_error *err)
+static dbt_status cut_split(cut *c, bool *reused, dbt_error *err)
 {
     uint64_t digest = 0;
     bool same[N_PARTS] = {false, false};
     dbt_status status = prepare_cut(c, err);
     if (status == DBT_OK) status = survey(c, &digest, err);
-    if (status == DBT_OK) status = describe_origin(c, fraction, digest, err);
+    if (status == DBT_OK) status = describe_origin(c, digest, err);
     for (int i = 0; status == DBT_OK && i < N_PARTS; i++)
         status = find_part(c, &c->parts[i], &same[i], err);
     /* Somebody may have added rows to them, with a shell. */
@@ -488,21 +499,22 @@ static dbt_status cut_split(cut *c, double fraction, bool *reused, dbt_error *er
     return status;
 }
 
-dbt_status dbt_store_hold_out(dbt_store *store, const char *name, double fraction, uint64_t seed,
-                              dbt_split *train, dbt_split *validation, bool *reused, dbt_error *err)
+dbt_status dbt_store_hold_out(dbt_store *store, const char *name,
+                              const dbt_hold_out_options *options, dbt_split *train,
+                              dbt_split *validation, bool *reused, dbt_error *err)
 {
     *train = *validation = (dbt_split){0};
     *reused = false;
-    if (!(fraction > 0 && fraction < 1))
+    if (!(options->fraction > 0 && options->fraction < 1))
         return dbt__fail(err, DBT_EUSAGE,
                          "the validation split must be more than 0 and less than 1");
-    cut c = {.sql = dbt__store_sql(store), .name = name, .seed = seed};
+    cut c = {.sql = dbt__store_sql(store), .name = name, .options = options};
     /* Exact: the largest double below 1 is 1 - 2^-53. */
-    c.limit = (uint64_t)(fraction * 0x1p64);
+    c.limit = (uint64_t)(options->fraction * 0x1p64);
     dbt_status status = dbt__sql_begin(c.sql, err);
     if (status < 0) return status;
     status = dbt_store_find_split(store, name, &c.parent, err);
-    if (status == DBT_OK) status = cut_split(&c, fraction, reused, err);
+    if (status == DBT_OK) status = cut_split(&c, reused, err);
     if (status == DBT_OK) status = dbt__sql_commit(c.sql, err);
     if (status == DBT_OK) {
         *train = c.parts[TRAIN].split;

@@ -31,9 +31,10 @@ static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
     bool existed = dbt_store_find_split(fit->store, fit->validation, &before, &absent) == DBT_OK;
     status = dbt__split_find_verified(fit->store, options->train, &parent, err);
     if (status < 0) return status;
-    status =
-        dbt_store_hold_out(fit->store, options->train, options->validation_split, options->seed,
-                           &fit->train_split, &fit->validation_split, &reused, err);
+    const dbt_hold_out_options cut = {options->validation_split, options->seed, fit->observer->stop,
+                                      fit->observer->context};
+    status = dbt_store_hold_out(fit->store, options->train, &cut, &fit->train_split,
+                                &fit->validation_split, &reused, err);
     fit->has_cut = status == DBT_OK && !reused;
     if (status == DBT_OK && reused)
         status = dbt__split_find_verified(fit->store, fit->train, &fit->train_split, err);
@@ -120,11 +121,11 @@ static dbt_status tell_unfinished(const dbt__fit *fit, dbt_error *err)
 static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
 {
     dbt_status status = dbt__survey_split(fit->store, fit->train, fit->train_split.documents,
-                                          fit->pool, &fit->survey, err);
+                                          fit->pool, fit->observer, &fit->survey, err);
     if (status < 0) return status;
     dbt__survey *other = &fit->validation_survey;
     status = dbt__survey_split(fit->store, fit->validation, fit->validation_split.documents,
-                               fit->pool, other, err);
+                               fit->pool, fit->observer, other, err);
     /* Threads that have room for the one have room for the other. */
     if (other->longest > fit->survey.longest) fit->survey.longest = other->longest;
     if (other->page > fit->survey.page) fit->survey.page = other->page;
@@ -187,10 +188,9 @@ static dbt_status read_version(const dbt__fit *fit, int64_t *version, dbt_error 
  * wants to stop does not wait for it. */
 static bool has_changed(dbt__fit *fit, const char *split, const dbt__survey *before)
 {
-    if (dbt__stop_wanted(fit->observer)) return false;
     dbt__survey now;
-    dbt_status status =
-        dbt__survey_split(fit->store, split, before->documents, fit->pool, &now, NULL);
+    dbt_status status = dbt__survey_split(fit->store, split, before->documents, fit->pool,
+                                          fit->observer, &now, NULL);
     dbt__label_map_release(&now.labels);
     return status == DBT_OK ? now.row_fingerprint != before->row_fingerprint
                             : status == DBT_EFORMAT;

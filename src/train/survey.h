@@ -4,6 +4,7 @@
 
 #include <dbtrain/pool.h>
 #include <dbtrain/store.h>
+#include <dbtrain/train.h>
 
 #include "base.h"
 #include "labels.h"
@@ -21,8 +22,10 @@ typedef struct dbt__survey {
     dbt__label_map labels; /* counted and finished */
 } dbt__survey;
 
-/* Reads the first n_rows documents of a split once. Release the labels in any case. */
+/* Reads the first n_rows documents of a split once. The observer, which may be NULL, is asked
+ * between pages whether to stop: DBT_EINTERRUPTED. Release the labels in any case. */
 dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows, dbt_pool *pool,
-                             dbt__survey *survey, dbt_error *err) DBT_MUST_USE;
+                             const dbt_observer *observer, dbt__survey *survey,
+                             dbt_error *err) DBT_MUST_USE;
 
 #endif

@@ -77,7 +77,7 @@ static void make_world(void)
     fuzz_ok(dbt_page_new(&page, &err), err);
     ingest();
     fuzz_ok(dbt_store_find_split(store, "train", &split, &err), err);
-    fuzz_ok(dbt__survey_split(store, "train", N_ROWS, NULL, &survey, &err), err);
+    fuzz_ok(dbt__survey_split(store, "train", N_ROWS, NULL, NULL, &survey, &err), err);
     key = (dbt__block_key){"train", split.id, 0, N_ROWS, survey.row_fingerprint};
     fit_vectorizer(&survey);
     dbt__label_map_release(&survey.labels);

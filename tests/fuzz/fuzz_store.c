@@ -128,8 +128,8 @@ static void hold_out(world *w, int split, unsigned char value)
     dbt_split train = {0}, validation = {0};
     bool reused;
     if (w->n[split] == 0) return;
-    double fraction = (value + 1) / 258.0;
-    dbt_status status = dbt_store_hold_out(w->store, split_name[split], fraction, value, &train,
+    const dbt_hold_out_options options = {.fraction = (value + 1) / 258.0, .seed = value};
+    dbt_status status = dbt_store_hold_out(w->store, split_name[split], &options, &train,
                                            &validation, &reused, &err);
     if (status < 0) {
         fuzz_check(status == DBT_EDATA);
@@ -137,8 +137,8 @@ static void hold_out(world *w, int split, unsigned char value)
     }
     fuzz_check(train.documents > 0 && validation.documents > 0);
     fuzz_check(train.documents + validation.documents == w->n[split]);
-    fuzz_ok(dbt_store_hold_out(w->store, split_name[split], fraction, value, &train, &validation,
-                               &reused, &err),
+    fuzz_ok(dbt_store_hold_out(w->store, split_name[split], &options, &train, &validation, &reused,
+                               &err),
             err);
     fuzz_check(reused);
 }

@@ -405,8 +405,8 @@ static void hold_out(dbt_store *store, double fraction, uint64_t seed, dbt_split
                      dbt_split *validation, bool *reused)
 {
     dbt_error err = {0};
-    assert_ok(dbt_store_hold_out(store, "all", fraction, seed, train, validation, reused, &err),
-              err);
+    const dbt_hold_out_options options = {.fraction = fraction, .seed = seed};
+    assert_ok(dbt_store_hold_out(store, "all", &options, train, validation, reused, &err), err);
     assert_true(dbt__sql_idle(dbt__store_sql(store)));
 }
 
@@ -527,7 +527,9 @@ static void test_hold_out__a_split_of_another_origin_is_left_alone(void **state)
     dbt_split train, validation;
     dbt_error err = {0};
     bool reused;
-    assert_int_equal(dbt_store_hold_out(store, "all", 0.2, 1, &train, &validation, &reused, &err),
+    assert_int_equal(dbt_store_hold_out(store, "all",
+                                        &(dbt_hold_out_options){.fraction = 0.2, .seed = 1}, &train,
+                                        &validation, &reused, &err),
                      DBT_EUSAGE);
     assert_string_equal(err.message, "split 'all/validation' was not cut from 'all', so it is left "
                                      "alone: give the split to validate on, or rename that one");
@@ -576,6 +578,39 @@ static void test_hold_out__documents_that_are_added_move_no_other(void **state)
     close_store(store);
 }
 
+static bool stop_later(void *asks_left)
+{
+    return (*(int *)asks_left)-- == 0;
+}
+
+static void test_hold_out__that_is_interrupted_leaves_the_file_as_it_was(void **state)
+{
+    (void)state;
+    static const char everything[] =
+        "SELECT sum((split_id * 10007 + position) * 10009 + document_id) +"
+        " (SELECT sum(id * documents) FROM split) FROM split_document";
+    dbt_store *store = make_corpus("interrupted.db", 5000);
+    dbt_split train, validation;
+    bool reused;
+    hold_out(store, 0.5, 1, &train, &validation, &reused);
+    int64_t before = ask(store, everything);
+    int asks = 0;
+    for (dbt_status status = DBT_EINTERRUPTED; status != DBT_OK; asks++) {
+        int left = asks;
+        dbt_error err = {0};
+        status = dbt_store_hold_out(
+            store, "all",
+            &(dbt_hold_out_options){
+                .fraction = 0.2, .seed = 1, .stop = stop_later, .context = &left},
+            &train, &validation, &reused, &err);
+        assert_int_equal(status, left < 0 ? DBT_EINTERRUPTED : DBT_OK);
+        assert_true(dbt__sql_idle(dbt__store_sql(store)));
+        assert_int_equal(ask(store, everything) == before, status != DBT_OK);
+    }
+    assert_int_equal(asks, 5); /* two chunks are read, two written */
+    close_store(store);
+}
+
 static void test_hold_out__refuses_what_cannot_be_cut(void **state)
 {
     (void)state;
@@ -585,12 +620,18 @@ static void test_hold_out__refuses_what_cannot_be_cut(void **state)
     static const double fractions[] = {0, 1, -0.1, 1.5, (double)NAN};
     for (size_t i = 0; i < sizeof fractions / sizeof fractions[0]; i++)
         assert_int_equal(
-            dbt_store_hold_out(store, "all", fractions[i], 1, &train, &validation, &reused, NULL),
+            dbt_store_hold_out(store, "all",
+                               &(dbt_hold_out_options){.fraction = fractions[i], .seed = 1}, &train,
+                               &validation, &reused, NULL),
             DBT_EUSAGE);
-    assert_int_equal(dbt_store_hold_out(store, "none", 0.5, 1, &train, &validation, &reused, NULL),
+    assert_int_equal(dbt_store_hold_out(store, "none",
+                                        &(dbt_hold_out_options){.fraction = 0.5, .seed = 1}, &train,
+                                        &validation, &reused, NULL),
                      DBT_EUSAGE);
     dbt_error err = {0};
-    assert_int_equal(dbt_store_hold_out(store, "all", 1e-9, 1, &train, &validation, &reused, &err),
+    assert_int_equal(dbt_store_hold_out(store, "all",
+                                        &(dbt_hold_out_options){.fraction = 1e-9, .seed = 1},
+                                        &train, &validation, &reused, &err),
                      DBT_EDATA);
     assert_non_null(strstr(err.message, "split 'all/validation' would have no documents"));
     assert_int_equal(ask(store, "SELECT count(*) FROM split"), 1);
@@ -601,9 +642,10 @@ static void test_hold_out__refuses_what_cannot_be_cut(void **state)
         run(store,
             keys ? "DELETE FROM document WHERE id = 4" : "DELETE FROM document WHERE id = 18");
         err = (dbt_error){0};
-        assert_int_equal(
-            dbt_store_hold_out(store, "all", 0.5, 1, &train, &validation, &reused, &err),
-            DBT_EFORMAT);
+        assert_int_equal(dbt_store_hold_out(store, "all",
+                                            &(dbt_hold_out_options){.fraction = 0.5, .seed = 1},
+                                            &train, &validation, &reused, &err),
+                         DBT_EFORMAT);
         assert_non_null(strstr(err.message, keys ? "'all' lacks the document at position 3:"
                                                  : "'all' lacks the document at position 17:"));
     }
@@ -869,6 +911,7 @@ int main(void)
         cmocka_unit_test(test_hold_out__a_split_of_another_origin_is_left_alone),
         cmocka_unit_test(test_store__a_file_that_is_written_is_in_wal_mode),
         cmocka_unit_test(test_hold_out__documents_that_are_added_move_no_other),
+        cmocka_unit_test(test_hold_out__that_is_interrupted_leaves_the_file_as_it_was),
         cmocka_unit_test(test_hold_out__refuses_what_cannot_be_cut),
         cmocka_unit_test(test_views__show_the_corpus),
         cmocka_unit_test(test_views__agree_with_scikit_learn),

@@ -844,7 +844,7 @@ static void obtain(world *w, bool found)
 {
     dbt_error err = {0};
     const dbt_vectorizer_options options = world_options();
-    assert_ok(dbt__survey_split(w->store, "train", N_DOCUMENTS, NULL, &w->survey, &err), err);
+    assert_ok(dbt__survey_split(w->store, "train", N_DOCUMENTS, NULL, NULL, &w->survey, &err), err);
     obtain_vectorizer(w, &options, found);
 }
 
@@ -890,7 +890,7 @@ static void test_survey__counts_and_fingerprints_the_documents(void **state)
         dbt_error err = {0};
         dbt__survey before, after;
         add_corpus(store, "train", 1, N_DOCUMENTS, N_LABELS);
-        assert_ok(dbt__survey_split(store, "train", N_DOCUMENTS, NULL, &before, &err), err);
+        assert_ok(dbt__survey_split(store, "train", N_DOCUMENTS, NULL, NULL, &before, &err), err);
         assert_int_equal(before.documents, N_DOCUMENTS);
         assert_int_equal(before.unlabelled, 0);
         assert_int_equal(before.labels.n, N_LABELS);
@@ -898,13 +898,19 @@ static void test_survey__counts_and_fingerprints_the_documents(void **state)
         assert_int_equal(before.text_bytes,
                          ask(store, "SELECT sum(length(CAST(text AS BLOB))) FROM document"));
         run_sql(store, cases[i].change);
-        assert_ok(dbt__survey_split(store, "train", N_DOCUMENTS, NULL, &after, &err), err);
+        assert_ok(dbt__survey_split(store, "train", N_DOCUMENTS, NULL, NULL, &after, &err), err);
         assert_int_equal(before.fingerprint != after.fingerprint, cases[i].differs);
         assert_int_equal(after.unlabelled, i == 4);
         dbt__label_map_release(&before.labels);
         dbt__label_map_release(&after.labels);
         close_store(store);
     }
+}
+
+static bool stop_at_once(void *context)
+{
+    (void)context;
+    return true;
 }
 
 static void test_survey__does_not_depend_on_the_threads(void **state)
@@ -915,11 +921,11 @@ static void test_survey__does_not_depend_on_the_threads(void **state)
     dbt_error err = {0};
     add_corpus(store, "train", 1, DOCUMENTS, N_LABELS);
     dbt__survey alone, together;
-    assert_ok(dbt__survey_split(store, "train", DOCUMENTS, NULL, &alone, &err), err);
+    assert_ok(dbt__survey_split(store, "train", DOCUMENTS, NULL, NULL, &alone, &err), err);
     for (size_t threads = 1; threads <= 5; threads += 2) {
         dbt_pool *pool;
         assert_ok(dbt_pool_new(threads, &pool, &err), err);
-        assert_ok(dbt__survey_split(store, "train", DOCUMENTS, pool, &together, &err), err);
+        assert_ok(dbt__survey_split(store, "train", DOCUMENTS, pool, NULL, &together, &err), err);
         assert_true(together.fingerprint == alone.fingerprint);
         assert_true(together.row_fingerprint == alone.row_fingerprint);
         assert_int_equal(together.documents, DOCUMENTS);
@@ -928,13 +934,18 @@ static void test_survey__does_not_depend_on_the_threads(void **state)
         dbt_pool_free(pool);
     }
     dbt__label_map_release(&alone.labels);
+    const dbt_observer impatient = {.stop = stop_at_once};
+    assert_int_equal(
+        dbt__survey_split(store, "train", DOCUMENTS, NULL, &impatient, &together, NULL),
+        DBT_EINTERRUPTED);
+    dbt__label_map_release(&together.labels);
 
     run_sql(store, "DELETE FROM split_document WHERE position IN (1023, 1700, 2999)");
     for (size_t threads = 1; threads <= 5; threads += 2) {
         dbt_pool *pool;
         dbt_error gap = {0};
         assert_ok(dbt_pool_new(threads, &pool, &err), err);
-        assert_int_equal(dbt__survey_split(store, "train", DOCUMENTS, pool, &together, &gap),
+        assert_int_equal(dbt__survey_split(store, "train", DOCUMENTS, pool, NULL, &together, &gap),
                          DBT_EFORMAT);
         assert_non_null(strstr(gap.message, "1023"));
         dbt__label_map_release(&together.labels);
@@ -1027,7 +1038,7 @@ static void test_vocabulary__of_a_hashing_vectorizer_is_a_row_alone(void **state
     dbt_vectorizer_options options = world_options();
     options.hash_bits = 12;
     add_corpus(w.store, "train", 1, N_DOCUMENTS, N_LABELS);
-    assert_ok(dbt__survey_split(w.store, "train", N_DOCUMENTS, NULL, &w.survey, &err), err);
+    assert_ok(dbt__survey_split(w.store, "train", N_DOCUMENTS, NULL, NULL, &w.survey, &err), err);
     for (int i = 0; i < 2; i++) {
         obtain_vectorizer(&w, &options, i == 1);
         assert_int_equal(w.vectorizer_id, 1);
@@ -1124,12 +1135,6 @@ static void test_vocabulary__every_flipped_byte_is_noticed(void **state)
 }
 
 /* --- the loader --- */
-
-static bool stop_at_once(void *context)
-{
-    (void)context;
-    return true;
-}
 
 static dbt_cursor *open_cursor(dbt_store *store, bool shuffle)
 {
