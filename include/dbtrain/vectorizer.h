@@ -74,6 +74,8 @@ typedef struct dbt_vectorizer_options {
                                    without effect */
     size_t memory;              /* bytes that fitting may take; 256 MiB; at least 1 MiB */
     size_t table_memory; /* 0: any; bytes that the table of all terms may take afterwards, too */
+    int64_t
+        most_features; /* 0: any; where there are more, fitting ends before it gets their terms */
     const char *spill_folder; /* NULL; folder for temporary files, without which a vocabulary that
                                  does not fit into memory takes more */
 } dbt_vectorizer_options;

@@ -25,6 +25,11 @@
 /* Of a row of a batch that is made ahead, beside its text and entries. */
 #define SLOT_ROW_BYTES 80
 
+/* Of a feature on its way into the vocabulary: what was counted, its term, its place in the order;
+ * and then, at least. */
+#define FEATURE_BYTES 140
+#define LEAST_FEATURE_BYTES 64
+
 /* The most features that there will be; 0: not known before counting. */
 static size_t expect_features(const dbt_vectorizer_options *options)
 {
@@ -180,6 +185,37 @@ static dbt_status fail_memory(const dbt_fit_options *options, const char *least,
                      options->memory / MIB, least, needed / MIB + (needed % MIB != 0), hint);
 }
 
+/* What a fit takes at least that has so many features. */
+static size_t features_bytes(const dbt_fit_options *options, const dbt__survey *survey, size_t n)
+{
+    size_t training = training_bytes(options, survey, n, 0).total;
+    size_t fitting = add(fixed_bytes(options, survey), multiply(n, FEATURE_BYTES));
+    training = add(training, multiply(n, LEAST_FEATURE_BYTES));
+    return fitting > training ? fitting : training;
+}
+
+/* The most features for which there is room. */
+static int64_t most_features(const dbt_fit_options *options, const dbt__survey *survey)
+{
+    size_t low = 1, high = UINT32_MAX;
+    while (low < high) {
+        size_t middle = low + (high - low + 1) / 2;
+        if (features_bytes(options, survey, middle) <= options->memory)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return (int64_t)low;
+}
+
+dbt_status dbt__budget_refuse(const dbt_fit_options *options, const dbt__survey *survey,
+                              int64_t n_features, dbt_error *err)
+{
+    size_t n = (size_t)n_features, needed = features_bytes(options, survey, n);
+    demand t = training_bytes(options, survey, n, 0);
+    return fail_memory(options, "at least ", needed, hint_of(options, survey, &t, needed), err);
+}
+
 dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *survey,
                                   dbt_error *err)
 {
@@ -194,6 +230,9 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
         return fail_memory(options, "at least ", counting, hint_of_fixed(options, survey, counting),
                            err);
     vectorizer->memory = options->memory - fixed;
+    /* Those that were asked for have been looked at. */
+    if (expect_features(vectorizer) == 0)
+        vectorizer->most_features = most_features(options, survey);
     vectorizer->table_memory = dbt__budget_left(options->memory, t.total + WINDOW_BYTES) + MIB;
     return DBT_OK;
 }

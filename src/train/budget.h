@@ -25,6 +25,10 @@ static inline size_t dbt__budget_left(size_t memory, size_t used)
  * too little in any case is refused. */
 dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *survey,
                                   dbt_error *err) DBT_MUST_USE;
+/* DBT_EUSAGE, saying how much so many features take: for when they are more than the vectorizer's
+ * most_features. */
+dbt_status dbt__budget_refuse(const dbt_fit_options *options, const dbt__survey *survey,
+                              int64_t n_features, dbt_error *err) DBT_MUST_USE;
 /* The same once the features are known, and how many of them a document has. */
 dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *survey,
                              const dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;

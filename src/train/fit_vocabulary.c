@@ -34,6 +34,19 @@ static void tell_vocabulary(const dbt__fit *fit, bool found, const dbt_vectorize
                           : "; more terms than --memory holds: it is used in parts");
 }
 
+static dbt_status fit_vocabulary(dbt__fit *fit, dbt_vectorizer_stats *stats, dbt_error *err)
+{
+    const dbt_vectorizer_options *options = &fit->options.vectorizer;
+    dbt_error cause = {0};
+    dbt_status status =
+        dbt__vocabulary_fit(fit->store, fit->train, options, &fit->survey, fit->pool, fit->observer,
+                            &fit->vectorizer, stats, &cause);
+    if (status == DBT_OK) return DBT_OK;
+    if (options->most_features != 0 && stats->terms > options->most_features)
+        return dbt__budget_refuse(&fit->options, &fit->survey, stats->terms, err);
+    return dbt__fail(err, status, "%s", cause.message);
+}
+
 dbt_status dbt__fit_find_vocabulary(dbt__fit *fit, dbt_error *err)
 {
     const dbt_vectorizer_options *options = &fit->options.vectorizer;
@@ -41,9 +54,7 @@ dbt_status dbt__fit_find_vocabulary(dbt__fit *fit, dbt_error *err)
     dbt_status status = dbt__vocabulary_find(fit->store, options, &fit->survey, &fit->vectorizer,
                                              &fit->vectorizer_id, err);
     bool found = fit->vectorizer != NULL;
-    if (status == DBT_OK && !found)
-        status = dbt__vocabulary_fit(fit->store, fit->train, options, &fit->survey, fit->pool,
-                                     fit->observer, &fit->vectorizer, &stats, err);
+    if (status == DBT_OK && !found) status = fit_vocabulary(fit, &stats, err);
     if (status == DBT_OK) tell_vocabulary(fit, found, &stats);
     /* One that the network has no room for is not stored. */
     return status < 0 ? status

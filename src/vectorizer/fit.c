@@ -344,6 +344,18 @@ static dbt_status select_features(fit_state *fit, dbt_error *err)
     return status;
 }
 
+/* Before the terms of all of them are fetched. */
+static dbt_status check_features(const dbt_vectorizer_options *options, int64_t n_terms,
+                                 dbt_error *err)
+{
+    bool all = options->top_k == 0 || options->top_k > n_terms;
+    int64_t n = all ? n_terms : options->top_k;
+    if (options->most_features == 0 || n <= options->most_features) return DBT_OK;
+    return dbt__fail(err, DBT_EUSAGE,
+                     "there are %lld features, more than the %lld that there is room for",
+                     (long long)n, (long long)options->most_features);
+}
+
 /* --- all of it --- */
 
 static dbt_status check_corpus(const dbt_vectorizer_options *options, const dbt_corpus *corpus,
@@ -399,6 +411,8 @@ static dbt_status fit_vocabulary(fit_state *fit, const dbt_corpus *corpus, dbt_p
     stats->counting_passes = fit->counts.passes;
     stats->spilled_bytes = fit->counts.spilled_bytes;
     fit->candidates.k = (size_t)fit->options->top_k;
+    status = check_features(fit->options, vectorizer->n_terms, err);
+    if (status < 0) return status;
     status = dbt__lexicon_is_spilled(&fit->counts.lexicon) ? score_parts(fit, stats, err)
                                                            : score_whole(fit, stats, err);
     if (status == DBT_OK) status = select_features(fit, err);

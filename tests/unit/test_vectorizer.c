@@ -720,6 +720,35 @@ static void test_fit__a_vocabulary_larger_than_memory_has_the_same_bits(void **s
     free_corpus(&corpus);
 }
 
+static void test_fit__more_features_than_there_is_room_for_are_refused(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(300, 50, 1000);
+    dbt_vectorizer_options options = make_options(0);
+    dbt_vectorizer *all = fit_on(&corpus, &options, 1, UINT64_MAX, NULL), *refused;
+    int64_t n = dbt_vectorizer_terms(all);
+    dbt_vectorizer_free(all);
+    const struct {
+        int64_t top_k, most;
+        dbt_status status;
+    } cases[] = {{0, n, DBT_OK},        {0, n - 1, DBT_EUSAGE},     {100, 100, DBT_OK},
+                 {100, 99, DBT_EUSAGE}, {n + 5, n - 1, DBT_EUSAGE}, {n + 5, n, DBT_OK}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_error err = {0};
+        dbt_vectorizer_stats stats;
+        dbt_corpus source = make_array_corpus(&corpus.array);
+        options.top_k = cases[i].top_k;
+        options.most_features = cases[i].most;
+        assert_int_equal(
+            dbt_vectorizer_fit(&options, &source, &three_classes, NULL, &refused, &stats, &err),
+            cases[i].status);
+        assert_int_equal(stats.terms, n);
+        if (cases[i].status < 0) assert_non_null(strstr(err.message, "that there is room for"));
+        dbt_vectorizer_free(refused);
+    }
+    free_corpus(&corpus);
+}
+
 /* The table of a part of a vocabulary, whose hashes are of a small part of the range. */
 static void test_table__of_a_range_of_hashes_finds_at_once(void **state)
 {
@@ -1412,6 +1441,7 @@ int main(void)
         cmocka_unit_test(test_fit__whoever_goes_on_with_a_document_changes_no_bit),
         cmocka_unit_test(test_fit__keeps_the_norms_that_scoring_finds),
         cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
+        cmocka_unit_test(test_fit__more_features_than_there_is_room_for_are_refused),
         cmocka_unit_test(test_table__of_a_range_of_hashes_finds_at_once),
         cmocka_unit_test(test_fit__counts_anew_after_a_collision),
         cmocka_unit_test(test_fit__ties_go_to_the_term_that_sorts_first),
