@@ -58,6 +58,17 @@ static size_t edit_distance(const char *a, const char *b)
     return last[b_length];
 }
 
+/* Whether a word is the first letters of the parts of a name: lr, of learning-rate. */
+static bool is_initials(const char *word, const char *name)
+{
+    if (strchr(name, '-') == NULL) return false;
+    for (;; name++, word++) {
+        if (*word == '\0' || *word != *name) return false;
+        name = strchr(name, '-');
+        if (name == NULL) return word[1] == '\0';
+    }
+}
+
 const char *cli_suggest(const char *word, const char *const *name, size_t n)
 {
     const char *best = NULL;
@@ -68,6 +79,7 @@ const char *cli_suggest(const char *word, const char *const *name, size_t n)
         if (strlen(name[i]) > SUGGEST_MAX_BYTES) continue;
         size_t distance = edit_distance(word, name[i]);
         if (length >= 3 && strncmp(word, name[i], length) == 0) distance = 1; /* cut off */
+        if (is_initials(word, name[i])) distance = 0;
         if (distance < best_distance) {
             best_distance = distance;
             best = name[i];

@@ -34,6 +34,7 @@ struct dbt__catalog {
     char *root;        /* its base name */
     char *above;       /* the name before that */
     catalog_kind kind;
+    dbt__stop stop;
     dbt__tree tree;
     dbt__input *input; /* of the file, the archive, or the folder's current file */
     struct archive *archive;
@@ -267,6 +268,12 @@ static dbt_status take_classes(dbt__catalog *c, const char *path, dbt__folder *f
     return status;
 }
 
+/* A spreadsheet or text document is an archive, too, of XML files in folders. */
+static bool is_office_document(const char *path)
+{
+    return strcmp(path, "[Content_Types].xml") == 0 || strcmp(path, "META-INF/manifest.xml") == 0;
+}
+
 static dbt_status scan_archive(dbt__catalog *c, dbt_error *err)
 {
     dbt__folder *folder;
@@ -276,6 +283,10 @@ static dbt_status scan_archive(dbt__catalog *c, dbt_error *err)
         int64_t bytes;
         status = dbt__archive_next(c->input, c->archive, &path, &bytes, err);
         if (status != DBT_OK) break;
+        if (is_office_document(path))
+            return dbt__fail(err, DBT_EDATA,
+                             "%s: is a document of an office program: save it as csv, in UTF-8",
+                             c->shown);
         if (dbt__path_is_hidden(path)) continue;
         status = dbt__tree_add_file(&c->tree, path, &folder, err);
         const char *base = strrchr(path, '/');
@@ -294,7 +305,7 @@ static dbt_status scan_archive(dbt__catalog *c, dbt_error *err)
 static dbt_status open_file(dbt__catalog *c, dbt_error *err)
 {
     bool is_archive = false;
-    dbt_status status = dbt__input_open(c->path, &c->input, err);
+    dbt_status status = dbt__input_open(c->path, c->stop, &c->input, err);
     if (status == DBT_OK && dbt__input_is_packed(c->input))
         status = dbt__input_unpack(c->input, &c->archive, &is_archive, err);
     if (status < 0) return status;
@@ -305,8 +316,8 @@ static dbt_status open_file(dbt__catalog *c, dbt_error *err)
     return is_archive ? scan_archive(c, err) : DBT_OK;
 }
 
-dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__catalog **catalog,
-                             dbt_error *err)
+dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__stop stop,
+                             dbt__catalog **catalog, dbt_error *err)
 {
     struct stat is;
     *catalog = NULL;
@@ -314,6 +325,7 @@ dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__catalog 
     if (c == NULL) return dbt__out_of_memory(err, "a catalog");
     dbt_status status = DBT_OK;
     c->tree.format = format;
+    c->stop = stop;
     c->path = dbt__strdup(path);
     if (c->path == NULL) status = dbt__out_of_memory(err, "a catalog");
     for (size_t n = status < 0 ? 0 : strlen(c->path); n > 1 && c->path[n - 1] == '/'; n--)
@@ -490,7 +502,7 @@ dbt_status dbt__catalog_stream(dbt__catalog *c, dbt__stream **stream, dbt_error 
     *stream = &c->stream;
     if (c->kind == KIND_FOLDER) {
         bool is_archive = false;
-        status = dbt__input_open(c->part.name, &c->input, err);
+        status = dbt__input_open(c->part.name, c->stop, &c->input, err);
         if (status == DBT_OK && dbt__input_is_packed(c->input))
             status = dbt__input_unpack(c->input, &c->archive, &is_archive, err);
         if (status == DBT_OK && is_archive)
@@ -531,7 +543,7 @@ static dbt_status digest_archive(dbt__catalog *c, dbt_error *err)
     dbt__input *input;
     struct archive *archive = NULL;
     bool is_archive;
-    dbt_status status = dbt__input_open(c->path, &input, err);
+    dbt_status status = dbt__input_open(c->path, c->stop, &input, err);
     if (status == DBT_OK) status = dbt__input_unpack(input, &archive, &is_archive, err);
     while (status == DBT_OK) {
         const char *path;
@@ -562,7 +574,7 @@ dbt_status dbt__catalog_digest(dbt__catalog *c, uint64_t *digest, bool *known, d
         return status;
     }
     dbt__input *input;
-    status = dbt__input_open(c->part.name, &input, err);
+    status = dbt__input_open(c->part.name, c->stop, &input, err);
     if (status == DBT_OK) status = dbt__input_drain(input, err);
     if (status == DBT_OK) *digest = dbt__input_digest(input);
     dbt__input_close(input);

@@ -174,9 +174,10 @@ static dbt_status fail_unrecognised(const dbt__reader *r, const char *what, dbt_
 {
     char list[512];
     list_columns(&r->columns, list, sizeof list);
-    return dbt__fail(err, DBT_EDATA,
-                     "%s: no column is recognised as the %s (columns: %s); --%s-column names it%s",
-                     r->name, what, list, what, r->hint);
+    return dbt__fail(
+        err, DBT_EDATA,
+        "%s: no column is recognised as the %s (columns: %s); --%s-column names it%s%s", r->name,
+        what, list, what, strcmp(what, "label") == 0 ? ", or is none" : "", r->hint);
 }
 
 static dbt_status choose_label(dbt__reader *r, dbt_error *err)

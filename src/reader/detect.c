@@ -107,6 +107,8 @@ const char *dbt__detect_foreign(const char *sample, size_t bytes, bool decoded)
             return "looks like UTF-16: give --encoding utf-16";
     }
     if (begins(sample, bytes, "SQLite format 3", 16)) return "is an SQLite database, no text";
+    if (begins(sample, bytes, "PAR1", 4)) return "is a Parquet file: export it as csv or jsonl";
+    if (begins(sample, bytes, "%PDF-", 5)) return "is a PDF document, no text";
     odd_bytes odd = count_odd_bytes(sample, bytes);
     size_t nuls = odd.even_nuls + odd.odd_nuls;
     if (!decoded && bytes >= 4 && nuls * 10 >= bytes * 3) {

@@ -32,6 +32,7 @@ enum {
 
 struct dbt__input {
     char *name;
+    dbt__stop stop;
     int fd;
     bool owned;
     bool seekable;
@@ -51,8 +52,16 @@ struct dbt__input {
     dbt__buffer path; /* of the archive's entry */
 };
 
+static bool is_stopped(const dbt__input *input)
+{
+    return input->stop.wanted != NULL && input->stop.wanted(input->stop.context);
+}
+
+/* Of EINTR only where somebody wanted to stop. */
 static dbt_status fail_read(const dbt__input *input, int error, dbt_error *err)
 {
+    if (error == EINTR)
+        return dbt__fail(err, DBT_EINTERRUPTED, "interrupted while '%s' was read", input->name);
     return dbt__fail(err, DBT_EDATA, "%s: cannot be read: %s", input->name, strerror(error));
 }
 
@@ -62,7 +71,7 @@ static ssize_t read_some(dbt__input *input, char *data, size_t capacity)
     ssize_t got;
     do
         got = read(input->fd, data, capacity);
-    while (got < 0 && errno == EINTR);
+    while (got < 0 && errno == EINTR && !is_stopped(input));
     if (got > 0) {
         input->position += got;
         dbt__hasher_update(input->hasher, data, (size_t)got);
@@ -86,13 +95,14 @@ static dbt_status read_head(dbt__input *input, dbt_error *err)
     return DBT_OK;
 }
 
-dbt_status dbt__input_open(const char *path, dbt__input **input, dbt_error *err)
+dbt_status dbt__input_open(const char *path, dbt__stop stop, dbt__input **input, dbt_error *err)
 {
     dbt_status status;
     *input = NULL;
     dbt__input *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "an input");
     dbt__buffer_init(&made->kept, KEPT_BYTES);
+    made->stop = stop;
     made->owned = strcmp(path, "-") != 0;
     made->name = dbt__strdup(made->owned ? path : "stdin");
     made->hasher = dbt__hasher_new();
@@ -101,7 +111,11 @@ dbt_status dbt__input_open(const char *path, dbt__input **input, dbt_error *err)
         status = dbt__out_of_memory(err, "an input");
         goto out;
     }
-    if (made->owned) made->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (made->owned) {
+        do /* a named pipe waits for its writer here */
+            made->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        while (made->fd < 0 && errno == EINTR && !is_stopped(made));
+    }
     if (made->fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
         status = dbt__fail(err, DBT_EDATA, "%s: no such file", path);
         goto out;

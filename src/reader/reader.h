@@ -8,7 +8,7 @@
  * decompressed; reader   the records of a stream. One reader serves any number of streams, one
  * after another.
  *
- *     dbt__catalog_open(path, format, &catalog, err);
+ *     dbt__catalog_open(path, format, stop, &catalog, err);
  *     while ((status = dbt__catalog_next(catalog, &part, err)) == DBT_OK) {
  *         dbt__catalog_stream(catalog, &stream, err);
  *         dbt__reader_start(reader, stream, part, err);
@@ -32,6 +32,13 @@
 
 #include <dbtrain/page.h>
 #include <dbtrain/status.h>
+
+/* Whether somebody wants to stop: asked when a signal comes while a pipe or a terminal is waited
+ * for. */
+typedef struct dbt__stop {
+    bool (*wanted)(void *context); /* NULL: nobody */
+    void *context;
+} dbt__stop;
 
 /* In the order of ingest.h's dbt_format. */
 typedef enum dbt__format {
@@ -80,8 +87,8 @@ typedef struct dbt__part {
 /* `path` "-" is stdin. The layout is known when this returns; nothing is read of the content but
  * the archive's headers. DBT_EDATA (missing, unreadable, nothing in it that can be read),
  * DBT_ENOMEM. */
-dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__catalog **catalog,
-                             dbt_error *err) DBT_MUST_USE;
+dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__stop stop,
+                             dbt__catalog **catalog, dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. Ends its streams. */
 void dbt__catalog_close(dbt__catalog *catalog);
 /* What was found, in one line, NULL for a single file; valid as long as the catalog. `split`

@@ -99,7 +99,9 @@ static const char *group_digits(int64_t n, char text[32])
 static void say_known(const ingestion *in, const char *name, int64_t documents)
 {
     char number[32];
-    say(in, "%s: already ingested (%s document%s): nothing to do, --again ingests it once more",
+    say(in,
+        "%s: already ingested (%s document%s): nothing to do, --again ingests it once more, beside "
+        "what is there",
         name, group_digits(documents, number), documents == 1 ? "" : "s");
 }
 
@@ -192,18 +194,33 @@ static dbt_status count_reject(ingestion *in, const char *name, const dbt__recor
                      in->first_reject, (long long)rejected, rejected == 1 ? "" : "s");
 }
 
+static dbt_status fail_interrupted(const ingestion *in, const char *name, dbt_error *err)
+{
+    char number[32];
+    int64_t n = dbt__writer_source(in->writer)->documents;
+    return dbt__fail(err, DBT_EINTERRUPTED,
+                     "interrupted after %s document%s of '%s'; the same ingest again goes on from "
+                     "there, another one takes them out",
+                     group_digits(n, number), n == 1 ? "" : "s", name);
+}
+
+/* Of a source that is begun. While a pipe was waited for somebody may have wanted to stop. */
+static dbt_status next_record(const ingestion *in, const char *name, const dbt__record **record,
+                              dbt_error *err)
+{
+    dbt_error cause = {0};
+    dbt_status status = dbt__reader_next(in->reader, record, &cause);
+    if (status == DBT_EINTERRUPTED) return fail_interrupted(in, name, err);
+    if (status < 0 && err != NULL && err->status == DBT_OK) *err = cause;
+    return status;
+}
+
 /* Writes a record and, when it is time, commits. */
 static dbt_status take_record(ingestion *in, const char *name, const dbt__record *record,
                               dbt_error *err)
 {
-    if (in->options->stop != NULL && in->options->stop(in->options->context)) {
-        char number[32];
-        return dbt__fail(
-            err, DBT_EINTERRUPTED,
-            "interrupted after %s documents of '%s'; the same ingest again goes on from there, "
-            "another one takes them out",
-            group_digits(dbt__writer_source(in->writer)->documents, number), name);
-    }
+    if (in->options->stop != NULL && in->options->stop(in->options->context))
+        return fail_interrupted(in, name, err);
     dbt_status status = dbt__writer_add(in->writer, record, err);
     if (status < 0) {
         if (err != NULL) err->line = record->line;
@@ -340,7 +357,7 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
                               split, err);
     while (status == DBT_OK) {
         status = take_record(in, part->name, record, err);
-        if (status == DBT_OK) status = dbt__reader_next(in->reader, &record, err);
+        if (status == DBT_OK) status = next_record(in, part->name, &record, err);
     }
     if (status == DBT_DONE) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
@@ -407,7 +424,8 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
     const char *shown = strcmp(path, "-") == 0 ? "stdin" : path;
     int64_t before = in->result->sources;
     dbt_status status =
-        dbt__catalog_open(path, (dbt__format)in->options->format, &in->catalog, err);
+        dbt__catalog_open(path, (dbt__format)in->options->format,
+                          (dbt__stop){in->options->stop, in->options->context}, &in->catalog, err);
     if (status < 0) return status;
     const char *said = dbt__catalog_said(in->catalog, in->options->split);
     if (said != NULL) say(in, "%s", said);

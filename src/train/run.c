@@ -69,7 +69,7 @@ dbt_status dbt__run_verify(dbt__sql *sql, int64_t run_id, dbt_error *err)
     if (status < 0 || stored[0] == '\0' || strcmp(digest, stored) == 0) return status;
     return dbt__fail(err, DBT_EFORMAT,
                      "run %lld: its settings, or the names of its labels, are not those that it "
-                     "was trained with",
+                     "was trained with; where a label was renamed, name it as it was, or fit anew",
                      (long long)run_id);
 }
 

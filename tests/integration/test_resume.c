@@ -520,7 +520,8 @@ static void test_resume__other_settings_of_a_run_that_counts_are_damage(void **s
     s.steps = -1;
     assert_int_equal(fit_until(store, &resume.options, &s, &result, &err), DBT_EFORMAT);
     assert_string_equal(err.message, "run 1: its settings, or the names of its labels, are not"
-                                     " those that it was trained with");
+                                     " those that it was trained with; where a label was"
+                                     " renamed, name it as it was, or fit anew");
     dbt_resume_release(&resume);
     close_store(store);
 }
@@ -938,7 +939,9 @@ static void test_resume__on_another_processor_is_told_and_takes_back_what_was_ah
     resume_moved("one.db", "'$.kernels', 'abacus'", "arithmetic is 1, not 3");
 }
 
-#define OTHER_RUN "its settings, or the names of its labels, are not those that it was trained with"
+#define OTHER_RUN                                                                                  \
+    "its settings, or the names of its labels, are not those that it was trained with; where a "   \
+    "label was renamed, name it as it was, or fit anew"
 
 static void test_resume__a_damaged_checkpoint_is_told(void **state)
 {

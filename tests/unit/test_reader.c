@@ -61,7 +61,8 @@ static dbt_status read_path(const char *path, const dbt__reader_options *options
     const dbt__part *part;
     size_t used = 0;
     out[0] = said[0] = '\0';
-    dbt_status status = dbt__catalog_open(path, options->format, &catalog, err);
+    dbt_status status =
+        dbt__catalog_open(path, options->format, (dbt__stop){NULL, NULL}, &catalog, err);
     if (status == DBT_OK) status = dbt__reader_new(options, &reader, err);
     while (status == DBT_OK && (status = dbt__catalog_next(catalog, &part, err)) == DBT_OK) {
         status = dbt__catalog_stream(catalog, &stream, err);
