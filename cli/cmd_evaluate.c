@@ -56,7 +56,8 @@ static void add_average(cli_table *table, const char *name, double precision, do
     cli_table_add(table, "%s", cli_thousands(number, support));
 }
 
-/* Laid out as scikit-learn's classification_report. */
+/* Laid out as scikit-learn's classification_report, and of the same labels: those that are a
+ * document's, or are predicted. */
 static dbt_status print_class_report(const dbt_report *report, dbt_error *err)
 {
     cli_table table;
@@ -68,6 +69,7 @@ static dbt_status print_class_report(const dbt_report *report, dbt_error *err)
     cli_table_add(&table, "support");
     for (size_t i = 0; i < report->n_classes; i++) {
         const dbt_class_row *row = &report->class_row[i];
+        if (row->support + row->predicted == 0) continue;
         add_average(&table, row->label, row->precision, row->recall, row->f1, row->support);
     }
     add_average(&table, "macro avg", report->macro_precision, report->macro_recall,

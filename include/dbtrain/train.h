@@ -210,6 +210,7 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_model_predict(dbt_model *model, const dbt
 typedef struct dbt_class_row {
     const char *label; /* the report's */
     int64_t support;
+    int64_t predicted; /* documents that are taken for it, of those with a label */
     double precision;
     double recall;
     double f1;
@@ -231,6 +232,7 @@ typedef struct dbt_report {
     dbt_class_row *class_row; /* [n_classes] */
     int64_t *confusion;       /* [n_classes x n_outputs]: documents by actual label and predicted */
     int64_t *predicted; /* [n_outputs]: documents by predicted label, those without a label too */
+    /* Over the labels that are a document's or are predicted, as scikit-learn's. */
     double macro_precision, macro_recall, macro_f1;
     double weighted_precision, weighted_recall, weighted_f1;
     struct dbt__report_memory *memory;

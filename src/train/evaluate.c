@@ -149,27 +149,28 @@ static void fill_rows(evaluation *e)
         dbt_class_row *row = &report->class_row[i];
         row->label =
             i < n ? e->model->labels.label[i].name : report->memory->unknown.label[i - n].name;
-        int64_t predicted = 0;
         for (size_t j = 0; j < n; j++)
             row->support += report->confusion[i * n + j];
         for (size_t j = 0; i < n && j < report->n_classes; j++)
-            predicted += report->confusion[j * n + i];
+            row->predicted += report->confusion[j * n + i];
         double hits = i < n ? (double)report->confusion[i * n + i] : 0;
-        row->precision = ratio(hits, (double)predicted);
+        row->precision = ratio(hits, (double)row->predicted);
         row->recall = ratio(hits, (double)row->support);
-        row->f1 = ratio(2 * hits, (double)predicted + (double)row->support);
+        row->f1 = ratio(2 * hits, (double)row->predicted + (double)row->support);
     }
 }
 
 static void fill_averages(dbt_report *report)
 {
-    double n = (double)report->n_classes, total = (double)report->documents;
+    double n = 0, total = (double)report->documents;
+    for (size_t i = 0; i < report->n_classes; i++)
+        n += report->class_row[i].support + report->class_row[i].predicted > 0;
     for (size_t i = 0; i < report->n_classes; i++) {
         const dbt_class_row *row = &report->class_row[i];
         double share = ratio((double)row->support, total);
-        report->macro_precision += row->precision / n;
-        report->macro_recall += row->recall / n;
-        report->macro_f1 += row->f1 / n;
+        report->macro_precision += ratio(row->precision, n);
+        report->macro_recall += ratio(row->recall, n);
+        report->macro_f1 += ratio(row->f1, n);
         report->weighted_precision += share * row->precision;
         report->weighted_recall += share * row->recall;
         report->weighted_f1 += share * row->f1;

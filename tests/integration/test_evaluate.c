@@ -71,6 +71,33 @@ static void test_evaluate__report_and_views_agree(void **state)
     close_store(store);
 }
 
+/* Two of the model's five labels: the others enter no average, unless they are predicted. */
+static void test_evaluate__labels_that_are_not_there_enter_no_average(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("two.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    run_sql(store,
+            "INSERT INTO split (name, documents) SELECT 'two', count(*) FROM corpus WHERE split ="
+            " 'test' AND label IN ('cooking', 'travel');"
+            "INSERT INTO split_document SELECT (SELECT id FROM split WHERE name = 'two'),"
+            " row_number() OVER (ORDER BY id) - 1, id FROM corpus WHERE split = 'test' AND"
+            " label IN ('cooking', 'travel')");
+    dbt_report report = evaluate(store, model, "two", 1);
+    char query[400];
+    (void)snprintf(query, sizeof query,
+                   "SELECT abs(avg(precision) - %.17g) + abs(avg(recall) - %.17g) + abs(avg(f1) -"
+                   " %.17g) FROM class_report WHERE split = 'two'",
+                   report.macro_precision, report.macro_recall, report.macro_f1);
+    assert_true(ask_number(store, query) < 1e-12);
+    assert_in_range(ask(store, "SELECT count(*) FROM class_report WHERE split = 'two'"), 2,
+                    QUICKSTART_LABELS - 1);
+    assert_int_equal(report.n_classes, QUICKSTART_LABELS);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
 static void test_evaluate__the_validation_split_gives_the_figures_of_the_best_epoch(void **state)
 {
     (void)state;
@@ -665,6 +692,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_evaluate__report_and_views_agree),
+        cmocka_unit_test(test_evaluate__labels_that_are_not_there_enter_no_average),
         cmocka_unit_test(test_evaluate__the_validation_split_gives_the_figures_of_the_best_epoch),
         cmocka_unit_test(test_evaluate__parts_that_were_cut_anew_count_as_seen),
         cmocka_unit_test(test_evaluate__named_parts_that_were_cut_anew_count_as_seen),
