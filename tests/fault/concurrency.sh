@@ -280,16 +280,16 @@ for do in 'drop table epoch' 'alter table epoch rename to mine' 'alter table epo
     sound work.db || fail "$do: the file is not sound"
     [ "$(sqlite3 work.db 'select count(*) from run')" = 1 ] || fail "$do: the run is gone"
 done
-# The file is made anew by a VACUUM, a column of another's comes to it: the training goes on.
-for do in vacuum 'alter table mine add column b' 'alter table document add column mine text'; do
-    fresh
-    sqlite3 work.db 'create table mine (a)'
-    fit_in_background 1000
+# The file is made anew by a VACUUM, columns of another's come to it: the training goes on.
+fresh
+sqlite3 work.db 'create table mine (a)'
+fit_in_background 1000
+for do in vacuum 'alter table mine add column b' 'alter table document add column mine text' vacuum; do
     sqlite3 work.db '.timeout 5000' "$do" || fail "$do"
-    kill -0 $pid || fail "$do: the fit had ended before"
-    wait $pid || fail "$do: $(cat messages)"
-    [ "$(sqlite3 work.db "$weights")" = "$expected" ] || fail "$do changed the weights"
 done
+kill -0 $pid || fail 'VACUUM: the fit had ended before'
+wait $pid || fail "VACUUM, new columns: $(cat messages)"
+[ "$(sqlite3 work.db "$weights")" = "$expected" ] || fail 'VACUUM and new columns changed the weights'
 
 # The file is replaced by another of the same name: nothing is written into that one (A9).
 fresh
