@@ -68,11 +68,15 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_find_split(dbt_store *store, const 
                                                         dbt_split *split, dbt_error *err);
 
 typedef struct dbt_hold_out_options {
-    double fraction; /* (0, 1) */
-    uint64_t seed;
-    bool (*stop)(void *context); /* NULL: nobody; asked between rows, true ends the cut */
+    double fraction; /* 0.2; (0, 1) */
+    uint64_t seed;   /* 123; any */
+    /* NULL: nobody; asked after every few thousand rows, inside of the transaction, so that it must
+     * leave the store alone; true ends the cut. */
+    bool (*stop)(void *context);
     void *context;
 } dbt_hold_out_options;
+
+DBT_EXPORT void dbt_hold_out_options_init(dbt_hold_out_options *options);
 
 /*
  * Cuts the split `name` into `name`/train and `name`/validation and stores both: a document is held

@@ -116,15 +116,36 @@ static dbt_status fail_full(const dbt__sql *sql, dbt_error *err)
                      sql->path);
 }
 
-/* What a statement of dbtrain's says of a file whose tables are no more those that were checked
- * when it was opened. */
-static bool lacks_name(const char *message)
+/* 0: it cannot be read. */
+static int64_t read_schema_version(sqlite3 *handle)
 {
-    static const char *const beginnings[] = {"no such table: ", "no such column: "};
-    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
-        if (strncmp(message, beginnings[i], strlen(beginnings[i])) == 0) return true;
-    return strncmp(message, "table ", strlen("table ")) == 0 &&
-           strstr(message, " has no column named ") != NULL;
+    sqlite3_stmt *statement = NULL;
+    int64_t version = 0;
+    if (sqlite3_prepare_v2(handle, "PRAGMA main.schema_version", -1, &statement, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        version = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return version;
+}
+
+void dbt__sql_know_schema(dbt__sql *sql, const dbt__sql *other)
+{
+    sql->schema_version = other == NULL ? read_schema_version(sql->handle) : other->schema_version;
+}
+
+/* SQLite does not know what a statement means, which it did when the file was opened: either its
+ * tables have changed since, or it is a bug. */
+static dbt_status fail_statement(const dbt__sql *sql, const char *text, dbt_error *err)
+{
+    char cause[DBT_ERROR_BYTES];
+    (void)snprintf(cause, sizeof cause, "%s", text); /* the next statement replaces it */
+    int64_t now = sql->schema_version == 0 ? 0 : read_schema_version(sql->handle);
+    if (now == 0 || now == sql->schema_version)
+        return dbt__fail(err, DBT_EINTERNAL, "'%s': %s", sql->path, cause);
+    return dbt__fail(err, DBT_EFORMAT,
+                     "'%s': %s: another program has changed its tables while it was in use",
+                     sql->path, cause);
 }
 
 dbt_status dbt__sql_fail(const dbt__sql *sql, int code, dbt_error *err)
@@ -154,10 +175,7 @@ dbt_status dbt__sql_fail(const dbt__sql *sql, int code, dbt_error *err)
                          "'%s': %s: what is in the file contradicts that; 'PRAGMA integrity_check' "
                          "may tell more",
                          sql->path, text);
-    if ((code & 0xff) == SQLITE_ERROR && lacks_name(text))
-        return dbt__fail(err, DBT_EFORMAT,
-                         "'%s': %s: another program has changed its tables while it was in use",
-                         sql->path, text);
+    if ((code & 0xff) == SQLITE_ERROR) return fail_statement(sql, text, err);
     char reason[128];
     if (cause != 0 && strerror_r(cause, reason, sizeof reason) == 0)
         return dbt__fail(err, status, "'%s': %s (%s)", sql->path, text, reason);

@@ -6,7 +6,8 @@
  * CANTOPEN to DBT_EIO, NOMEM to DBT_ENOMEM, CORRUPT and NOTADB and a missing file to DBT_EFORMAT,
  * TOOBIG to DBT_EDATA when it was bound and to DBT_EFORMAT when it was read, INTERRUPT to
  * DBT_EINTERRUPTED, else DBT_EINTERNAL. A table that has given its last id, which SQLite calls
- * FULL, is DBT_EFORMAT, as is a table or column that is not there any more. A step that takes
+ * FULL, is DBT_EFORMAT, as is a statement that has no meaning since other programs changed the
+ * tables (dbt__sql_know_schema). A step that takes
  * longer than any can on a sound file of its size is ended: DBT_EFORMAT. In a program that has
  * called dbt_tune_heap, the heap of SQLite is limited to what the longest values that statements
  * were made for may take: DBT_ENOMEM.
@@ -77,6 +78,9 @@ dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err) DBT_
 dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64_t *value,
                         dbt_error *err) DBT_MUST_USE;
 
+/* The tables are now as statements expect them, or were when `other` (NULL: none) was told so: if
+ * they change, that was another program. */
+void dbt__sql_know_schema(dbt__sql *sql, const dbt__sql *other);
 /* From now on a transaction that writes, and a checkpoint, look first whether somebody has written
  * into the file past SQLite, or set its time. A file in WAL mode, on a disk of this machine; what
  * is in its log is moved into it, as far as readers allow. */

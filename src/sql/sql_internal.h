@@ -27,8 +27,9 @@ struct dbt__sql {
     dbt__sql_wait *wait; /* NULL: DBT__BUSY_MILLISECONDS */
     void *wait_context;
     struct timespec wait_began;
-    bool is_watched;      /* for what others write into the file past SQLite */
-    dbt__file_state seen; /* the last time */
+    bool is_watched;        /* for what others write into the file past SQLite */
+    dbt__file_state seen;   /* the last time */
+    int64_t schema_version; /* as it is known to dbtrain; 0: not told */
     dbt__taker taker;
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */
     char *path;             /* as the caller gave it, for messages */

@@ -91,14 +91,12 @@ dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **
         const char *fault = find_query_fault(*statement, second);
         if (fault != NULL) status = dbt__fail(&inner, DBT_EUSAGE, "%s", fault);
     }
-    /* A mistake in the text is the user's. */
-    bool refused = status == DBT_EINTERNAL || status == DBT_EFORMAT;
-    if (refused && (sqlite3_errcode(sql->handle) & 0xff) == SQLITE_ERROR)
-        status = dbt__fail(err, DBT_EUSAGE, "'%s': %s", sql->path, sqlite3_errmsg(sql->handle));
     dbt__finalize(second);
     if (status < 0) {
         dbt__finalize(*statement);
         *statement = NULL;
+        /* A mistake in the text is the user's. */
+        if (status == DBT_EINTERNAL) status = DBT_EUSAGE;
         return dbt__fail(err, status, "%s", inner.message);
     }
     sql->is_unwatched = true; /* how long it takes is the user's affair */

@@ -499,6 +499,11 @@ static dbt_status cut_split(cut *c, bool *reused, dbt_error *err)
     return status;
 }
 
+void dbt_hold_out_options_init(dbt_hold_out_options *options)
+{
+    *options = (dbt_hold_out_options){.fraction = 0.2, .seed = 123};
+}
+
 dbt_status dbt_store_hold_out(dbt_store *store, const char *name,
                               const dbt_hold_out_options *options, dbt_split *train,
                               dbt_split *validation, bool *reused, dbt_error *err)

@@ -265,6 +265,7 @@ dbt_status dbt_store_open(const char *path, dbt_store_mode mode, dbt_store **sto
     if (made->is_made &&
         dbt__sql_int(made->sql, "PRAGMA data_version", 0, &made->version, NULL) < 0)
         made->is_made = false;
+    dbt__sql_know_schema(made->sql, NULL);
     made->writable = mode != DBT_STORE_READ;
     /* Elsewhere the time of a file's last change is not kept that well. */
     if (made->writable && dbt__shared_system(path) == NULL) dbt__sql_watch_file(made->sql);
@@ -355,7 +356,9 @@ dbt__sql *dbt__store_sql(dbt_store *store)
 
 dbt_status dbt__store_reader(dbt_store *store, dbt__sql **sql, dbt_error *err)
 {
-    return dbt__sql_open(store->path, DBT__SQL_READ, sql, err);
+    dbt_status status = dbt__sql_open(store->path, DBT__SQL_READ, sql, err);
+    if (status == DBT_OK) dbt__sql_know_schema(*sql, store->sql);
+    return status;
 }
 
 static dbt_status fail_no_split(dbt_store *store, const char *name, dbt_error *err)

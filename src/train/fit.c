@@ -132,7 +132,7 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
         .norms = norms,
         .spill_folder = has_to ? fit->folder : NULL,
         .key = stored ? &key : NULL,
-        .meanwhile = stored || dbt_pool_threads(fit->pool) == 1 ? NULL : dbt__fit_begin_storing,
+        .meanwhile = dbt__fit_begin_storing,
         .context = fit,
     };
     if (!has_to && !stored && fit->options.epochs == 1) return DBT_OK;
@@ -158,15 +158,14 @@ static dbt_status keep_rows(dbt__fit *fit, dbt_error *err)
     if (status < 0) return status;
     fit->rows_ahead = PAGES_AHEAD * page_rows;
     if (fit->options.cache || dbt_pool_threads(fit->pool) == 1)
-        status = dbt__fit_store_vocabulary(fit, err);
+        status = dbt__fit_finish_storing(fit, status, err);
     if (status < 0) return status;
     status = keep_split(fit, fit->train, &fit->train_split, &fit->survey,
                         dbt_vectorizer_norms(fit->vectorizer),
                         has_to || (size_t)fit->options.batch_size >= fit->rows_ahead ||
                             fit->survey.longest > DBT__PAGE_BYTES,
                         memory, &fit->train_rows, err);
-    dbt__fit_end_storing(fit);
-    if (status == DBT_OK) status = dbt__fit_store_vocabulary(fit, err);
+    status = dbt__fit_finish_storing(fit, status, err);
     if (status < 0) return status;
     return keep_split(fit, fit->validation, &fit->validation_split, &fit->validation_survey, NULL,
                       has_to, dbt__budget_left(memory, dbt__row_cache_bytes(fit->train_rows)),

@@ -31,8 +31,10 @@ static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
     bool existed = dbt_store_find_split(fit->store, fit->validation, &before, &absent) == DBT_OK;
     status = dbt__split_find_verified(fit->store, options->train, &parent, err);
     if (status < 0) return status;
-    const dbt_hold_out_options cut = {options->validation_split, options->seed, fit->observer->stop,
-                                      fit->observer->context};
+    const dbt_hold_out_options cut = {.fraction = options->validation_split,
+                                      .seed = options->seed,
+                                      .stop = fit->observer->stop,
+                                      .context = fit->observer->context};
     status = dbt_store_hold_out(fit->store, options->train, &cut, &fit->train_split,
                                 &fit->validation_split, &reused, err);
     fit->has_cut = status == DBT_OK && !reused;
@@ -230,8 +232,10 @@ dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err)
 void dbt__fit_data_settle(dbt__fit *fit, dbt_status status)
 {
     if (!fit->has_cut) return;
+    bool is_of_use =
+        fit->result->run_id != 0 || !fit->has_replaced; /* new ones are to the next run */
     /* Where that fails, what the splits were goes with the connection, and they stay. */
-    if (!dbt__fit_is_refused(status))
+    if (!dbt__fit_is_refused(status) && is_of_use)
         (void)!dbt__hold_out_keep(fit->store, NULL);
     else if (dbt__hold_out_undo(fit->store, NULL) == DBT_OK && fit->has_replaced)
         dbt__fit_note(fit, "'%s' and '%s' are again what they were", fit->train, fit->validation);

@@ -1,6 +1,7 @@
 /*
- * fit_internal.h: a training under way, shared by its preparation (fit.c, fit_data.c; resume.c for
- * one that goes on), its row of `run` (fit_run.c) and its loop (epochs.c).
+ * fit_internal.h: a training under way, shared by its preparation (fit.c, fit_data.c,
+ * fit_vocabulary.c; resume.c for one that goes on), its row of `run` (fit_run.c) and its loop
+ * (epochs.c).
  */
 #ifndef DBT_FIT_INTERNAL_H
 #define DBT_FIT_INTERNAL_H
@@ -107,11 +108,10 @@ dbt_status dbt__fit_find_vocabulary(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 /* Begins to store it, unless it is, in a thread of its own, `context` being the dbt__fit: nobody
  * else may use the store's connection until that ends. Where there is no thread nothing happens. */
 void dbt__fit_begin_storing(void *context);
-/* Waits for the end of that. */
-void dbt__fit_end_storing(dbt__fit *fit);
-/* What it came to; stores the vocabulary if it is not stored. What dbt__vocabulary_store returns.
- */
-dbt_status dbt__fit_store_vocabulary(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
+/* Waits for the end of that. `status` is what else was done meanwhile: where that failed it is
+ * returned, else what the storing came to, after another try if somebody had the file locked, or
+ * the first if it was not begun. What dbt__vocabulary_store returns. */
+dbt_status dbt__fit_finish_storing(dbt__fit *fit, dbt_status status, dbt_error *err) DBT_MUST_USE;
 
 /* --- fit_run.c --- */
 

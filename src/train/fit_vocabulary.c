@@ -4,8 +4,8 @@
  * Storing it is a thread's work and much waiting for the disk. A thread of its own does it while
  * those of the pool vectorize the training split, which need the vocabulary, but not that it is
  * stored; the store's connection is that thread's until it has ended. Everybody who is told
- * something is so on the calling thread, so it waits for the lock of another program no longer than
- * SQLite does: what it could not store, the calling thread does, patiently.
+ * something is so on the calling thread, so that one does not wait for the lock of another program:
+ * what it could not store, the calling thread does, patiently.
  */
 #include <stdio.h>
 
@@ -74,25 +74,29 @@ static void *run_storing(void *context)
     return NULL;
 }
 
+static bool do_not_wait(void *context, double seconds)
+{
+    (void)context, (void)seconds;
+    return false;
+}
+
 void dbt__fit_begin_storing(void *context)
 {
     dbt__fit *fit = context;
     if (fit->vectorizer_id != 0) return;
-    dbt__sql_set_wait(fit->sql, NULL, NULL);
+    dbt__sql_set_wait(fit->sql, do_not_wait, NULL);
     fit->storing.runs = pthread_create(&fit->storing.thread, NULL, run_storing, fit) == 0;
+    if (!fit->storing.runs) dbt__store_be_patient(fit->store, &fit->patience);
 }
 
-void dbt__fit_end_storing(dbt__fit *fit)
+dbt_status dbt__fit_finish_storing(dbt__fit *fit, dbt_status status, dbt_error *err)
 {
-    if (!fit->storing.runs) return;
-    (void)pthread_join(fit->storing.thread, NULL);
-    fit->storing.runs = false;
-    dbt__store_be_patient(fit->store, &fit->patience);
-}
-
-dbt_status dbt__fit_store_vocabulary(dbt__fit *fit, dbt_error *err)
-{
-    dbt__fit_end_storing(fit);
+    if (fit->storing.runs) {
+        (void)pthread_join(fit->storing.thread, NULL);
+        fit->storing.runs = false;
+        dbt__store_be_patient(fit->store, &fit->patience);
+    }
+    if (status < 0) return status;
     if (fit->storing.status < 0 && fit->storing.status != DBT_ELOCKED)
         return dbt__fail(err, fit->storing.status, "%s", fit->storing.cause.message);
     return fit->vectorizer_id != 0 ? DBT_OK : store_vocabulary(fit, err);

@@ -29,7 +29,7 @@ typedef struct dbt__row_cache_options {
     const dbt_norms *norms; /* of these rows, where they are known; NULL: they are made if needed */
     const char *spill_folder;  /* NULL: rows that do not fit into memory are not kept */
     const dbt__block_key *key; /* NULL: the rows are not kept in the database */
-    /* Called once nobody here needs the store's connection any more; NULL: not. Without a key. */
+    /* NULL, or called once nobody here needs the store's connection any more: not with a key. */
     void (*meanwhile)(void *context);
     void *context;
 } dbt__row_cache_options;

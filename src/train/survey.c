@@ -111,9 +111,9 @@ static dbt_status read_page(void *context, size_t task, size_t worker, dbt_error
     return dbt_cursor_read(r->cursor[worker], r->first + (int64_t)task, r->page[task], err);
 }
 
-static dbt_status take_pages(reading *r, dbt_pool *pool, const dbt_observer *observer,
-                             dbt__hasher *hasher, dbt__hasher *ids, dbt__survey *survey,
-                             dbt_error *err)
+static dbt_status take_pages(reading *r, const char *split, dbt_pool *pool,
+                             const dbt_observer *observer, dbt__hasher *hasher, dbt__hasher *ids,
+                             dbt__survey *survey, dbt_error *err)
 {
     int64_t n_pages = dbt_cursor_pages(r->cursor[0]);
     dbt_status status = DBT_OK;
@@ -121,7 +121,7 @@ static dbt_status take_pages(reading *r, dbt_pool *pool, const dbt_observer *obs
         int64_t rest = n_pages - r->first;
         size_t n = rest < (int64_t)r->n_slots ? (size_t)rest : r->n_slots;
         if (dbt__stop_wanted(observer))
-            return dbt__fail(err, DBT_EINTERRUPTED, "interrupted before the first epoch");
+            return dbt__fail(err, DBT_EINTERRUPTED, "interrupted while '%s' was surveyed", split);
         status = dbt_pool_for(pool, n, read_page, r, err);
         for (size_t i = 0; status == DBT_OK && i < n; i++) {
             const dbt_page *page = r->page[i];
@@ -143,7 +143,7 @@ dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows
         hasher == NULL || ids == NULL ? dbt__out_of_memory(err, "a fingerprint") : DBT_OK;
     if (status == DBT_OK)
         status = open_reading(&r, store, split, n_rows, dbt_pool_threads(pool), err);
-    if (status == DBT_OK) status = take_pages(&r, pool, observer, hasher, ids, survey, err);
+    if (status == DBT_OK) status = take_pages(&r, split, pool, observer, hasher, ids, survey, err);
     if (status == DBT_OK) {
         survey->fingerprint = dbt__hasher_digest(hasher);
         dbt__hasher_update(ids, &survey->fingerprint, sizeof survey->fingerprint);

@@ -175,11 +175,12 @@ static dbt_status write_vectorizer(dbt__sql *sql, const char *settings, const ch
         dbt__bind_string(insert, 5, digest);
         status = dbt__run(insert, err);
     }
-    *id = dbt__sql_last_id(sql);
+    int64_t made = dbt__sql_last_id(sql);
     dbt__finalize(insert);
-    if (status == DBT_OK) status = write_features(sql, *id, vectorizer, err);
-    if (status == DBT_OK) status = write_parts(sql, *id, vectorizer, err);
+    if (status == DBT_OK) status = write_features(sql, made, vectorizer, err);
+    if (status == DBT_OK) status = write_parts(sql, made, vectorizer, err);
     if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status == DBT_OK) *id = made;
     if (status < 0) dbt__sql_rollback(sql);
     return status;
 }

@@ -459,6 +459,13 @@ static bool leave_killed(const char *from, const char *name, const char *script)
     return code == SQLITE_OK;
 }
 
+/* Whether a journal was left by which a file that was written to becomes what it was. */
+static bool has_journal(const char *name)
+{
+    struct stat journal;
+    return stat(path_in_folder(name, "-journal"), &journal) == 0 && journal.st_size > 512;
+}
+
 static bool make_blank(void)
 {
     sqlite3 *handle = NULL;
@@ -503,6 +510,7 @@ bool scenario_prepare(const char *where)
                            "PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN;"
                            "UPDATE document SET text = text || text; UPDATE label SET name = id;"
                            "UPDATE parameter SET value = zeroblob(9)") &&
+              has_journal("journal.db") &&
               leave_killed("ingested.db", "crashed.db",
                            "UPDATE source SET status = 'loading', digest = NULL WHERE id = 2;"
                            "DROP TRIGGER document_inserted; DROP TRIGGER document_changed; ALTER "

@@ -26,8 +26,7 @@
  *   ingest_resumed         of one source some rows are there, and of these the last ones read
  *                          otherwise now
  *   fit_on_a_log           the documents are in the log
- *   evaluate_on_a_journal  somebody has taken the file out of WAL mode, and was killed in the
- * middle of a transaction
+ *   evaluate_on_a_journal  the file is out of WAL mode, and who wrote it was killed
  */
 #define SCENARIO_WRITE_LIST(X, program)                                                            \
     X(program, ingest, SCENARIO_INGEST)                                                            \

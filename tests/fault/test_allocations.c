@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "allocations.h"
-#include "amount.h"
+#include "../amount.h"
 #include "leaks.h"
 #include "shimvfs.h"
 #include "sweep.h"

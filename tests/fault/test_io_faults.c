@@ -10,7 +10,7 @@
 
 #include <sqlite3.h>
 
-#include "amount.h"
+#include "../amount.h"
 #include "shimvfs.h"
 #include "sweep.h"
 

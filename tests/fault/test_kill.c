@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "../scratch.h"
-#include "amount.h"
+#include "../amount.h"
 #include "base.h"
 #include "database.h"
 #include "program.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "amount.h"
+#include "../amount.h"
 #include "base.h"
 #include "crashvfs.h"
 #include "sweep.h"

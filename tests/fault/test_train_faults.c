@@ -15,7 +15,7 @@
 #include <dbtrain/train.h>
 
 #include "../scratch.h"
-#include "amount.h"
+#include "../amount.h"
 #include "base.h"
 #include "shimvfs.h"
 

@@ -1,6 +1,6 @@
 /* test_vectorizer_faults.c: whatever fails while a vocabulary is fitted, stored, loaded and used.
  */
-#include "amount.h"
+#include "../amount.h"
 #include "task.h"
 
 #include <string.h>

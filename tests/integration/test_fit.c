@@ -561,6 +561,48 @@ static dbt_observer observe(onlooker *o)
     return (dbt_observer){count_note, count_step, look_at_epoch, stop_later, o};
 }
 
+static void stop_at_survey(void *context, const char *line)
+{
+    if (strncmp(line, "training on ", strlen("training on ")) == 0) *(bool *)context = true;
+}
+
+static bool is_stopped(void *context)
+{
+    return *(bool *)context;
+}
+
+/* Parts that an earlier run was trained on are not given up for a run that never was; the first
+ * ones are of use to the next. */
+static void test_fit__interrupted_before_there_is_a_run_it_leaves_the_splits_of_others(void **state)
+{
+    (void)state;
+    static const char places[] = "SELECT group_concat(split_id || ' ' || position || ' ' ||"
+                                 " document_id) || (SELECT group_concat(name || documents ||"
+                                 " coalesce(origin, '')) FROM split) FROM split_document";
+    dbt_store *store = make_quickstart("recut.db");
+    dbt_fit_options options = quick_options(1);
+    options.validation = NULL;
+    for (int other = 0; other < 2; other++) {
+        bool stopped = false;
+        dbt_error err = {0};
+        dbt_fit_result result;
+        const dbt_observer observer = {
+            .note = stop_at_survey, .stop = is_stopped, .context = &stopped};
+        options.seed = 1 + (uint64_t)other;
+        char *before = ask_text(store, places);
+        assert_int_equal(dbt_fit(store, &options, &observer, &result, &err), DBT_EINTERRUPTED);
+        assert_non_null(strstr(err.message, "interrupted while 'train/train' was surveyed"));
+        assert_int_equal(result.run_id, 0);
+        assert_int_equal(ask(store, "SELECT count(*) FROM run"), other);
+        char *after = ask_text(store, places);
+        assert_int_equal(strcmp(before, after) == 0, other == 1);
+        free(before);
+        free(after);
+        if (other == 0) (void)fit(store, &options);
+    }
+    close_store(store);
+}
+
 /* Another program, which does something as soon as the vocabulary is made, and undoes it when it is
  * told of. */
 typedef struct meddler {
@@ -1092,6 +1134,8 @@ int main(void)
         cmocka_unit_test(test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data),
         cmocka_unit_test(test_fit__a_validation_split_is_cut_off_and_reused),
         cmocka_unit_test(test_fit__stops_when_patience_is_at_an_end),
+        cmocka_unit_test(
+            test_fit__interrupted_before_there_is_a_run_it_leaves_the_splits_of_others),
         cmocka_unit_test(test_fit__waits_for_others_to_store_the_vocabulary),
         cmocka_unit_test(test_fit__ends_when_the_vocabulary_cannot_be_stored),
         cmocka_unit_test(test_fit__epochs_are_visible_to_others_as_they_end),

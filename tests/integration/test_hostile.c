@@ -3,7 +3,7 @@
  * damage at any byte, files that are none.
  */
 #include "quickstart.h"
-#include "../fault/amount.h"
+#include "amount.h"
 
 #include <errno.h>
 #include <sqlite3.h>

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "../fault/amount.h"
+#include "amount.h"
 #include "network_internal.h"
 
 /* An allocation that is too large must fail, under the sanitizers too, whose hooks these are. */

@@ -388,7 +388,7 @@ static void test_sql__int_tells_missing_from_zero(void **state)
     assert_int_equal(ask(sql, "SELECT NULL"), -1);
     assert_int_equal(ask(sql, "SELECT a FROM t WHERE a > 1"), -1);
     int64_t value;
-    assert_int_equal(dbt__sql_int(sql, "SELECT x FROM t", -1, &value, &err), DBT_EFORMAT);
+    assert_int_equal(dbt__sql_int(sql, "SELECT x FROM t", -1, &value, &err), DBT_EINTERNAL);
     assert_non_null(strstr(err.message, "no such column: x"));
     dbt__sql_close(sql);
 }
@@ -695,7 +695,7 @@ static void test_sql__bulk_inserts_any_number_of_rows(void **state)
     }
     dbt__bulk_finalize(&bulk);
     assert_int_equal(dbt__bulk_prepare(sql, "INSERT INTO nowhere VALUES", "(?)", &bulk, &err),
-                     DBT_EFORMAT);
+                     DBT_EINTERNAL);
     dbt__bulk_finalize(&bulk);
     dbt__sql_close(sql);
 }

@@ -578,6 +578,16 @@ static void test_hold_out__documents_that_are_added_move_no_other(void **state)
     close_store(store);
 }
 
+static void test_hold_out__options_begin_as_fit_s_do(void **state)
+{
+    (void)state;
+    dbt_hold_out_options options;
+    dbt_hold_out_options_init(&options);
+    assert_true(options.fraction == 0.2);
+    assert_int_equal(options.seed, 123);
+    assert_null(options.stop);
+}
+
 static bool stop_later(void *asks_left)
 {
     return (*(int *)asks_left)-- == 0;
@@ -911,6 +921,7 @@ int main(void)
         cmocka_unit_test(test_hold_out__a_split_of_another_origin_is_left_alone),
         cmocka_unit_test(test_store__a_file_that_is_written_is_in_wal_mode),
         cmocka_unit_test(test_hold_out__documents_that_are_added_move_no_other),
+        cmocka_unit_test(test_hold_out__options_begin_as_fit_s_do),
         cmocka_unit_test(test_hold_out__that_is_interrupted_leaves_the_file_as_it_was),
         cmocka_unit_test(test_hold_out__refuses_what_cannot_be_cut),
         cmocka_unit_test(test_views__show_the_corpus),
