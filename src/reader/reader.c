@@ -119,7 +119,7 @@ dbt_status dbt__reader_emit(dbt__reader *r, dbt_text label, dbt_text text, dbt_e
         if (r->classes != NULL && !name_class(r->classes, &label))
             return dbt__reader_refuse(
                 r, r->record_bytes,
-                "label '%.*s' is not one of the %zu classes of '%s', numbers from 1",
+                "label '%.*s' is not one of the %zu classes of '%s', counted from 1",
                 label.bytes > 40 ? 40 : (int)label.bytes, label.data, r->classes->n,
                 r->classes_name);
         dbt_status status = clean_text(r, &label, &r->clean_label, err);

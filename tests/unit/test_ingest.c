@@ -676,7 +676,7 @@ static void test_recognition__by_split_name_size_and_content(void **state)
     assert_int_equal(result.recognised, 1);
     assert_int_equal(result.documents, 0);
     assert_string_equal(said, "a.csv: already ingested (1 document): nothing to do, --again "
-                              "ingests it once more\n");
+                              "ingests it once more, beside what is there\n");
     assert_ok(ingest(write_text("a.csv", "a,y\n")), err); /* same size, other content */
     assert_int_equal(result.documents, 1);
     options.split = "test";

@@ -346,9 +346,10 @@ static void test_classes__name_the_labels(void **state)
     options.classes_name = "classes.txt";
     static const char data[] = "2,x\n1,y\n3,z\n0,v\nx,w\n";
     expect(write_file("a.csv", data, sizeof data - 1), &options,
-           "1 Sport|x\n2 World|y\n3 !label '3' is not one of the 2 classes of 'classes.txt'\n"
-           "4 !label '0' is not one of the 2 classes of 'classes.txt'\n"
-           "5 !label 'x' is not one of the 2 classes of 'classes.txt'\n");
+           "1 Sport|x\n2 World|y\n3 !label '3' is not one of the 2 classes of 'classes.txt', "
+           "counted from 1\n"
+           "4 !label '0' is not one of the 2 classes of 'classes.txt', counted from 1\n"
+           "5 !label 'x' is not one of the 2 classes of 'classes.txt', counted from 1\n");
     dbt__class_names_release(&classes);
     static const char gap[] = "a\n\nb\n";
     assert_int_equal(dbt__class_names_parse(gap, sizeof gap - 1, "c.txt", &classes, &err),
