@@ -2,7 +2,7 @@
  * fit.c: from options to a trained run.
  *
  * In order: splits and a survey of their documents (fit_data.c), each part's share of the memory
- * (budget.c), the run's row (fit_run.c), the vocabulary (found or fitted), vectorized rows where
+ * (budget.c), the run's row (fit_run.c), the vocabulary (fit_vocabulary.c), vectorized rows where
  * they are kept, the network, cursors; then the loop of epochs.c; then the last checkpoint and the
  * run's status. What is refused leaves no run, and no splits that were cut off for it. A run that
  * goes on takes the same way; what it finds rather than makes is in resume.c.
