@@ -249,7 +249,7 @@ done
 # Two that begin at the same moment, again and again: one of them writes at a time, the other is refused, or comes after
 # it (B3).
 rm -f work.db*
-[ $nightly = yes ] && races=1000 || races=25
+case ${DBT_AMOUNT-} in nightly) races=1000 ;; sample) races=5 ;; *) races=25 ;; esac
 for race in $(seq $races); do
     rivals=
     for rival in 1 2; do

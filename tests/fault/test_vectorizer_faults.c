@@ -163,7 +163,8 @@ static void test_vectorizer__fails_with_a_message_or_has_the_same_bits(void **st
     (void)state;
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         const fault_task task = {settings[i].name, fit_and_use, &settings[i]};
-        run_task_with_faults(&task, settings[i].large ? choose_amount(1999, 97, 1) : 1);
+        run_task_with_faults(&task, settings[i].large ? choose_amount(1999, 97, 1)
+                                                      : choose_amount(5, 1, 1));
     }
 }
 
