@@ -56,8 +56,8 @@ typedef struct dbt_observer {
     void (*step)(void *context, int64_t epoch, int64_t step, int64_t steps, double loss,
                  double acc);
     void (*epoch)(void *context, const dbt_epoch *epoch); /* after its row was committed */
-    bool (*stop)(
-        void *context); /* asked between batches and pages; true ends with DBT_EINTERRUPTED */
+    /* Asked between batches and pages; true ends with DBT_EINTERRUPTED. */
+    bool (*stop)(void *context);
     void *context;
 } dbt_observer;
 

@@ -73,9 +73,8 @@ typedef struct dbt_vectorizer_options {
                                    min_df, max_df, max_features, use_idf, smooth_idf and top_k are
                                    without effect */
     size_t memory;              /* bytes that fitting may take; 256 MiB; at least 1 MiB */
-    size_t table_memory; /* 0: any; bytes that the table of all terms may take afterwards, too */
-    int64_t
-        most_features; /* 0: any; where there are more, fitting ends before it gets their terms */
+    size_t table_memory;   /* 0: any; bytes that the table of all terms may take afterwards, too */
+    int64_t most_features; /* 0: any; more are refused before their terms are fetched */
     const char *spill_folder; /* NULL; folder for temporary files, without which a vocabulary that
                                  does not fit into memory takes more */
 } dbt_vectorizer_options;

@@ -2,6 +2,7 @@
  * when it stops, and that the same seed gives the same bits. */
 #include "testing.h"
 
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <sqlite3.h>
@@ -626,10 +627,24 @@ static void meddle(void *context, const char *line)
     }
 }
 
-static void test_fit__waits_for_others_to_store_the_vocabulary(void **state)
+/* The call that finds no thread, counted from 1; 0: none. The linker leads pthread_create here. */
+static int no_thread_at;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *context);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *context);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *context)
 {
-    (void)state;
-    dbt_store *store = make_quickstart("locked.db");
+    if (no_thread_at > 0 && --no_thread_at == 0) return EAGAIN;
+    return __real_pthread_create(thread, attributes, run, context);
+}
+
+/* By a thread of its own, and where there is none for that, which is the second, by the caller. */
+static void check_wait_to_store(const char *name, int no_thread)
+{
+    dbt_store *store = make_quickstart(name);
     dbt_fit_options options = quick_options(2);
     dbt_error err = {0};
     dbt_fit_result result = fit(store, &options);
@@ -640,7 +655,9 @@ static void test_fit__waits_for_others_to_store_the_vocabulary(void **state)
                  .undo = "ROLLBACK",
                  .caller = pthread_self()};
     const dbt_observer observer = {.note = meddle, .context = &m};
+    no_thread_at = no_thread;
     assert_ok(dbt_fit(store, &options, &observer, &result, &err), err);
+    assert_int_equal(no_thread_at, 0);
     assert_int_equal(m.waits, 1);
     char *bits = bits_of_run(store, result.run_id);
     assert_string_equal(bits, expected);
@@ -649,6 +666,13 @@ static void test_fit__waits_for_others_to_store_the_vocabulary(void **state)
     free(bits);
     free(expected);
     close_store(store);
+}
+
+static void test_fit__waits_for_others_to_store_the_vocabulary(void **state)
+{
+    (void)state;
+    check_wait_to_store("locked.db", 0);
+    check_wait_to_store("no-thread.db", 2);
 }
 
 static void test_fit__ends_when_the_vocabulary_cannot_be_stored(void **state)
