@@ -7,10 +7,9 @@
  * TOOBIG to DBT_EDATA when it was bound and to DBT_EFORMAT when it was read, INTERRUPT to
  * DBT_EINTERRUPTED, else DBT_EINTERNAL. A table that has given its last id, which SQLite calls
  * FULL, is DBT_EFORMAT, as is a statement that has no meaning since other programs changed the
- * tables (dbt__sql_know_schema). A step that takes
- * longer than any can on a sound file of its size is ended: DBT_EFORMAT. In a program that has
- * called dbt_tune_heap, the heap of SQLite is limited to what the longest values that statements
- * were made for may take: DBT_ENOMEM.
+ * tables (dbt__sql_know_schema). A step that takes longer than any can on a sound file of its size
+ * is ended: DBT_EFORMAT. In a program that has called dbt_tune_heap, the heap of SQLite is limited
+ * to what the longest values that statements were made for may take: DBT_ENOMEM.
  *
  * Statements: bind (indices from 1), step until DBT_DONE, reset. Binding cannot fail visibly: the
  * first failure is kept and reported by the next step, so that a row of binds needs one check.
