@@ -148,7 +148,7 @@ static const cli_option ingest_options[] = {
      .field = FIELD(options.max_document),
      .argument = "SIZE",
      .minimum = 1,
-     .maximum = 128 << 20,
+     .maximum = 64 << 20,
      .help = "longer texts are refused"},
     {.kind = CLI_HEADING, .help = "General"},
     {.name = "json",

@@ -138,7 +138,7 @@ typedef struct dbt__reader_options {
 
 #define DBT__RAW_BYTES 1000
 /* Bytes of a text, at most, once what is no UTF-8 in it is replaced: a byte becomes three. */
-#define DBT__TEXT_BYTES ((size_t)256 << 20)
+#define DBT__TEXT_BYTES ((size_t)64 << 20)
 /* Bytes of a label, at most. A longer one is a text in the wrong column. */
 #define DBT__LABEL_BYTES ((size_t)64 << 10)
 

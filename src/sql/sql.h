@@ -32,10 +32,12 @@
 typedef struct dbt__sql dbt__sql;
 typedef struct dbt__statement dbt__statement;
 
-/* Bytes of a value, at most: a name, settings; a document, a term, rows of a cache; weights, which
- * is SQLite's own limit. A longer one is damage. */
+/* Bytes of a value, at most: a name, settings; a document or a term, of which a reader holds two or
+ * three copies; rows of a cache, all names together; weights, which is SQLite's own limit. A longer
+ * one is damage. */
 #define DBT__LONGEST_NAME ((size_t)1 << 20)
-#define DBT__LONGEST_TEXT ((size_t)256 << 20)
+#define DBT__LONGEST_TEXT ((size_t)64 << 20)
+#define DBT__LONGEST_ROWS ((size_t)256 << 20)
 #define DBT__LONGEST_WEIGHTS ((size_t)1000000000)
 
 typedef enum dbt__sql_mode { DBT__SQL_READ, DBT__SQL_WRITE, DBT__SQL_CREATE } dbt__sql_mode;
@@ -117,7 +119,7 @@ dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **
                               size_t *bytes, dbt_error *err) DBT_MUST_USE;
 /* Lets the statement read and write values of up to so many bytes. To one that was not told, and
  * only reads, values longer than DBT__LONGEST_NAME are damage; to one that writes, than
- * DBT__LONGEST_TEXT. */
+ * DBT__LONGEST_ROWS. */
 void dbt__allow_bytes(dbt__statement *statement, size_t longest);
 /* Takes NULL. */
 void dbt__finalize(dbt__statement *statement);

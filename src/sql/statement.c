@@ -6,7 +6,7 @@
 dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err)
 {
     sql->looks = 0;
-    dbt__sql_limit(sql, DBT__LONGEST_TEXT);
+    dbt__sql_limit(sql, DBT__LONGEST_ROWS);
     if (sqlite3_exec(sql->handle, script, NULL, NULL, NULL) == SQLITE_OK) return DBT_OK;
     return dbt__sql_fail(sql, SQLITE_OK, err);
 }
@@ -56,7 +56,7 @@ static dbt_status prepare_first(dbt__sql *sql, const char *text, dbt__statement 
         return dbt__sql_fail(sql, SQLITE_OK, err);
     }
     /* A user's index may have the texts of rows that go: then they are read. */
-    if (!sqlite3_stmt_readonly(made->handle)) dbt__allow_bytes(made, DBT__LONGEST_TEXT);
+    if (!sqlite3_stmt_readonly(made->handle)) dbt__allow_bytes(made, DBT__LONGEST_ROWS);
     *statement = made;
     return DBT_OK;
 }

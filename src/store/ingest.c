@@ -23,8 +23,7 @@
 #include "utf8.h"
 
 #define MAX_NAME ((size_t)256 * 1024)
-/* Half of what a text may have once it is decoded. */
-#define MAX_DOCUMENT ((size_t)128 << 20)
+#define MAX_DOCUMENT DBT__TEXT_BYTES
 _Static_assert(DBT__TEXT_BYTES <= DBT__LONGEST_TEXT && DBT__LABEL_BYTES <= DBT__LONGEST_NAME,
                "what the reader lets through can be stored");
 
@@ -322,20 +321,26 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
     return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
 }
 
-/* What comes through a pipe is read once: that it was there already is known too late to leave it
- * alone. */
+/* Says that the same content is there already: a pipe's is read once, so it is known too late to
+ * leave it alone; and a file of another name may well be meant to come in, too. */
 static dbt_status tell_twice(const ingestion *in, const dbt__part *part, const char *split,
                              int64_t bytes, uint64_t digest, dbt_error *err)
 {
     char text[17];
-    int64_t documents;
-    if (in->options->again || part->bytes >= 0) return DBT_OK;
+    dbt__buffer twin;
+    if (in->options->again) return DBT_OK;
     write_digest(digest, text);
-    dbt_status status =
-        dbt__writer_find_source(in->writer, part->name, split, bytes, text, &documents, err);
-    if (status == DBT_OK && documents >= 0)
+    dbt__buffer_init(&twin, MAX_NAME);
+    dbt_status status = dbt__writer_find_twin(in->writer, split, bytes, text, &twin, err);
+    if (status == DBT_OK && twin.length > 0 && strcmp(twin.data, part->name) == 0)
         say(in, "%s: the same was ingested before: its documents are in split '%s' once more",
             part->name, split);
+    else if (status == DBT_OK && twin.length > 0)
+        say(in,
+            "%s: the same content was ingested before, as '%s': its documents are in split '%s' "
+            "once more",
+            part->name, twin.data, split);
+    dbt__buffer_release(&twin);
     return status;
 }
 
@@ -385,14 +390,26 @@ static dbt_status escape_name(dbt__buffer *to, const char *name, size_t bytes, d
     return status < 0 ? status : dbt__buffer_append(to, "", 1, err);
 }
 
+/* "./corpus.csv" is "corpus.csv", or it would be another source. */
+static const char *strip_here(const char *name)
+{
+    const char *rest = name;
+    while (rest[0] == '.' && rest[1] == '/')
+        rest += 1 + strspn(rest + 1, "/");
+    return rest[0] == '\0' ? name : rest;
+}
+
 static dbt_status clean_name(ingestion *in, dbt__part *part, dbt_error *err)
 {
     bool known = false;
-    if (dbt__is_utf8(part->name)) return DBT_OK;
+    const char *name = strip_here(part->name);
+    if (name == part->name && dbt__is_utf8(name)) return DBT_OK;
     /* Older programs have stored it as it is. */
     dbt_status status = dbt__writer_has_source(in->writer, part->name, &known, err);
     if (status < 0 || known) return status;
-    status = escape_name(&in->name, part->name, strlen(part->name), err);
+    part->name = name;
+    if (dbt__is_utf8(name)) return DBT_OK;
+    status = escape_name(&in->name, name, strlen(name), err);
     if (status == DBT_OK) part->name = in->name.data;
     return status;
 }

@@ -50,6 +50,10 @@ dbt_status dbt__writer_has_source(dbt__writer *writer, const char *name, bool *h
 dbt_status dbt__writer_find_source(dbt__writer *writer, const char *name, const char *split,
                                    int64_t bytes, const char *digest, int64_t *documents,
                                    dbt_error *err) DBT_MUST_USE;
+/* The name of a loaded source of that split and content, whatever it is; empty: there is none. */
+dbt_status dbt__writer_find_twin(dbt__writer *writer, const char *split, int64_t bytes,
+                                 const char *digest, dbt__buffer *name,
+                                 dbt_error *err) DBT_MUST_USE;
 /* Begins a source ('loading') that goes to a split, which is made when it is not there. */
 dbt_status dbt__writer_begin_source(dbt__writer *writer, const char *name, const char *format,
                                     const char *split, dbt_error *err) DBT_MUST_USE;

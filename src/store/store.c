@@ -368,7 +368,7 @@ static dbt_status fail_no_split(dbt_store *store, const char *name, dbt_error *e
         store->sql, "SELECT group_concat(name, ', ') FROM (SELECT name FROM split ORDER BY id)",
         &statement, err);
     if (status < 0) return status;
-    dbt__allow_bytes(statement, DBT__LONGEST_TEXT); /* of all names together */
+    dbt__allow_bytes(statement, DBT__LONGEST_ROWS); /* of all names together */
     status = dbt__step(statement, err);
     if (status == DBT_OK) {
         dbt_text names = dbt__column_text(statement, 0);

@@ -113,7 +113,7 @@ static dbt_status open_reader(block_table *table, dbt_error *err)
     status = dbt__prepare(
         table->reader, "SELECT value, digest FROM row_block WHERE row_cache_id = ? AND block = ?",
         &table->select, err);
-    if (status == DBT_OK) dbt__allow_bytes(table->select, DBT__LONGEST_TEXT);
+    if (status == DBT_OK) dbt__allow_bytes(table->select, DBT__LONGEST_ROWS);
     return status;
 }
 

@@ -25,7 +25,7 @@ static dbt_status hash_run(dbt__sql *sql, int64_t run_id, char digest[DBT__DIGES
         " coalesce(checked_json(r.settings) ->> 'digest', '') FROM run r WHERE r.id = ?",
         &select, err);
     if (status < 0) return status;
-    dbt__allow_bytes(select, DBT__LONGEST_TEXT); /* of all labels together */
+    dbt__allow_bytes(select, DBT__LONGEST_ROWS); /* of all labels together */
     dbt__bind_int(select, 1, run_id);
     status = dbt__step(select, err);
     if (status == DBT_DONE)

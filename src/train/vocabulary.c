@@ -276,7 +276,7 @@ static dbt_status load_parts(dbt__sql *sql, int64_t id, dbt_vectorizer *vectoriz
         sql, "SELECT part, value, digest FROM vocabulary WHERE vectorizer_id = ? ORDER BY part",
         &select, err);
     if (status < 0) return status;
-    dbt__allow_bytes(select, DBT__LONGEST_TEXT);
+    dbt__allow_bytes(select, DBT__LONGEST_ROWS);
     dbt__bind_int(select, 1, id);
     for (int64_t n = 0; (status = dbt__step(select, err)) == DBT_OK; n++) {
         size_t bytes = 0;

@@ -735,7 +735,7 @@ static void test_claims__are_checked_before_memory_is_taken(void **state)
         {"UPDATE vectorizer SET documents = -1", "documents"},
         {"UPDATE feature SET term = CAST(zeroblob(20000000) AS TEXT) WHERE id = 5", "feature 5"},
         {"UPDATE feature SET term = CAST(zeroblob(300000000) AS TEXT) WHERE id = 5",
-         "longer than 256 MiB"},
+         "longer than 64 MiB"},
         {"INSERT INTO feature SELECT vectorizer_id, 200, term, document_frequency, idf, score"
          " FROM feature WHERE id = 199",
          "feature 200"},

@@ -561,14 +561,15 @@ static void test_sql__long_values_are_for_statements_that_expect_them(void **sta
         const char *read, *refusal;
     } kinds[] = {
         {DBT__LONGEST_NAME, "SELECT zeroblob(1048577)", "longer than 1 MiB"},
-        {DBT__LONGEST_TEXT, "SELECT zeroblob(268435457)", "longer than 256 MiB"},
+        {DBT__LONGEST_TEXT, "SELECT zeroblob(67108865)", "longer than 64 MiB"},
+        {DBT__LONGEST_ROWS, "SELECT zeroblob(268435457)", "longer than 256 MiB"},
         {DBT__LONGEST_WEIGHTS, NULL, NULL},
     };
     enum { KINDS = sizeof kinds / sizeof kinds[0] };
     dbt_error err = {0};
     dbt__sql *sql;
     dbt__statement *bind[KINDS], *read[KINDS] = {NULL};
-    char *value = dbt__alloc_array(DBT__LONGEST_TEXT + 1, 1);
+    char *value = dbt__alloc_array(DBT__LONGEST_ROWS + 1, 1);
     assert_non_null(value);
     make_database(path_of("large.db"));
     assert_ok(dbt__sql_open(path_of("large.db"), DBT__SQL_READ, &sql, &err), err);
