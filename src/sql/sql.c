@@ -319,6 +319,17 @@ static dbt_status read_schema(dbt__sql *sql, dbt_error *err)
     return dbt__fail(err, status, "%s", cause.message);
 }
 
+/* Whatever text it is in. Some pragmas have their effect when they are prepared, which is before a
+ * user's text is known to be a query. */
+static int authorize(void *context, int action, const char *first, const char *second,
+                     const char *schema, const char *trigger)
+{
+    (void)first, (void)second, (void)schema, (void)trigger;
+    const dbt__sql *sql = context;
+    if (action == SQLITE_ATTACH || action == SQLITE_DETACH) return SQLITE_DENY;
+    return action == SQLITE_PRAGMA && sql->is_foreign ? SQLITE_DENY : SQLITE_OK;
+}
+
 static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
 {
     static const struct {
@@ -333,6 +344,7 @@ static dbt_status apply_settings(dbt__sql *sql, dbt_error *err)
     dbt__sql_limit(sql, DBT__LONGEST_NAME);
     (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT);
     (void)sqlite3_limit(sql->handle, SQLITE_LIMIT_ATTACHED, 0);
+    (void)sqlite3_set_authorizer(sql->handle, authorize, sql);
     (void)sqlite3_extended_result_codes(sql->handle, 1);
     (void)sqlite3_busy_timeout(sql->handle, DBT__BUSY_MILLISECONDS);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {

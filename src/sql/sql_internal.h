@@ -22,6 +22,7 @@ struct dbt__sql {
     int64_t looks;   /* at the step under way */
     bool is_endless; /* it took too much */
     bool is_unwatched;
+    bool is_foreign;     /* the text that is being prepared is a user's */
     size_t longest;      /* of a value, as of the statement that was used last */
     bool waited_in_vain; /* to begin a transaction, the last time */
     dbt__sql_wait *wait; /* NULL: DBT__BUSY_MILLISECONDS */

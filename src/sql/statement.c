@@ -41,19 +41,23 @@ void dbt__allow_bytes(dbt__statement *statement, size_t longest)
     statement->longest = longest;
 }
 
-/* *tail is what follows the first statement of `text`. */
-static dbt_status prepare_first(dbt__sql *sql, const char *text, dbt__statement **statement,
-                                const char **tail, dbt_error *err)
+/* *tail is what follows the first statement of `text`, which may be a user's. */
+static dbt_status prepare_first(dbt__sql *sql, const char *text, bool is_foreign,
+                                dbt__statement **statement, const char **tail, dbt_error *err)
 {
     *statement = NULL;
     dbt__statement *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "a statement");
     made->sql = sql;
     made->longest = DBT__LONGEST_NAME;
-    if (sqlite3_prepare_v3(sql->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &made->handle, tail) !=
-        SQLITE_OK) {
+    sql->is_foreign = is_foreign;
+    int code =
+        sqlite3_prepare_v3(sql->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &made->handle, tail);
+    sql->is_foreign = false;
+    if (code != SQLITE_OK) {
         dbt__free(made);
-        return dbt__sql_fail(sql, SQLITE_OK, err);
+        return code == SQLITE_AUTH ? dbt__fail(err, DBT_EUSAGE, "the query is not a SELECT")
+                                   : dbt__sql_fail(sql, SQLITE_OK, err);
     }
     /* A user's index may have the texts of rows that go: then they are read. */
     if (!sqlite3_stmt_readonly(made->handle)) dbt__allow_bytes(made, DBT__LONGEST_ROWS);
@@ -63,7 +67,7 @@ static dbt_status prepare_first(dbt__sql *sql, const char *text, dbt__statement 
 
 dbt_status dbt__prepare(dbt__sql *sql, const char *text, dbt__statement **statement, dbt_error *err)
 {
-    return prepare_first(sql, text, statement, NULL, err);
+    return prepare_first(sql, text, false, statement, NULL, err);
 }
 
 /* Why a statement is no query of a user's, or NULL. */
@@ -85,8 +89,8 @@ dbt_status dbt__prepare_query(dbt__sql *sql, const char *text, dbt__statement **
     const char *tail = text;
     dbt__statement *second = NULL;
     dbt_error inner = {0};
-    dbt_status status = prepare_first(sql, text, statement, &tail, &inner);
-    if (status == DBT_OK) status = prepare_first(sql, tail, &second, NULL, &inner);
+    dbt_status status = prepare_first(sql, text, true, statement, &tail, &inner);
+    if (status == DBT_OK) status = prepare_first(sql, tail, true, &second, NULL, &inner);
     if (status == DBT_OK) {
         const char *fault = find_query_fault(*statement, second);
         if (fault != NULL) status = dbt__fail(&inner, DBT_EUSAGE, "%s", fault);
