@@ -138,7 +138,12 @@ static dbt_status decode(dbt__decoder *decoder, dbt__stream *stream, char *data,
             if (cut) decoder->begin = decoder->end;
             continue;
         }
-        if (decoder->at_end) return DBT_OK;
+        if (decoder->at_end) {
+            /* A letter that a mark might have followed: iconv holds it back until it is asked. */
+            (void)iconv(decoder->iconv, NULL, NULL, &out, &room);
+            *bytes = (size_t)(out - data);
+            return DBT_OK;
+        }
         dbt_status status = refill_raw(decoder, stream, err);
         if (status < 0) return status;
     }
