@@ -345,9 +345,13 @@ static dbt_status finish_part(cut *c, const part *made, dbt_error *err)
 {
     if (made->split.documents == 0)
         return dbt__fail(err, DBT_EDATA,
-                         "split '%s' would have no documents: '%s' has %lld, and the first of each "
-                         "label stays in training",
-                         made->name, c->name, (long long)c->parent.documents);
+                         "split '%s' would have no documents: of the %lld of '%s' %s; take another "
+                         "share or seed, or validate on a split of its own",
+                         made->name, (long long)c->parent.documents, c->name,
+                         made == &c->parts[TRAIN]
+                             ? "all were drawn for validation"
+                             : "none was drawn that may leave training, where the first of each "
+                               "label stays");
     dbt__statement *statement;
     dbt_status status =
         dbt__prepare(c->sql, "UPDATE split SET documents = ? WHERE id = ?", &statement, err);
@@ -519,6 +523,8 @@ dbt_status dbt_store_hold_out(dbt_store *store, const char *name,
     dbt_status status = dbt__sql_begin(c.sql, err);
     if (status < 0) return status;
     status = dbt_store_find_split(store, name, &c.parent, err);
+    if (status == DBT_OK && c.parent.documents == 0)
+        status = dbt__fail(err, DBT_EDATA, "split '%s' has no documents", name);
     if (status == DBT_OK) status = cut_split(&c, reused, err);
     if (status == DBT_OK) status = dbt__sql_commit(c.sql, err);
     if (status == DBT_OK) {

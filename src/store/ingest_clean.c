@@ -7,8 +7,11 @@
  * drops labels and splits that nothing is left of, and sets the source's range to NULL, which marks
  * it as clean. Killed at any moment, the next writer goes on.
  *
- * Foreign keys are off meanwhile: `prediction` has no index by document, so that checking each
- * deletion would scan it. What refers to the documents is deleted here, once.
+ * Between two transactions of an ingest somebody else may have added documents: their ids lie in
+ * the range, too, and they stay.
+ *
+ * Foreign keys are off meanwhile: nothing has an index by label, so that checking each label that
+ * goes would scan all documents. What refers to the documents is deleted here, once.
  */
 #include <stdio.h>
 
@@ -57,19 +60,22 @@ static dbt_status run(dbt__sql *sql, const char *text, int64_t a, int64_t b, int
 /* Takes the ids from .. r.last out, in the transaction that is open. */
 static dbt_status delete_batch(dbt__sql *sql, const range *r, int64_t from, dbt_error *err)
 {
+#define OF_SOURCE                                                                                  \
+    "document_id IN (SELECT id FROM document WHERE id BETWEEN ?1 AND ?2 AND source_id = ?3)"
     static const char *const texts[] = {
         "INSERT OR IGNORE INTO temp.touched SELECT DISTINCT split_id FROM split_document"
-        " WHERE document_id BETWEEN ?1 AND ?2",
-        "UPDATE split SET documents = documents - (SELECT count(*) FROM split_document d WHERE"
-        " d.document_id BETWEEN ?1 AND ?2 AND d.split_id = split.id)"
+        " WHERE " OF_SOURCE,
+        "UPDATE split SET documents = documents - (SELECT count(*) FROM split_document"
+        " WHERE " OF_SOURCE " AND split_id = split.id)"
         " WHERE id IN (SELECT id FROM temp.touched)",
-        "DELETE FROM prediction WHERE document_id BETWEEN ?1 AND ?2",
-        "DELETE FROM split_document WHERE document_id BETWEEN ?1 AND ?2",
+        "DELETE FROM prediction WHERE " OF_SOURCE,
+        "DELETE FROM split_document WHERE " OF_SOURCE,
         "DELETE FROM document WHERE id BETWEEN ?1 AND ?2 AND source_id = ?3",
     };
+#undef OF_SOURCE
     dbt_status status = DBT_OK;
     for (size_t i = 0; i < sizeof texts / sizeof *texts && status == DBT_OK; i++)
-        status = run(sql, texts[i], from, r->last, r->source_id, i == 4 ? 3 : 2, err);
+        status = run(sql, texts[i], from, r->last, r->source_id, 3, err);
     if (status == DBT_OK)
         status = run(sql,
                      "UPDATE source SET last_document_id = ?1, documents = documents - ?2"

@@ -8,7 +8,8 @@
 
 #include <stdio.h>
 
-/* Seconds of waiting, and after which it is said, and ends where somebody wants to stop. */
+/* Seconds of waiting, and after which it is said, and ends where somebody wants to stop, or where
+ * it was in vain before. */
 #define LONGEST_WAIT 60.0
 #define LONG_WAIT 5.0
 
@@ -29,11 +30,13 @@ static bool wait(void *context, double seconds)
     dbt__patience *patience = context;
     if (seconds < LONG_WAIT)
         patience->told = false;
-    else if (!patience->told)
+    else if (!patience->told && !patience->in_vain)
         tell(patience);
     bool stop = patience->stop != NULL && patience->stop(patience->context);
     /* Who stops wants what was done to be stored, too. */
-    return seconds < (stop ? LONG_WAIT : LONGEST_WAIT);
+    bool waits = seconds < (stop || patience->in_vain ? LONG_WAIT : LONGEST_WAIT);
+    if (!waits) patience->in_vain = true;
+    return waits;
 }
 
 void dbt__store_be_patient(dbt_store *store, dbt__patience *patience)

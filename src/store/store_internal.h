@@ -18,6 +18,7 @@ typedef struct dbt__patience {
     void *context;
     const char *path;
     bool told;
+    bool in_vain; /* it has waited once: what closes a run then does not so again */
 } dbt__patience;
 
 /* From now on another program's transaction is waited for for a minute, for five seconds when

@@ -137,10 +137,11 @@ static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
 static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
 {
     if (fit->survey.unlabelled > 0)
-        return dbt__fail(err, DBT_EDATA,
-                         "split '%s' has %lld documents without a label: what is to be learnt from "
-                         "needs one, so let a split of its own have them",
-                         fit->train, (long long)fit->survey.unlabelled);
+        return dbt__fail(
+            err, DBT_EDATA,
+            "split '%s' has %lld document%s without a label: what is to be learnt from "
+            "needs one, so let a split of its own have them",
+            fit->train, (long long)fit->survey.unlabelled, fit->survey.unlabelled == 1 ? "" : "s");
     if (fit->survey.bad_weight >= 0)
         return dbt__fail(err, DBT_EDATA,
                          "the document at position %lld of split '%s' has a weight that is "

@@ -1091,6 +1091,26 @@ static void test_clean_up__that_was_killed_is_finished_by_the_next(void **state)
     check_invariants();
 }
 
+/* What somebody has put into the file between two transactions of the ingest. */
+static void test_clean_up__leaves_what_is_not_of_the_source(void **state)
+{
+    (void)state;
+    dbt_error problem = {0};
+    assert_ok(ingest(write_text("a.csv", "a,1\n")), err);
+    assert_ok(ingest(write_text("b.csv", "b,2\nb,3\nb,4\n")), err);
+    assert_ok(dbt__sql_exec(dbt__store_sql(store),
+                            "UPDATE document SET source_id = NULL WHERE text = '3';"
+                            "INSERT INTO split (id, name, documents) VALUES (9, 'mine', 1);"
+                            "INSERT INTO split_document SELECT 9, 0, id FROM document"
+                            " WHERE text = '3';"
+                            "UPDATE source SET status = 'refused', documents = 2 WHERE id = 2",
+                            &problem),
+              problem);
+    assert_ok(ingest(write_text("c.csv", "c,5\n")), err);
+    assert_string_equal(rows(CORPUS), "mine|b|3 train|a|1 train|b|3 train|c|5");
+    check_invariants();
+}
+
 static void test_labels__are_kept_byte_for_byte(void **state)
 {
     (void)state;
@@ -1279,6 +1299,7 @@ int main(void)
         TEST(test_ingest__ids_that_cannot_be_foreseen_are_damage),
         TEST(test_ingest__a_statement_that_fails_half_way_leaves_nothing),
         TEST(test_clean_up__that_was_killed_is_finished_by_the_next),
+        TEST(test_clean_up__leaves_what_is_not_of_the_source),
         TEST(test_labels__are_kept_byte_for_byte),
         TEST(test_labels__may_be_more_than_fit_in_memory),
         TEST(test_20_newsgroups__has_the_splits_of_bydate),
