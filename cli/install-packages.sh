@@ -46,6 +46,7 @@ for word in "$@"; do
     case $word in
     tests)
         need libcmocka-dev 'the library cmocka' has_library cmocka
+        need bzip2 bzip2 has_command bzip2
         ;;
     sanitizers)
         need clang 'clang' has_command clang

@@ -34,7 +34,7 @@ struct dbt__catalog {
     char *root;        /* its base name */
     char *above;       /* the name before that */
     catalog_kind kind;
-    dbt__stop stop;
+    dbt__waiting waiting;
     dbt__tree tree;
     dbt__input *input; /* of the file, the archive, or the folder's current file */
     struct archive *archive;
@@ -156,7 +156,10 @@ static dbt_status note_entry(dbt__catalog *c, const char *relative, name_list *s
     if (status < 0 || !there) return status;
     if (S_ISDIR(is.st_mode)) {
         if (lstat(full->data, &link) != 0) return fail_to_read(full->data, err);
-        if (S_ISLNK(link.st_mode)) return DBT_OK; /* it might lead back */
+        if (S_ISLNK(link.st_mode)) {
+            dbt__tree_add_link(&c->tree, relative);
+            return DBT_OK;
+        }
         status = dbt__tree_add_folder(&c->tree, relative, strlen(relative), &folder, err);
         return status < 0 ? status : add_name(stack, relative, err);
     }
@@ -305,7 +308,7 @@ static dbt_status scan_archive(dbt__catalog *c, dbt_error *err)
 static dbt_status open_file(dbt__catalog *c, dbt_error *err)
 {
     bool is_archive = false;
-    dbt_status status = dbt__input_open(c->path, c->stop, &c->input, err);
+    dbt_status status = dbt__input_open(c->path, c->waiting, &c->input, err);
     if (status == DBT_OK && dbt__input_is_packed(c->input))
         status = dbt__input_unpack(c->input, &c->archive, &is_archive, err);
     if (status < 0) return status;
@@ -316,7 +319,7 @@ static dbt_status open_file(dbt__catalog *c, dbt_error *err)
     return is_archive ? scan_archive(c, err) : DBT_OK;
 }
 
-dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__stop stop,
+dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__waiting waiting,
                              dbt__catalog **catalog, dbt_error *err)
 {
     struct stat is;
@@ -325,7 +328,7 @@ dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__stop sto
     if (c == NULL) return dbt__out_of_memory(err, "a catalog");
     dbt_status status = DBT_OK;
     c->tree.format = format;
-    c->stop = stop;
+    c->waiting = waiting;
     c->path = dbt__strdup(path);
     if (c->path == NULL) status = dbt__out_of_memory(err, "a catalog");
     for (size_t n = status < 0 ? 0 : strlen(c->path); n > 1 && c->path[n - 1] == '/'; n--)
@@ -415,12 +418,21 @@ static dbt_status set_part(dbt__catalog *c, const char *path, const dbt__folder 
     return DBT_OK;
 }
 
+/* Of a file that is given by itself: a folder `dev` is as likely the one for devices, or for what
+ * is being developed. */
+static const char *split_of_folder(const char *name)
+{
+    const char *split = dbt__split_of_name(name, strlen(name));
+    return split != NULL && strcmp(split, "dev") == 0 ? NULL : split;
+}
+
 static dbt_status next_file(dbt__catalog *c)
 {
     if (c->file_given) return DBT_DONE;
     c->file_given = true;
     bool is_stdin = c->shown != c->path;
     const char *split = dbt__split_of_name(c->root, strlen(c->root));
+    if (split == NULL && !is_stdin) split = split_of_folder(c->above);
     c->part = (dbt__part){.name = c->shown,
                           .split = split == NULL ? "train" : split,
                           .bytes = dbt__input_size(c->input)};
@@ -502,7 +514,7 @@ dbt_status dbt__catalog_stream(dbt__catalog *c, dbt__stream **stream, dbt_error 
     *stream = &c->stream;
     if (c->kind == KIND_FOLDER) {
         bool is_archive = false;
-        status = dbt__input_open(c->part.name, c->stop, &c->input, err);
+        status = dbt__input_open(c->part.name, c->waiting, &c->input, err);
         if (status == DBT_OK && dbt__input_is_packed(c->input))
             status = dbt__input_unpack(c->input, &c->archive, &is_archive, err);
         if (status == DBT_OK && is_archive)
@@ -543,7 +555,7 @@ static dbt_status digest_archive(dbt__catalog *c, dbt_error *err)
     dbt__input *input;
     struct archive *archive = NULL;
     bool is_archive;
-    dbt_status status = dbt__input_open(c->path, c->stop, &input, err);
+    dbt_status status = dbt__input_open(c->path, c->waiting, &input, err);
     if (status == DBT_OK) status = dbt__input_unpack(input, &archive, &is_archive, err);
     while (status == DBT_OK) {
         const char *path;
@@ -574,7 +586,7 @@ dbt_status dbt__catalog_digest(dbt__catalog *c, uint64_t *digest, bool *known, d
         return status;
     }
     dbt__input *input;
-    status = dbt__input_open(c->part.name, c->stop, &input, err);
+    status = dbt__input_open(c->part.name, c->waiting, &input, err);
     if (status == DBT_OK) status = dbt__input_drain(input, err);
     if (status == DBT_OK) *digest = dbt__input_digest(input);
     dbt__input_close(input);

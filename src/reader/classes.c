@@ -69,7 +69,7 @@ dbt_status dbt__class_names_read(const char *path, dbt__class_names *classes, db
     size_t got = 1;
     *classes = (dbt__class_names){0};
     dbt__buffer_init(&text, MAX_CLASSES_BYTES);
-    dbt_status status = dbt__input_open(path, (dbt__stop){NULL, NULL}, &input, err);
+    dbt_status status = dbt__input_open(path, (dbt__waiting){0}, &input, err);
     while (status == DBT_OK && got > 0) {
         status = dbt__input_read(input, block, sizeof block, &got, err);
         if (status == DBT_OK) status = dbt__buffer_append(&text, block, got, err);

@@ -58,6 +58,22 @@ bool dbt__name_has_format(const char *name, dbt__format *format)
     return false;
 }
 
+static size_t strip_digits(const char *name, size_t bytes)
+{
+    while (bytes > 0 && name[bytes - 1] >= '0' && name[bytes - 1] <= '9')
+        bytes--;
+    return bytes;
+}
+
+/* "train-00000-of-00004" is a part of "train". */
+static size_t strip_shard(const char *name, size_t bytes)
+{
+    size_t all = strip_digits(name, bytes);
+    if (all == bytes || all < 4 || memcmp(name + all - 4, "-of-", 4) != 0) return bytes;
+    size_t number = strip_digits(name, all - 4);
+    return number == all - 4 || number == 0 || name[number - 1] != '-' ? bytes : number - 1;
+}
+
 const char *dbt__split_of_name(const char *name, size_t bytes)
 {
     static const char *const splits[] = {"train", "test", "valid", "validation", "val", "dev"};
@@ -67,6 +83,7 @@ const char *dbt__split_of_name(const char *name, size_t bytes)
         bytes -= strlen(formats[i].extension);
         break;
     }
+    bytes = strip_shard(name, bytes);
     for (size_t i = 0; i < COUNT(splits); i++) {
         size_t length = strlen(splits[i]);
         if (bytes < length || strncasecmp(name + bytes - length, splits[i], length) != 0) continue;

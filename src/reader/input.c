@@ -16,6 +16,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +26,15 @@
 #include "gzip.h"
 
 enum {
-    HEAD_BYTES = 512,             /* a tar header: what is looked at to tell packed from plain */
-    BLOCK_BYTES = 128 * 1024,     /* what libarchive gets at a time */
+    HEAD_BYTES = 512,         /* a tar header: what is looked at to tell packed from plain */
+    BLOCK_BYTES = 128 * 1024, /* what libarchive gets at a time */
+    LONG_WAIT_MS = 200,
     KEPT_BYTES = 64 * 1024 * 1024 /* of a pipe, at most, until it is known what it is */
 };
 
 struct dbt__input {
     char *name;
-    dbt__stop stop;
+    dbt__waiting waiting;
     int fd;
     bool owned;
     bool seekable;
@@ -54,7 +56,15 @@ struct dbt__input {
 
 static bool is_stopped(const dbt__input *input)
 {
-    return input->stop.wanted != NULL && input->stop.wanted(input->stop.context);
+    return input->waiting.stop != NULL && input->waiting.stop(input->waiting.context);
+}
+
+/* Returns when there is something to read, or after telling that there is not. */
+static void wait_for_input(const dbt__input *input)
+{
+    struct pollfd pipe = {.fd = input->fd, .events = POLLIN};
+    if (input->seekable || input->waiting.idle == NULL) return;
+    if (poll(&pipe, 1, LONG_WAIT_MS) == 0) input->waiting.idle(input->waiting.context);
 }
 
 /* Of EINTR only where somebody wanted to stop. */
@@ -69,6 +79,7 @@ static dbt_status fail_read(const dbt__input *input, int error, dbt_error *err)
 static ssize_t read_some(dbt__input *input, char *data, size_t capacity)
 {
     ssize_t got;
+    wait_for_input(input);
     do
         got = read(input->fd, data, capacity);
     while (got < 0 && errno == EINTR && !is_stopped(input));
@@ -95,14 +106,15 @@ static dbt_status read_head(dbt__input *input, dbt_error *err)
     return DBT_OK;
 }
 
-dbt_status dbt__input_open(const char *path, dbt__stop stop, dbt__input **input, dbt_error *err)
+dbt_status dbt__input_open(const char *path, dbt__waiting waiting, dbt__input **input,
+                           dbt_error *err)
 {
     dbt_status status;
     *input = NULL;
     dbt__input *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "an input");
     dbt__buffer_init(&made->kept, KEPT_BYTES);
-    made->stop = stop;
+    made->waiting = waiting;
     made->owned = strcmp(path, "-") != 0;
     made->name = dbt__strdup(made->owned ? path : "stdin");
     made->hasher = dbt__hasher_new();
@@ -545,6 +557,20 @@ dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const c
     }
 }
 
+/* libarchive takes what follows a stream of bzip2, and is none, for the end: a second one that is
+ * damaged, say. */
+static dbt_status check_end(const dbt__input *input, struct archive *archive, dbt_error *err)
+{
+    if (archive_format(archive) != ARCHIVE_FORMAT_RAW ||
+        archive_filter_code(archive, 0) != ARCHIVE_FILTER_BZIP2)
+        return DBT_OK;
+    int64_t used = archive_filter_bytes(archive, -1);
+    if (used == input->position) return DBT_OK;
+    return dbt__fail(err, DBT_EDATA,
+                     "%s: cannot be unpacked: what follows its first %lld bytes is no bzip2",
+                     input->name, (long long)used);
+}
+
 dbt_status dbt__archive_read(dbt__input *input, struct archive *archive, char *data,
                              size_t capacity, size_t *bytes, dbt_error *err)
 {
@@ -553,5 +579,6 @@ dbt_status dbt__archive_read(dbt__input *input, struct archive *archive, char *d
         got = archive_read_data(archive, data, capacity);
     while (got == ARCHIVE_RETRY);
     *bytes = got < 0 ? 0 : (size_t)got;
-    return check_archive(input, archive, got < 0, err);
+    dbt_status status = check_archive(input, archive, got < 0, err);
+    return status == DBT_OK && got == 0 ? check_end(input, archive, err) : status;
 }

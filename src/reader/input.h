@@ -16,7 +16,7 @@ typedef struct dbt__input dbt__input;
 
 /* "-" is stdin. The name is kept for messages. DBT_EDATA, DBT_EINTERRUPTED (so may whatever reads),
  * DBT_ENOMEM. */
-dbt_status dbt__input_open(const char *path, dbt__stop stop, dbt__input **input,
+dbt_status dbt__input_open(const char *path, dbt__waiting waiting, dbt__input **input,
                            dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. */
 void dbt__input_close(dbt__input *input);

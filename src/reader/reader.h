@@ -33,12 +33,12 @@
 #include <dbtrain/page.h>
 #include <dbtrain/status.h>
 
-/* Whether somebody wants to stop: asked when a signal comes while a pipe or a terminal is waited
- * for. */
-typedef struct dbt__stop {
-    bool (*wanted)(void *context); /* NULL: nobody */
+/* What is done while a pipe or a terminal is waited for; either may be NULL. */
+typedef struct dbt__waiting {
+    bool (*stop)(void *context); /* after a signal: whether somebody wants to stop */
+    void (*idle)(void *context); /* once before each long wait, for what must not be held so long */
     void *context;
-} dbt__stop;
+} dbt__waiting;
 
 /* In the order of ingest.h's dbt_format. */
 typedef enum dbt__format {
@@ -87,7 +87,7 @@ typedef struct dbt__part {
 /* `path` "-" is stdin. The layout is known when this returns; nothing is read of the content but
  * the archive's headers. DBT_EDATA (missing, unreadable, nothing in it that can be read),
  * DBT_ENOMEM. */
-dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__stop stop,
+dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__waiting waiting,
                              dbt__catalog **catalog, dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. Ends its streams. */
 void dbt__catalog_close(dbt__catalog *catalog);
@@ -114,8 +114,8 @@ dbt_status dbt__stream_finish(dbt__stream *stream, int64_t *bytes, uint64_t *dig
                               dbt_error *err) DBT_MUST_USE;
 
 /* The split that a base name says, as the literal in the list, or NULL: the name without the
- * extensions of formats and compression is, or ends in one of "-_." and, train, test, valid,
- * validation, val or dev. */
+ * extensions of formats and compression, and without a shard's "-00000-of-00004", is, or ends in
+ * one of "-_." and, train, test, valid, validation, val or dev. */
 const char *dbt__split_of_name(const char *name, size_t bytes);
 
 /* --- reader --- */

@@ -153,13 +153,19 @@ dbt_status dbt__tree_add_folder(dbt__tree *tree, const char *path, size_t bytes,
     return DBT_OK;
 }
 
-static void note_other(dbt__tree *tree, const char *path)
+static void note_name(dbt__few_names *few, const char *path)
 {
-    size_t used = strlen(tree->other);
-    tree->others++;
-    if (tree->others <= 3 && used + strlen(path) + 3 < sizeof tree->other)
-        (void)snprintf(tree->other + used, sizeof tree->other - used, "%s%s", used == 0 ? "" : ", ",
-                       path);
+    size_t used = strlen(few->names);
+    few->n++;
+    if (few->n > 3 || used + strlen(path) + 3 >= sizeof few->names) return;
+    (void)snprintf(few->names + used, sizeof few->names - used, "%s%s", used == 0 ? "" : ", ",
+                   path);
+    few->listed++;
+}
+
+void dbt__tree_add_link(dbt__tree *tree, const char *path)
+{
+    note_name(&tree->link, path);
 }
 
 dbt_status dbt__tree_add_file(dbt__tree *tree, const char *path, dbt__folder **folder,
@@ -176,7 +182,7 @@ dbt_status dbt__tree_add_file(dbt__tree *tree, const char *path, dbt__folder **f
     if (dbt__tree_is_tabular(tree, path))
         (*folder)->tabular++;
     else if (strcmp(name, "classes.txt") != 0)
-        note_other(tree, path);
+        note_name(&tree->other, path);
     return DBT_OK;
 }
 
@@ -297,7 +303,8 @@ dbt_status dbt__tree_decide(dbt__tree *tree, const char *name, dbt_error *err)
                          dbt__format_name(tree->format));
     if (classes == 0)
         return dbt__fail(err, DBT_EDATA,
-                         "%s: neither class folders nor csv, tsv or jsonl files in it", name);
+                         "%s: neither class folders nor csv, tsv or jsonl files in it%s", name,
+                         tree->link.n > 0 ? ", and links to folders are not followed" : "");
     tree->layout = DBT__LAYOUT_CLASSES;
     for (size_t i = 0; i < tree->n; i++)
         if (tree->folder[i].is_class) name_class_folder(tree, &tree->folder[i]);
@@ -338,10 +345,11 @@ static void say_splits(const char **splits, size_t n, char *text, size_t bytes)
         append_format(text, bytes, "%s'%s'", i == 0 ? "" : ", ", splits[i]);
 }
 
-static void say_left_out(const char *names, size_t listed, size_t n, char *text, size_t bytes)
+static void say_names(const char *lead, const char *names, size_t listed, size_t n, char *text,
+                      size_t bytes)
 {
     if (n == 0) return;
-    append_format(text, bytes, "; left out: %s", names);
+    append_format(text, bytes, "; %s: %s", lead, names);
     if (n > listed)
         append_format(text, bytes, "%s%zu more", listed == 0 ? "" : " and ", n - listed);
 }
@@ -368,7 +376,13 @@ static void say_classes(const dbt__tree *tree, const char *split, const char **l
     n_splits = make_unique(splits, n_splits);
     append_format(text, bytes, "folder of %zu class%s", n_labels, n_labels == 1 ? "" : "es");
     say_splits(splits, n_splits, text, bytes);
-    say_left_out(names, listed, left_out, text, bytes);
+    say_names("left out", names, listed, left_out, text, bytes);
+}
+
+static void say_links(const dbt__tree *tree, char *text, size_t bytes)
+{
+    say_names("links to folders are not followed", tree->link.names, tree->link.listed,
+              tree->link.n, text, bytes);
 }
 
 dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, char *text, size_t bytes,
@@ -380,10 +394,8 @@ dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, char *text, s
             tabular += tree->folder[i].tabular;
         append_format(text, bytes, "%s of %zu file%s", tree->is_archive ? "archive" : "folder",
                       tabular, tabular == 1 ? "" : "s");
-        size_t listed = tree->other[0] == '\0' ? 0 : 1;
-        for (const char *p = tree->other; (p = strstr(p, ", ")) != NULL; p++)
-            listed++;
-        say_left_out(tree->other, listed, tree->others, text, bytes);
+        say_names("left out", tree->other.names, tree->other.listed, tree->other.n, text, bytes);
+        say_links(tree, text, bytes);
         return DBT_OK;
     }
     const char **labels = dbt__alloc_array(tree->n, sizeof *labels);
@@ -393,6 +405,7 @@ dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, char *text, s
         status = dbt__out_of_memory(err, "folders");
     else
         say_classes(tree, split, labels, splits, text, bytes);
+    say_links(tree, text, bytes);
     dbt__free(labels);
     dbt__free(splits);
     return status;

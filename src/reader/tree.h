@@ -25,6 +25,12 @@ typedef struct dbt__folder {
     const char *split;
 } dbt__folder;
 
+/* Names of the first few of them. */
+typedef struct dbt__few_names {
+    size_t n, listed;
+    char names[160];
+} dbt__few_names;
+
 typedef enum dbt__layout { DBT__LAYOUT_FILES, DBT__LAYOUT_CLASSES } dbt__layout;
 
 typedef struct dbt__tree {
@@ -36,9 +42,9 @@ typedef struct dbt__tree {
     size_t n, capacity;
     uint32_t *slot; /* [slots] hash table of folder indexes + 1 */
     size_t slots;
-    size_t last;     /* the folder found last: neighbours come together */
-    size_t others;   /* files that are neither tabular nor classes.txt */
-    char other[160]; /* names of the first ones */
+    size_t last;          /* the folder found last: neighbours come together */
+    dbt__few_names other; /* files that are neither tabular nor classes.txt */
+    dbt__few_names link;  /* links to folders */
     dbt__layout layout;
 } dbt__tree;
 
@@ -53,6 +59,8 @@ dbt_status dbt__tree_add_folder(dbt__tree *tree, const char *path, size_t bytes,
 /* Notes a file; *folder is its folder. */
 dbt_status dbt__tree_add_file(dbt__tree *tree, const char *path, dbt__folder **folder,
                               dbt_error *err) DBT_MUST_USE;
+/* Notes a link to a folder, which might lead back: it is named, and not followed. */
+void dbt__tree_add_link(dbt__tree *tree, const char *path);
 /* The folder of a file; NULL when nothing in it was noted. */
 dbt__folder *dbt__tree_folder_of(dbt__tree *tree, const char *path);
 /* Chooses the layout, finds class folders, labels and splits. DBT_EDATA: there is nothing to read.

@@ -39,6 +39,7 @@ typedef struct ingestion {
     int64_t changed_parts;         /* that are there already with another content */
     int64_t known_utf8, known_nul; /* characters that were replaced in documents that are there */
     dbt__buffer name;              /* of a source, where the file's is not UTF-8 */
+    dbt_error idle;                /* of a commit while a pipe was waited for */
     bool has_begun;                /* a source; so none is left unfinished by an earlier ingest */
     int64_t first_line;            /* of the first refused row */
     char first_reject[512];
@@ -203,6 +204,19 @@ static dbt_status fail_interrupted(const ingestion *in, const char *name, dbt_er
                      group_digits(n, number), n == 1 ? "" : "s", name);
 }
 
+static bool wants_to_stop(void *context)
+{
+    const ingestion *in = context;
+    return in->options->stop != NULL && in->options->stop(in->options->context);
+}
+
+/* Others may write, and see what is there, while a pipe has nothing. */
+static void commit_before_wait(void *context)
+{
+    ingestion *in = context;
+    if (in->idle.status == DBT_OK) (void)!dbt__writer_commit(in->writer, &in->idle);
+}
+
 /* Of a source that is begun. While a pipe was waited for somebody may have wanted to stop. */
 static dbt_status next_record(const ingestion *in, const char *name, const dbt__record **record,
                               dbt_error *err)
@@ -210,6 +224,10 @@ static dbt_status next_record(const ingestion *in, const char *name, const dbt__
     dbt_error cause = {0};
     dbt_status status = dbt__reader_next(in->reader, record, &cause);
     if (status == DBT_EINTERRUPTED) return fail_interrupted(in, name, err);
+    if (in->idle.status < 0) {
+        cause = in->idle;
+        status = in->idle.status;
+    }
     if (status < 0 && err != NULL && err->status == DBT_OK) *err = cause;
     return status;
 }
@@ -218,8 +236,7 @@ static dbt_status next_record(const ingestion *in, const char *name, const dbt__
 static dbt_status take_record(ingestion *in, const char *name, const dbt__record *record,
                               dbt_error *err)
 {
-    if (in->options->stop != NULL && in->options->stop(in->options->context))
-        return fail_interrupted(in, name, err);
+    if (wants_to_stop(in)) return fail_interrupted(in, name, err);
     dbt_status status = dbt__writer_add(in->writer, record, err);
     if (status < 0) {
         if (err != NULL) err->line = record->line;
@@ -442,7 +459,7 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
     int64_t before = in->result->sources;
     dbt_status status =
         dbt__catalog_open(path, (dbt__format)in->options->format,
-                          (dbt__stop){in->options->stop, in->options->context}, &in->catalog, err);
+                          (dbt__waiting){wants_to_stop, commit_before_wait, in}, &in->catalog, err);
     if (status < 0) return status;
     const char *said = dbt__catalog_said(in->catalog, in->options->split);
     if (said != NULL) say(in, "%s", said);

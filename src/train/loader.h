@@ -5,8 +5,8 @@
  * ring of `depth` slots, and the training thread, when the batch it needs is not ready, makes one
  * itself: so one thread and many give the same batches in the same order, and no thread idles while
  * there is work. Batches are numbered through all passes over the split: number s is page s % pages
- * of pass s / pages + 1, whose order is that of (seed, pass). The endless cursor of DESIGN, in
- * short.
+ * of pass s / pages + 1, whose order is that of (seed, pass). It is the guide's generator, which
+ * yields for ever.
  *
  * The same threads may prepare the steps: do what these make of their batches without the weights.
  */
