@@ -113,5 +113,8 @@ dbt__hasher *dbt__hasher_new(void) DBT_MUST_USE;
 void dbt__hasher_free(dbt__hasher *hasher);
 void dbt__hasher_update(dbt__hasher *hasher, const void *data, size_t bytes);
 uint64_t dbt__hasher_digest(const dbt__hasher *hasher);
+/* 16 hexadecimal digits of a digest, and the end of the string: as it is stored. */
+#define DBT__DIGEST_CHARS 17
+void dbt__digest_text(uint64_t digest, char text[DBT__DIGEST_CHARS]);
 
 #endif

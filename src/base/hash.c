@@ -43,3 +43,10 @@ uint64_t dbt__hasher_digest(const dbt__hasher *hasher)
 {
     return XXH3_64bits_digest(hasher->state);
 }
+
+void dbt__digest_text(uint64_t digest, char text[DBT__DIGEST_CHARS])
+{
+    for (int i = 0; i < 16; i++)
+        text[i] = "0123456789abcdef"[digest >> (60 - 4 * i) & 15];
+    text[16] = '\0';
+}

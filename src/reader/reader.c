@@ -281,6 +281,12 @@ dbt__format dbt__reader_format(const dbt__reader *reader)
     return reader->format;
 }
 
+bool dbt__reader_takes_no_header(const dbt__reader *reader)
+{
+    return (reader->format == DBT__CSV || reader->format == DBT__TSV) && !reader->has_header &&
+           reader->options.header == DBT__HEADER_DETECT;
+}
+
 int64_t dbt__reader_replaced_utf8(const dbt__reader *reader)
 {
     return reader->replaced_utf8 + reader->window.replaced;

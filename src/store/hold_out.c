@@ -16,7 +16,6 @@
  * What the parts were before waits in temporary tables, until whoever had them cut has use for the
  * new ones, or has not.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -187,7 +186,7 @@ out:
 /* Writes c->origin; SQLite makes the JSON, so that names are quoted and no locale enters. */
 static dbt_status describe_origin(cut *c, uint64_t digest, dbt_error *err)
 {
-    char hex[17];
+    char hex[DBT__DIGEST_CHARS];
     dbt__statement *statement;
     dbt_status status =
         dbt__prepare(c->sql,
@@ -195,7 +194,7 @@ static dbt_status describe_origin(cut *c, uint64_t digest, dbt_error *err)
                      " 'seed', ?, 'data', ?)",
                      &statement, err);
     if (status < 0) return status;
-    (void)snprintf(hex, sizeof hex, "%016" PRIx64, digest);
+    dbt__digest_text(digest, hex);
     dbt__bind_string(statement, 1, c->name);
     dbt__bind_int(statement, 2, c->parent.documents);
     dbt__bind_double(statement, 3, c->options->fraction);

@@ -24,6 +24,8 @@
 
 #define MAX_NAME ((size_t)256 * 1024)
 #define MAX_DOCUMENT DBT__TEXT_BYTES
+/* Of fewer the first may well have a label of its own. */
+#define LEAST_ROWS 50
 _Static_assert(DBT__TEXT_BYTES <= DBT__LONGEST_TEXT && DBT__LABEL_BYTES <= DBT__LONGEST_NAME,
                "what the reader lets through can be stored");
 
@@ -40,6 +42,8 @@ typedef struct ingestion {
     int64_t known_utf8, known_nul; /* characters that were replaced in documents that are there */
     dbt__buffer name;              /* of a source, where the file's is not UTF-8 */
     dbt_error idle;                /* of a commit while a pipe was waited for */
+    dbt__buffer first_label;       /* of rows that may begin with a header; else empty */
+    bool first_label_again;        /* another of them has it */
     bool has_begun;                /* a source; so none is left unfinished by an earlier ingest */
     int64_t first_line;            /* of the first refused row */
     char first_reject[512];
@@ -119,11 +123,6 @@ static void report_progress(const ingestion *in, const char *name)
 
 /* --- one part --- */
 
-static void write_digest(uint64_t digest, char text[17])
-{
-    (void)snprintf(text, 17, "%016llx", (unsigned long long)digest);
-}
-
 static void note_known(ingestion *in, int64_t documents)
 {
     in->known_parts++;
@@ -137,7 +136,7 @@ static dbt_status recognise(ingestion *in, const dbt__part *part, const char *sp
 {
     int64_t documents;
     uint64_t digest;
-    char text[17];
+    char text[DBT__DIGEST_CHARS];
     *known = false;
     if (in->options->again || part->is_document || part->bytes < 0) return DBT_OK;
     dbt_status status =
@@ -146,7 +145,7 @@ static dbt_status recognise(ingestion *in, const dbt__part *part, const char *sp
     bool can_tell;
     status = dbt__catalog_digest(in->catalog, &digest, &can_tell, err);
     if (status < 0 || !can_tell) return status;
-    write_digest(digest, text);
+    dbt__digest_text(digest, text);
     status =
         dbt__writer_find_source(in->writer, part->name, split, part->bytes, text, &documents, err);
     *known = status == DBT_OK && documents >= 0;
@@ -293,9 +292,9 @@ static dbt_status begin_source(ingestion *in, const char *name, const char *form
 static dbt_status end_source(ingestion *in, const char *name, int64_t bytes, uint64_t digest,
                              dbt_error *err)
 {
-    char text[17], number[32];
+    char text[DBT__DIGEST_CHARS], number[32];
     dbt__written source;
-    write_digest(digest, text);
+    dbt__digest_text(digest, text);
     dbt_status status = dbt__writer_end_source(in->writer, bytes, text, &source, err);
     if (status < 0) return status;
     if (source.taken_out > 0)
@@ -316,13 +315,13 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
     int64_t bytes, documents = -1;
     uint64_t digest;
     bool changed;
-    char text[17];
+    char text[DBT__DIGEST_CHARS];
     const int64_t utf8 = dbt__reader_replaced_utf8(in->reader);
     const int64_t nul = dbt__reader_replaced_nul(in->reader);
     dbt_status status = dbt__reader_next(in->reader, &record, err);
     if (status == DBT_OK) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
-    write_digest(digest, text);
+    dbt__digest_text(digest, text);
     if (!in->options->again)
         status =
             dbt__writer_find_source(in->writer, part->name, split, bytes, text, &documents, err);
@@ -343,10 +342,10 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
 static dbt_status tell_twice(const ingestion *in, const dbt__part *part, const char *split,
                              int64_t bytes, uint64_t digest, dbt_error *err)
 {
-    char text[17];
+    char text[DBT__DIGEST_CHARS];
     dbt__buffer twin;
     if (in->options->again) return DBT_OK;
-    write_digest(digest, text);
+    dbt__digest_text(digest, text);
     dbt__buffer_init(&twin, MAX_NAME);
     dbt_status status = dbt__writer_find_twin(in->writer, split, bytes, text, &twin, err);
     if (status == DBT_OK && twin.length > 0 && strcmp(twin.data, part->name) == 0)
@@ -359,6 +358,35 @@ static dbt_status tell_twice(const ingestion *in, const dbt__part *part, const c
             part->name, twin.data, split);
     dbt__buffer_release(&twin);
     return status;
+}
+
+/* A first row that is taken for one like the others. */
+static dbt_status keep_first_label(ingestion *in, const dbt__record *record, dbt_error *err)
+{
+    in->first_label.length = 0;
+    in->first_label_again = false;
+    if (record->reason != NULL || !record->labelled || !dbt__reader_takes_no_header(in->reader))
+        return DBT_OK;
+    return dbt__buffer_append(&in->first_label, record->label.data, record->label.bytes, err);
+}
+
+static void compare_first_label(ingestion *in, const dbt__record *record)
+{
+    const dbt__buffer *first = &in->first_label;
+    if (in->first_label_again || first->length == 0 || record->reason != NULL) return;
+    in->first_label_again = record->label.bytes == first->length &&
+                            memcmp(record->label.data, first->data, first->length) == 0;
+}
+
+static void tell_header(const ingestion *in, const char *name)
+{
+    const dbt__buffer *first = &in->first_label;
+    if (first->length == 0 || in->first_label_again) return;
+    if (dbt__writer_source(in->writer)->documents < LEAST_ROWS) return;
+    say(in,
+        "%s: '%.*s' is the label of its first row alone: if that row is a header, begin with a "
+        "new database and give --header",
+        name, first->length < 80 ? (int)first->length : 80, first->data);
 }
 
 static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *split,
@@ -377,13 +405,16 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
     if (status == DBT_OK)
         status = begin_source(in, part->name, dbt__format_name(dbt__reader_format(in->reader)),
                               split, err);
+    if (status == DBT_OK) status = keep_first_label(in, record, err);
     while (status == DBT_OK) {
         status = take_record(in, part->name, record, err);
         if (status == DBT_OK) status = next_record(in, part->name, &record, err);
+        if (status == DBT_OK) compare_first_label(in, record);
     }
     if (status == DBT_DONE) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
     if (changed) say(in, "%s: changed while it was read", part->name);
+    tell_header(in, part->name);
     status = tell_twice(in, part, split, bytes, digest, err);
     return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
 }
@@ -616,6 +647,7 @@ dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths
     dbt__reader_free(in.reader);
     dbt__catalog_close(in.catalog);
     dbt__buffer_release(&in.name);
+    dbt__buffer_release(&in.first_label);
     dbt__class_names_release(&classes);
     dbt__sql_set_wait(in.sql, NULL, NULL);
     return status;

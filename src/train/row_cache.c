@@ -116,6 +116,9 @@ static dbt_status fill_block(void *context, size_t task, size_t number, dbt_erro
     dbt_status status = pack_rows(fill, number, block, start, &n, err);
     if (status < 0) return status;
     size_t head = (n + 1) * sizeof *start, bytes = head + rows->length;
+    if (bytes > UINT32_MAX)
+        return dbt__fail(err, DBT_EDATA,
+                         "%zu neighbouring documents have too many different terms to be kept", n);
     start[n] = (uint32_t)rows->length;
     for (size_t row = 0; row <= n; row++)
         start[row] += (uint32_t)head;

@@ -14,13 +14,6 @@ const char *dbt__weights_name(dbt_weights kind)
     return kind == DBT_WEIGHTS_BEST ? "best" : "last";
 }
 
-void dbt__digest_text(uint64_t digest, char text[DBT__DIGEST_CHARS])
-{
-    for (int i = 0; i < 16; i++)
-        text[i] = "0123456789abcdef"[digest >> (60 - 4 * i) & 15];
-    text[16] = '\0';
-}
-
 static size_t count_values(const dbt_parameter *parameter)
 {
     return parameter->rows * parameter->columns;

@@ -13,9 +13,6 @@
 
 /* 'best' or 'last', as stored. */
 const char *dbt__weights_name(dbt_weights kind);
-/* 16 hexadecimal digits of a digest, and the end of the string. */
-#define DBT__DIGEST_CHARS 17
-void dbt__digest_text(uint64_t digest, char text[DBT__DIGEST_CHARS]);
 
 /* Replaces the stored weights of (run, kind), inside the caller's transaction, by the network's or,
  * where `copy` is not NULL, those that dbt__weights_copy took of it. DBT_EDIVERGED when a weight is
