@@ -75,6 +75,9 @@ bool dbt__sql_waited_in_vain(const dbt__sql *sql);
 
 /* Runs a script of statements; rows are dropped. */
 dbt_status dbt__sql_exec(dbt__sql *sql, const char *script, dbt_error *err) DBT_MUST_USE;
+/* Runs one statement with n numbers for its first parameters; rows are dropped. */
+dbt_status dbt__sql_run(dbt__sql *sql, const char *text, const int64_t *value, size_t n,
+                        dbt_error *err) DBT_MUST_USE;
 /* First column of the first row as an integer; `missing` when there is no row or it is NULL. */
 dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64_t *value,
                         dbt_error *err) DBT_MUST_USE;

@@ -25,6 +25,19 @@ dbt_status dbt__sql_int(dbt__sql *sql, const char *query, int64_t missing, int64
     return status < 0 ? status : DBT_OK;
 }
 
+dbt_status dbt__sql_run(dbt__sql *sql, const char *text, const int64_t *value, size_t n,
+                        dbt_error *err)
+{
+    dbt__statement *statement;
+    dbt_status status = dbt__prepare(sql, text, &statement, err);
+    if (status < 0) return status;
+    for (size_t i = 0; i < n; i++)
+        dbt__bind_int(statement, (int)i + 1, value[i]);
+    status = dbt__run(statement, err);
+    dbt__finalize(statement);
+    return status;
+}
+
 int64_t dbt__sql_last_id(dbt__sql *sql)
 {
     return sqlite3_last_insert_rowid(sql->handle);

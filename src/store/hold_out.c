@@ -254,12 +254,8 @@ static dbt_status remake_part(cut *c, part *made, dbt_error *err)
                          "validate on, or rename that one",
                          made->name, c->name);
     if (status < 0) return status;
-    status = dbt__prepare(c->sql, "DELETE FROM split_document WHERE split_id = ?", &statement, err);
-    if (status < 0) return status;
-    dbt__bind_int(statement, 1, made->split.id);
-    status = dbt__run(statement, err);
-    dbt__finalize(statement);
-    return status;
+    return dbt__sql_run(c->sql, "DELETE FROM split_document WHERE split_id = ?", &made->split.id, 1,
+                        err);
 }
 
 /* Documents of one part, in the order of the split. */
@@ -351,15 +347,8 @@ static dbt_status finish_part(cut *c, const part *made, dbt_error *err)
                              ? "all were drawn for validation"
                              : "none was drawn that may leave training, where the first of each "
                                "label stays");
-    dbt__statement *statement;
-    dbt_status status =
-        dbt__prepare(c->sql, "UPDATE split SET documents = ? WHERE id = ?", &statement, err);
-    if (status < 0) return status;
-    dbt__bind_int(statement, 1, made->split.documents);
-    dbt__bind_int(statement, 2, made->split.id);
-    status = dbt__run(statement, err);
-    dbt__finalize(statement);
-    return status;
+    return dbt__sql_run(c->sql, "UPDATE split SET documents = ? WHERE id = ?",
+                        (int64_t[]){made->split.documents, made->split.id}, 2, err);
 }
 
 static dbt_status run_for_parts(cut *c, const char *text, dbt_error *err)

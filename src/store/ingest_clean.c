@@ -42,21 +42,6 @@ static dbt_status find_range(dbt__sql *sql, range *found, dbt_error *err)
     return status;
 }
 
-/* Runs one statement with up to three numbers. */
-static dbt_status run(dbt__sql *sql, const char *text, int64_t a, int64_t b, int64_t c, int n,
-                      dbt_error *err)
-{
-    dbt__statement *statement;
-    const int64_t values[] = {a, b, c};
-    dbt_status status = dbt__prepare(sql, text, &statement, err);
-    if (status < 0) return status;
-    for (int i = 0; i < n; i++)
-        dbt__bind_int(statement, i + 1, values[i]);
-    status = dbt__run(statement, err);
-    dbt__finalize(statement);
-    return status;
-}
-
 /* Takes the ids from .. r.last out, in the transaction that is open. */
 static dbt_status delete_batch(dbt__sql *sql, const range *r, int64_t from, dbt_error *err)
 {
@@ -75,12 +60,12 @@ static dbt_status delete_batch(dbt__sql *sql, const range *r, int64_t from, dbt_
 #undef OF_SOURCE
     dbt_status status = DBT_OK;
     for (size_t i = 0; i < sizeof texts / sizeof *texts && status == DBT_OK; i++)
-        status = run(sql, texts[i], from, r->last, r->source_id, 3, err);
+        status = dbt__sql_run(sql, texts[i], (int64_t[]){from, r->last, r->source_id}, 3, err);
     if (status == DBT_OK)
-        status = run(sql,
-                     "UPDATE source SET last_document_id = ?1, documents = documents - ?2"
-                     " WHERE id = ?3",
-                     from - 1, dbt__sql_changes(sql), r->source_id, 3, err);
+        status = dbt__sql_run(sql,
+                              "UPDATE source SET last_document_id = ?1, documents = documents - ?2"
+                              " WHERE id = ?3",
+                              (int64_t[]){from - 1, dbt__sql_changes(sql), r->source_id}, 3, err);
     return status;
 }
 
@@ -101,7 +86,7 @@ static dbt_status make_dense(dbt__sql *sql, int64_t split_id, dbt_error *err)
         "UPDATE split SET documents = (SELECT count(*) FROM temp.dense) WHERE id = ?1",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts && status == DBT_OK; i++)
-        status = run(sql, texts[i], split_id, 0, 0, 1, err);
+        status = dbt__sql_run(sql, texts[i], &split_id, 1, err);
     if (status == DBT_OK) status = dbt__sql_exec(sql, "DROP TABLE temp.dense", err);
     return status;
 }
@@ -159,11 +144,12 @@ static dbt_status finish_source(dbt__sql *sql, const range *r, bool is_last, dbt
                                " AND id NOT IN (SELECT label_id FROM prediction)",
                                err);
     if (status == DBT_OK)
-        status = run(sql,
-                     "UPDATE source SET documents = ?2,"
-                     " first_document_id = iif(?2 = 0, NULL, first_document_id),"
-                     " last_document_id = iif(?2 = 0, NULL, last_document_id) WHERE id = ?1",
-                     r->source_id, r->kept, 0, 2, err);
+        status =
+            dbt__sql_run(sql,
+                         "UPDATE source SET documents = ?2,"
+                         " first_document_id = iif(?2 = 0, NULL, first_document_id),"
+                         " last_document_id = iif(?2 = 0, NULL, last_document_id) WHERE id = ?1",
+                         (int64_t[]){r->source_id, r->kept}, 2, err);
     return status;
 }
 
@@ -264,11 +250,11 @@ static dbt_status cut_rejects(dbt__sql *sql, const dbt__kept *kept, dbt_error *e
 {
     dbt_status status = dbt__sql_begin(sql, err);
     if (status < 0) return status;
-    status = run(sql, "DELETE FROM reject WHERE source_id = ?1 AND id > ?2", kept->source_id,
-                 kept->last_reject_id, 0, 2, err);
+    status = dbt__sql_run(sql, "DELETE FROM reject WHERE source_id = ?1 AND id > ?2",
+                          (int64_t[]){kept->source_id, kept->last_reject_id}, 2, err);
     if (status == DBT_OK)
-        status = run(sql, "UPDATE source SET rejected = ?2 WHERE id = ?1", kept->source_id,
-                     kept->rejected, 0, 2, err);
+        status = dbt__sql_run(sql, "UPDATE source SET rejected = ?2 WHERE id = ?1",
+                              (int64_t[]){kept->source_id, kept->rejected}, 2, err);
     if (status == DBT_OK) status = dbt__sql_commit(sql, err);
     if (status < 0) dbt__sql_rollback(sql);
     return status;

@@ -93,17 +93,6 @@ static dbt_status create_cache(dbt__sql *sql, const dbt__block_key *key, int64_t
     return status;
 }
 
-static dbt_status run_with_id(dbt__sql *sql, const char *text, int64_t id, dbt_error *err)
-{
-    dbt__statement *statement = NULL;
-    dbt_status status = dbt__prepare(sql, text, &statement, err);
-    if (status < 0) return status;
-    dbt__bind_int(statement, 1, id);
-    status = dbt__run(statement, err);
-    dbt__finalize(statement);
-    return status;
-}
-
 /* --- blocks --- */
 
 static dbt_status open_reader(block_table *table, dbt_error *err)
@@ -142,8 +131,8 @@ static dbt_status finish_table(void *context, dbt_error *err)
     dbt_status status = table->bytes == 0 ? dbt__sql_begin(table->sql, err) : DBT_OK;
     if (status < 0) return status;
     table->bytes = 0;
-    status = run_with_id(table->sql, "UPDATE row_cache SET status = 'filled' WHERE id = ?",
-                         table->id, err);
+    status = dbt__sql_run(table->sql, "UPDATE row_cache SET status = 'filled' WHERE id = ?",
+                          &table->id, 1, err);
     if (status == DBT_OK) status = dbt__sql_commit(table->sql, err);
     table->filled = status == DBT_OK;
     return status < 0 ? status : open_reader(table, err);
@@ -195,7 +184,8 @@ static void free_table(void *context)
         dbt_error ignored = {0};
         dbt__sql_rollback(table->sql);
         /* What cannot be deleted now goes when the next cache is made. */
-        (void)run_with_id(table->sql, "DELETE FROM row_cache WHERE id = ?", table->id, &ignored);
+        (void)!dbt__sql_run(table->sql, "DELETE FROM row_cache WHERE id = ?", &table->id, 1,
+                            &ignored);
     }
     dbt__free(table);
 }

@@ -171,16 +171,10 @@ out:
 dbt_status dbt__checkpoint_finish(dbt__sql *sql, int64_t run_id, dbt_network *network,
                                   dbt_error *err)
 {
-    dbt__statement *forget = NULL;
     dbt_network_settle(network);
     dbt_status status = dbt__weights_write(sql, run_id, DBT_WEIGHTS_LAST, network, NULL, err);
-    if (status == DBT_OK)
-        status = dbt__prepare(sql, "DELETE FROM checkpoint WHERE run_id = ?", &forget, err);
     if (status < 0) return status;
-    dbt__bind_int(forget, 1, run_id);
-    status = dbt__run(forget, err);
-    dbt__finalize(forget);
-    return status;
+    return dbt__sql_run(sql, "DELETE FROM checkpoint WHERE run_id = ?", &run_id, 1, err);
 }
 
 /* The row at hand of `select`: state, digest, epoch, step. */

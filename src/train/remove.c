@@ -31,17 +31,6 @@ static dbt_status measure_run(dbt__sql *sql, dbt_removed *removed, int64_t *vect
     return status < 0 ? status : DBT_OK;
 }
 
-static dbt_status delete_vectorizer(dbt__sql *sql, int64_t id, dbt_error *err)
-{
-    dbt__statement *delete = NULL;
-    dbt_status status = dbt__prepare(sql, "DELETE FROM vectorizer WHERE id = ?", &delete, err);
-    if (status < 0) return status;
-    dbt__bind_int(delete, 1, id);
-    status = dbt__run(delete, err);
-    dbt__finalize(delete);
-    return status;
-}
-
 static dbt_status remove_run(dbt__sql *sql, const char *run, dbt_removed *removed, dbt_error *err)
 {
     int64_t vectorizer_id = 0;
@@ -49,7 +38,7 @@ static dbt_status remove_run(dbt__sql *sql, const char *run, dbt_removed *remove
     if (status == DBT_OK) status = measure_run(sql, removed, &vectorizer_id, err);
     if (status == DBT_OK) status = dbt__run_delete(sql, removed->run_id, err);
     if (status == DBT_OK && removed->vocabulary)
-        status = delete_vectorizer(sql, vectorizer_id, err);
+        status = dbt__sql_run(sql, "DELETE FROM vectorizer WHERE id = ?", &vectorizer_id, 1, err);
     return status;
 }
 

@@ -195,26 +195,13 @@ dbt_status dbt__run_complete(dbt__sql *sql, int64_t run_id, int64_t vectorizer_i
 /* What refers to the row goes with it: the schema's ON DELETE CASCADE. */
 dbt_status dbt__run_delete(dbt__sql *sql, int64_t run_id, dbt_error *err)
 {
-    dbt__statement *delete = NULL;
-    dbt_status status = dbt__prepare(sql, "DELETE FROM run WHERE id = ?", &delete, err);
-    if (status < 0) return status;
-    dbt__bind_int(delete, 1, run_id);
-    status = dbt__run(delete, err);
-    dbt__finalize(delete);
-    return status;
+    return dbt__sql_run(sql, "DELETE FROM run WHERE id = ?", &run_id, 1, err);
 }
 
 dbt_status dbt__run_set_best_epoch(dbt__sql *sql, int64_t run_id, int64_t epoch, dbt_error *err)
 {
-    dbt__statement *update = NULL;
-    dbt_status status =
-        dbt__prepare(sql, "UPDATE run SET best_epoch = ? WHERE id = ?", &update, err);
-    if (status < 0) return status;
-    dbt__bind_int(update, 1, epoch);
-    dbt__bind_int(update, 2, run_id);
-    status = dbt__run(update, err);
-    dbt__finalize(update);
-    return status;
+    return dbt__sql_run(sql, "UPDATE run SET best_epoch = ? WHERE id = ?",
+                        (int64_t[]){epoch, run_id}, 2, err);
 }
 
 dbt_status dbt__run_add_epoch(dbt__sql *sql, const dbt_epoch *epoch, dbt_error *err)
@@ -274,15 +261,9 @@ static dbt_status reopen_run(dbt__sql *sql, int64_t run_id, int64_t first, dbt_e
          true},
     };
     dbt_status status = DBT_OK;
-    for (size_t i = 0; status == DBT_OK && i < sizeof changes / sizeof *changes; i++) {
-        dbt__statement *change = NULL;
-        status = dbt__prepare(sql, changes[i].text, &change, err);
-        if (status < 0) break;
-        dbt__bind_int(change, 1, run_id);
-        if (changes[i].has_first) dbt__bind_int(change, 2, first);
-        status = dbt__run(change, err);
-        dbt__finalize(change);
-    }
+    for (size_t i = 0; status == DBT_OK && i < sizeof changes / sizeof *changes; i++)
+        status = dbt__sql_run(sql, changes[i].text, (int64_t[]){run_id, first},
+                              changes[i].has_first ? 2 : 1, err);
     return status;
 }
 
