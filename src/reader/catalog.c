@@ -50,6 +50,7 @@ struct dbt__catalog {
     dbt__part part;
     dbt__stream stream;
     bool streaming;
+    bool ends_oddly; /* the archive */
     char said[768];
 };
 
@@ -297,7 +298,10 @@ static dbt_status scan_archive(dbt__catalog *c, dbt_error *err)
             c->tree.format != DBT__FOLDER)
             status = take_classes(c, path, folder, err);
     }
-    if (status == DBT_DONE) status = dbt__tree_decide(&c->tree, c->shown, err);
+    if (status == DBT_DONE) {
+        c->ends_oddly = dbt__archive_ends_oddly(c->input, c->archive);
+        status = dbt__tree_decide(&c->tree, c->shown, err);
+    }
     if (status < 0) return status;
     (void)archive_read_free(c->archive);
     return dbt__input_reopen(c->input, &c->archive, err);
@@ -386,6 +390,10 @@ const char *dbt__catalog_said(dbt__catalog *c, const char *split)
     size_t at = used < 0 ? 0 : (size_t)used;
     c->said[at] = '\0';
     if (dbt__tree_say(&c->tree, split, c->said + at, sizeof c->said - at, NULL) < 0) return NULL;
+    at = strlen(c->said);
+    if (c->ends_oddly)
+        (void)snprintf(c->said + at, sizeof c->said - at,
+                       "; its end is not that of an archive: it may be cut short");
     return c->said;
 }
 

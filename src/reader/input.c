@@ -26,9 +26,10 @@
 #include "gzip.h"
 
 enum {
-    HEAD_BYTES = 512,         /* a tar header: what is looked at to tell packed from plain */
-    BLOCK_BYTES = 128 * 1024, /* what libarchive gets at a time */
-    LONG_WAIT_MS = 200,
+    HEAD_BYTES = 512,             /* a tar header: what is looked at to tell packed from plain */
+    BLOCK_BYTES = 128 * 1024,     /* what libarchive gets at a time */
+    TAR_BLOCK = 512,              /* a tar ends with at least one of zeros */
+    LONG_WAIT_MS = 200,           /* for which a pipe has nothing */
     KEPT_BYTES = 64 * 1024 * 1024 /* of a pipe, at most, until it is known what it is */
 };
 
@@ -50,6 +51,7 @@ struct dbt__input {
     dbt__buffer kept; /* bytes read ahead: the head, and all of a pipe while `keeping` */
     size_t given;     /* bytes of `kept` that were given out */
     bool keeping;
+    size_t zeros;     /* that what libarchive got so far ends with */
     int error;        /* errno of what failed when libarchive called; 0: nothing */
     dbt__buffer path; /* of the archive's entry */
 };
@@ -286,11 +288,22 @@ static ssize_t take_unpacked(dbt__input *input, const char **block)
     return (ssize_t)bytes;
 }
 
+/* As it is, or of gzip unpacked. Counts the zeros that the bytes so far end with. */
+static ssize_t take_next(dbt__input *input, const char **block)
+{
+    ssize_t got = input->gunzip == NULL ? take_block(input, block) : take_unpacked(input, block);
+    ssize_t zeros = 0;
+    while (zeros < got && (*block)[got - 1 - zeros] == '\0')
+        zeros++;
+    if (got > 0) input->zeros = (zeros < got ? 0 : input->zeros) + (size_t)zeros;
+    return got;
+}
+
 static la_ssize_t give_block(struct archive *archive, void *context, const void **block)
 {
     dbt__input *input = context;
     const char *bytes;
-    ssize_t got = input->gunzip == NULL ? take_block(input, &bytes) : take_unpacked(input, &bytes);
+    ssize_t got = take_next(input, &bytes);
     *block = bytes;
     if (got >= 0) return (la_ssize_t)got;
     archive_set_error(archive, input->error, "cannot be read");
@@ -321,6 +334,7 @@ static la_int64_t skip_input(struct archive *archive, void *context, la_int64_t 
     off_t at = lseek(input->fd, (off_t)request, SEEK_CUR);
     if (at < 0) return 0;
     input->position = (int64_t)at;
+    input->zeros = 0;
     return (la_int64_t)(at - from);
 }
 
@@ -349,7 +363,7 @@ static dbt_status check_rest(dbt__input *input, struct archive *archive, dbt_err
     const char *block;
     ssize_t got = 1;
     while (input->gunzip != NULL && got > 0)
-        got = take_unpacked(input, &block);
+        got = take_next(input, &block);
     return check_archive(input, archive, got < 0, err);
 }
 
@@ -374,6 +388,7 @@ dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive, dbt_er
 {
     *archive = NULL;
     input->error = 0;
+    input->zeros = 0;
     dbt_status status = need_block(input, err);
     if (status == DBT_OK) status = begin_gzip(input, err);
     if (status < 0) return status;
@@ -529,6 +544,13 @@ static dbt_status clean_path(dbt__buffer *path, const char *name, dbt_error *err
         if (*part == '/') part++;
     }
     return status < 0 ? status : dbt__buffer_append(path, "", 1, err);
+}
+
+bool dbt__archive_ends_oddly(const dbt__input *input, struct archive *archive)
+{
+    bool is_tar = (archive_format(archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_TAR;
+    return is_tar && archive_filter_code(archive, 0) == ARCHIVE_FILTER_NONE &&
+           input->zeros < TAR_BLOCK;
 }
 
 dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const char **path,

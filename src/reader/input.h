@@ -52,6 +52,9 @@ dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive,
  * valid until the next call. DBT_DONE, DBT_EDATA, DBT_ENOMEM. */
 dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const char **path,
                              int64_t *bytes, dbt_error *err) DBT_MUST_USE;
+/* After the last entry: a tar does not end as one should, and may have been cut short between two
+ * entries, which is all that tells it. */
+bool dbt__archive_ends_oddly(const dbt__input *input, struct archive *archive);
 /* Content of the current entry; *bytes 0: its end. */
 dbt_status dbt__archive_read(dbt__input *input, struct archive *archive, char *data,
                              size_t capacity, size_t *bytes, dbt_error *err) DBT_MUST_USE;
