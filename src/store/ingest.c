@@ -302,8 +302,8 @@ static dbt_status end_source(ingestion *in, const char *name, int64_t bytes, uin
             "%s: not what the ingest that did not end has read: %s of its documents were taken out",
             name, group_digits(source.taken_out, number));
     if (source.documents == 0 && source.rejected > 0)
-        say(in, "%s: all of its %s row%s were refused: 'select * from reject' tells why", name,
-            group_digits(source.rejected, number), source.rejected == 1 ? "" : "s");
+        say(in, "%s: none of its rows was accepted (%s refused): 'select * from reject' tells why",
+            name, group_digits(source.rejected, number));
     in->result->sources++;
     in->result->documents += source.documents;
     in->result->duplicates += source.duplicates;
