@@ -61,12 +61,21 @@ static bool is_stopped(const dbt__input *input)
     return input->waiting.stop != NULL && input->waiting.stop(input->waiting.context);
 }
 
-/* Returns when there is something to read, or after telling that there is not. */
-static void wait_for_input(const dbt__input *input)
+/* Until a read does not have to wait; false: somebody wants to stop. A signal that comes before the
+ * read would not end it, so it is the wait that looks for one. */
+static bool wait_for_input(const dbt__input *input)
 {
     struct pollfd pipe = {.fd = input->fd, .events = POLLIN};
-    if (input->seekable || input->waiting.idle == NULL) return;
-    if (poll(&pipe, 1, LONG_WAIT_MS) == 0) input->waiting.idle(input->waiting.context);
+    if (input->seekable || input->waiting.stop == NULL) return true;
+    for (bool told = false;;) {
+        int ready = poll(&pipe, 1, LONG_WAIT_MS);
+        if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
+        if (ready == 0 && !told && input->waiting.idle != NULL) {
+            input->waiting.idle(input->waiting.context);
+            told = true;
+        }
+        if (is_stopped(input)) return false;
+    }
 }
 
 /* Of EINTR only where somebody wanted to stop. */
@@ -81,7 +90,10 @@ static dbt_status fail_read(const dbt__input *input, int error, dbt_error *err)
 static ssize_t read_some(dbt__input *input, char *data, size_t capacity)
 {
     ssize_t got;
-    wait_for_input(input);
+    if (!wait_for_input(input)) {
+        errno = EINTR;
+        return -1;
+    }
     do
         got = read(input->fd, data, capacity);
     while (got < 0 && errno == EINTR && !is_stopped(input));

@@ -35,7 +35,7 @@
 
 /* What is done while a pipe or a terminal is waited for; either may be NULL. */
 typedef struct dbt__waiting {
-    bool (*stop)(void *context); /* after a signal: whether somebody wants to stop */
+    bool (*stop)(void *context); /* now and then: whether somebody wants to stop */
     void (*idle)(void *context); /* once before each long wait, for what must not be held so long */
     void *context;
 } dbt__waiting;
