@@ -35,6 +35,7 @@ typedef struct ingestion {
     dbt__sql *sql;
     dbt__writer *writer;
     dbt__reader *reader;
+    dbt__twins *twins;     /* NULL until they are asked for */
     dbt__catalog *catalog; /* of the path that is being read */
     int64_t known_parts;   /* of it, that are there already */
     int64_t known_documents;
@@ -342,15 +343,17 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
 
 /* Says that the same content is there already: a pipe's is read once, so it is known too late to
  * leave it alone; and a file of another name may well be meant to come in, too. */
-static dbt_status tell_twice(const ingestion *in, const dbt__part *part, const char *split,
-                             int64_t bytes, uint64_t digest, dbt_error *err)
+static dbt_status tell_twice(ingestion *in, const dbt__part *part, const char *split, int64_t bytes,
+                             uint64_t digest, dbt_error *err)
 {
     char text[DBT__DIGEST_CHARS];
     dbt__buffer twin;
     if (in->options->again) return DBT_OK;
     dbt__digest_text(digest, text);
     dbt__buffer_init(&twin, MAX_NAME);
-    dbt_status status = dbt__writer_find_twin(in->writer, split, bytes, text, &twin, err);
+    dbt_status status = in->twins == NULL ? dbt__twins_new(in->sql, &in->twins, err) : DBT_OK;
+    if (status == DBT_OK)
+        status = dbt__twins_find(in->twins, text, bytes, split, part->name, &twin, err);
     if (status == DBT_OK && twin.length > 0 && strcmp(twin.data, part->name) == 0)
         say(in, "%s: the same was ingested before: its documents are in split '%s' once more",
             part->name, split);
@@ -646,6 +649,7 @@ dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths
         result->replaced_utf8 = dbt__reader_replaced_utf8(in.reader) - in.known_utf8;
         result->replaced_nul = dbt__reader_replaced_nul(in.reader) - in.known_nul;
     }
+    dbt__twins_free(in.twins);
     dbt__writer_free(in.writer);
     dbt__reader_free(in.reader);
     dbt__catalog_close(in.catalog);

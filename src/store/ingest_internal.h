@@ -50,10 +50,6 @@ dbt_status dbt__writer_has_source(dbt__writer *writer, const char *name, bool *h
 dbt_status dbt__writer_find_source(dbt__writer *writer, const char *name, const char *split,
                                    int64_t bytes, const char *digest, int64_t *documents,
                                    dbt_error *err) DBT_MUST_USE;
-/* The name of a loaded source of that split and content, whatever it is; empty: there is none. */
-dbt_status dbt__writer_find_twin(dbt__writer *writer, const char *split, int64_t bytes,
-                                 const char *digest, dbt__buffer *name,
-                                 dbt_error *err) DBT_MUST_USE;
 /* Begins a source ('loading') that goes to a split, which is made when it is not there. */
 dbt_status dbt__writer_begin_source(dbt__writer *writer, const char *name, const char *format,
                                     const char *split, dbt_error *err) DBT_MUST_USE;
@@ -135,6 +131,18 @@ dbt_status dbt__seen_add_split(dbt__seen *seen, int64_t split_id, int64_t source
 /* Does the split hold this text with this label? */
 dbt_status dbt__seen_find(dbt__seen *seen, int64_t split_id, int64_t hash, int64_t label_id,
                           dbt_text text, bool *found, dbt_error *err) DBT_MUST_USE;
+
+/* --- sources of the same content (ingest_twins.c) --- */
+
+typedef struct dbt__twins dbt__twins;
+
+dbt_status dbt__twins_new(dbt__sql *sql, dbt__twins **twins, dbt_error *err) DBT_MUST_USE;
+/* Takes NULL. */
+void dbt__twins_free(dbt__twins *twins);
+/* The name of the first loaded source of that content and split, whatever it is; where there is
+ * none *twin is empty, and `name` will be the first from now on. */
+dbt_status dbt__twins_find(dbt__twins *twins, const char *digest, int64_t bytes, const char *split,
+                           const char *name, dbt__buffer *twin, dbt_error *err) DBT_MUST_USE;
 
 /* --- what an earlier ingest has stored of a source --- */
 

@@ -32,7 +32,6 @@ typedef struct open_split {
 typedef enum statement_id {
     FIND_SOURCE,
     HAS_SOURCE,
-    FIND_TWIN,
     FIND_UNFINISHED,
     ADD_SOURCE,
     UPDATE_SOURCE,
@@ -50,8 +49,6 @@ static const char *const statement_texts[N_STATEMENTS] = {
         "SELECT documents FROM source WHERE name = ?1 AND status = 'loaded' AND split = ?2"
         " AND (?3 IS NULL OR bytes = ?3) AND (?4 IS NULL OR digest = ?4) ORDER BY id LIMIT 1",
     [HAS_SOURCE] = "SELECT 1 FROM source WHERE name = ?1 LIMIT 1",
-    [FIND_TWIN] = "SELECT name FROM source WHERE split = ?1 AND bytes = ?2 AND digest = ?3"
-                  " AND status = 'loaded' ORDER BY id LIMIT 1",
     [FIND_UNFINISHED] =
         "SELECT id, documents, rejected, first_document_id, last_document_id FROM source"
         " WHERE id = (SELECT max(id) FROM source) AND status = 'loading'"
@@ -210,25 +207,6 @@ dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char 
         dbt__bind_string(find, 4, digest);
     dbt_status status = dbt__step(find, err);
     if (status == DBT_OK) *documents = dbt__column_int(find, 0);
-    dbt__reset(find);
-    return status < 0 ? status : DBT_OK;
-}
-
-dbt_status dbt__writer_find_twin(dbt__writer *w, const char *split, int64_t bytes,
-                                 const char *digest, dbt__buffer *name, dbt_error *err)
-{
-    dbt__statement *find = w->statement[FIND_TWIN];
-    dbt__bind_string(find, 1, split);
-    dbt__bind_int(find, 2, bytes);
-    dbt__bind_string(find, 3, digest);
-    name->length = 0;
-    dbt_status status = dbt__step(find, err);
-    if (status == DBT_OK) {
-        dbt_text found = dbt__column_text(find, 0);
-        status = found.data == NULL ? dbt__out_of_memory(err, "a name")
-                                    : dbt__buffer_append(name, found.data, found.bytes, err);
-        if (status == DBT_OK) status = dbt__buffer_append(name, "", 1, err);
-    }
     dbt__reset(find);
     return status < 0 ? status : DBT_OK;
 }

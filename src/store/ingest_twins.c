@@ -1,0 +1,87 @@
+/*
+ * ingest_twins.c: sources by their content.
+ *
+ * They are copied into a temporary table once, when the first one is looked for: `source` has no
+ * index by content, and a folder may have thousands of files.
+ */
+#include "ingest_internal.h"
+
+struct dbt__twins {
+    dbt__sql *sql;
+    dbt__statement *find, *add;
+};
+
+/* Files that are a document each are left out: of these it is usual to be equal. */
+static dbt_status prepare(dbt__twins *twins, dbt_error *err)
+{
+    dbt_status status = dbt__sql_exec(
+        twins->sql,
+        "DROP TABLE IF EXISTS temp.twin;"
+        "CREATE TABLE temp.twin (digest TEXT, bytes INTEGER, split TEXT, name TEXT,"
+        " PRIMARY KEY (digest, bytes, split)) WITHOUT ROWID;"
+        "INSERT OR IGNORE INTO temp.twin SELECT digest, bytes, split, name FROM source"
+        " WHERE status = 'loaded' AND format <> 'folder' AND digest IS NOT NULL"
+        " AND bytes IS NOT NULL AND split IS NOT NULL ORDER BY id",
+        err);
+    if (status == DBT_OK)
+        status = dbt__prepare(
+            twins->sql,
+            "SELECT name FROM temp.twin WHERE digest = ?1 AND bytes = ?2 AND split = ?3",
+            &twins->find, err);
+    if (status == DBT_OK)
+        status = dbt__prepare(twins->sql, "INSERT INTO temp.twin VALUES (?1, ?2, ?3, ?4)",
+                              &twins->add, err);
+    return status;
+}
+
+dbt_status dbt__twins_new(dbt__sql *sql, dbt__twins **twins, dbt_error *err)
+{
+    *twins = NULL;
+    dbt__twins *made = dbt__alloc(sizeof *made);
+    if (made == NULL) return dbt__out_of_memory(err, "sources");
+    made->sql = sql;
+    dbt_status status = prepare(made, err);
+    if (status < 0)
+        dbt__twins_free(made);
+    else
+        *twins = made;
+    return status;
+}
+
+void dbt__twins_free(dbt__twins *twins)
+{
+    if (twins == NULL) return;
+    dbt__finalize(twins->find);
+    dbt__finalize(twins->add);
+    /* Where that fails the table goes with the connection. */
+    (void)!dbt__sql_exec(twins->sql, "DROP TABLE IF EXISTS temp.twin", NULL);
+    dbt__free(twins);
+}
+
+static void bind_content(dbt__statement *statement, const char *digest, int64_t bytes,
+                         const char *split)
+{
+    dbt__bind_string(statement, 1, digest);
+    dbt__bind_int(statement, 2, bytes);
+    dbt__bind_string(statement, 3, split);
+}
+
+dbt_status dbt__twins_find(dbt__twins *twins, const char *digest, int64_t bytes, const char *split,
+                           const char *name, dbt__buffer *twin, dbt_error *err)
+{
+    twin->length = 0;
+    bind_content(twins->find, digest, bytes, split);
+    dbt_status status = dbt__step(twins->find, err);
+    bool found = status == DBT_OK;
+    if (found) {
+        dbt_text text = dbt__column_text(twins->find, 0);
+        status = text.data == NULL ? dbt__out_of_memory(err, "a name")
+                                   : dbt__buffer_append(twin, text.data, text.bytes, err);
+        if (status == DBT_OK) status = dbt__buffer_append(twin, "", 1, err);
+    }
+    dbt__reset(twins->find);
+    if (found || status < 0) return status;
+    bind_content(twins->add, digest, bytes, split);
+    dbt__bind_string(twins->add, 4, name);
+    return dbt__run(twins->add, err);
+}
