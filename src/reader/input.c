@@ -66,7 +66,8 @@ static bool is_stopped(const dbt__input *input)
 static bool wait_for_input(const dbt__input *input)
 {
     struct pollfd pipe = {.fd = input->fd, .events = POLLIN};
-    if (input->seekable || input->waiting.stop == NULL) return true;
+    if (input->seekable || (input->waiting.stop == NULL && input->waiting.idle == NULL))
+        return true;
     for (bool told = false;;) {
         int ready = poll(&pipe, 1, LONG_WAIT_MS);
         if (ready > 0 || (ready < 0 && errno != EINTR)) return true;

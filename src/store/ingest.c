@@ -302,9 +302,6 @@ static dbt_status end_source(ingestion *in, const char *name, int64_t bytes, uin
         say(in,
             "%s: not what the ingest that did not end has read: %s of its documents were taken out",
             name, group_digits(source.taken_out, number));
-    if (source.documents == 0 && source.rejected > 0)
-        say(in, "%s: none of its rows was accepted (%s refused): 'select * from reject' tells why",
-            name, group_digits(source.rejected, number));
     in->result->sources++;
     in->result->documents += source.documents;
     in->result->duplicates += source.duplicates;
@@ -395,6 +392,15 @@ static void tell_header(const ingestion *in, const char *name)
         name, first->length < 80 ? (int)first->length : 80, first->data);
 }
 
+static void tell_none(const ingestion *in, const char *name)
+{
+    char number[32];
+    const dbt__written *source = dbt__writer_source(in->writer);
+    if (source->documents == 0 && source->rejected > 0)
+        say(in, "%s: none of its rows was accepted (%s refused): 'select * from reject' tells why",
+            name, group_digits(source->rejected, number));
+}
+
 static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *split,
                               dbt__stream *stream, dbt_error *err)
 {
@@ -421,6 +427,7 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
     if (status < 0) return status;
     if (changed) say(in, "%s: changed while it was read", part->name);
     tell_header(in, part->name);
+    tell_none(in, part->name);
     status = tell_twice(in, part, split, bytes, digest, err);
     return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
 }
