@@ -29,10 +29,15 @@ static bool preparing;
 /* The file that a scenario begins from; the log beside it has the same name and -wal, the journal
  * -journal. */
 static const char *const prepared[SCENARIOS] = {
-    [SCENARIO_INGEST_LOG] = "crashed.db", [SCENARIO_INGEST_RESUMED] = "stopped.db",
-    [SCENARIO_FIT] = "ingested.db",       [SCENARIO_FIT_LOG] = "logged.db",
-    [SCENARIO_EVALUATE] = "fitted.db",    [SCENARIO_PREDICT] = "fitted.db",
-    [SCENARIO_INFO] = "fitted.db",        [SCENARIO_EVALUATE_JOURNAL] = "journal.db",
+    [SCENARIO_INGEST_LOG] = "crashed.db",
+    [SCENARIO_INGEST_RESUMED] = "stopped.db",
+    [SCENARIO_FIT] = "ingested.db",
+    [SCENARIO_FIT_LOG] = "logged.db",
+    [SCENARIO_FIT_THREADS] = "ingested.db",
+    [SCENARIO_EVALUATE] = "fitted.db",
+    [SCENARIO_PREDICT] = "fitted.db",
+    [SCENARIO_INFO] = "fitted.db",
+    [SCENARIO_EVALUATE_JOURNAL] = "journal.db",
 };
 
 const char *scenario_name(scenario_kind kind)
@@ -131,7 +136,7 @@ static dbt_status run_ingest(dbt_store *store, scenario_outcome *outcome)
     return dbt_ingest(store, paths, N_SOURCES, &options, &result, &outcome->err);
 }
 
-static dbt_status run_fit(dbt_store *store, scenario_outcome *outcome)
+static dbt_status fit_with(size_t threads, dbt_store *store, scenario_outcome *outcome)
 {
     const dbt_observer observer = {.epoch = acknowledge_epoch, .context = outcome};
     dbt_fit_options options;
@@ -139,13 +144,23 @@ static dbt_status run_fit(dbt_store *store, scenario_outcome *outcome)
     dbt_fit_options_init(&options);
     options.batch_size = 16;
     options.epochs = EPOCHS;
-    options.threads = 1;
+    options.threads = threads;
     options.vectorizer.ngram_max = 1;
     options.vectorizer.top_k = 20;
     options.network.units = 4;
     dbt_status status = dbt_fit(store, &options, &observer, &result, &outcome->err);
     outcome->best_epoch = result.best_epoch;
     return status;
+}
+
+static dbt_status run_fit(dbt_store *store, scenario_outcome *outcome)
+{
+    return fit_with(1, store, outcome);
+}
+
+static dbt_status run_fit_in_threads(dbt_store *store, scenario_outcome *outcome)
+{
+    return fit_with(2, store, outcome);
 }
 
 static dbt_status run_evaluate(dbt_store *store, scenario_outcome *outcome)
@@ -197,16 +212,22 @@ scenario_outcome scenario_run(scenario_kind kind)
         [SCENARIO_INGEST_RESUMED] = run_ingest,
         [SCENARIO_FIT] = run_fit,
         [SCENARIO_FIT_LOG] = run_fit,
+        [SCENARIO_FIT_THREADS] = run_fit_in_threads,
         [SCENARIO_EVALUATE] = run_evaluate,
         [SCENARIO_PREDICT] = run_predict,
         [SCENARIO_INFO] = run_info,
         [SCENARIO_EVALUATE_JOURNAL] = run_evaluate,
     };
     static const dbt_store_mode modes[SCENARIOS] = {
-        [SCENARIO_INGEST] = DBT_STORE_CREATE,          [SCENARIO_INGEST_LOG] = DBT_STORE_CREATE,
-        [SCENARIO_INGEST_RESUMED] = DBT_STORE_CREATE,  [SCENARIO_FIT] = DBT_STORE_WRITE,
-        [SCENARIO_FIT_LOG] = DBT_STORE_WRITE,          [SCENARIO_EVALUATE] = DBT_STORE_WRITE,
-        [SCENARIO_PREDICT] = DBT_STORE_READ,           [SCENARIO_INFO] = DBT_STORE_READ,
+        [SCENARIO_INGEST] = DBT_STORE_CREATE,
+        [SCENARIO_INGEST_LOG] = DBT_STORE_CREATE,
+        [SCENARIO_INGEST_RESUMED] = DBT_STORE_CREATE,
+        [SCENARIO_FIT] = DBT_STORE_WRITE,
+        [SCENARIO_FIT_LOG] = DBT_STORE_WRITE,
+        [SCENARIO_FIT_THREADS] = DBT_STORE_WRITE,
+        [SCENARIO_EVALUATE] = DBT_STORE_WRITE,
+        [SCENARIO_PREDICT] = DBT_STORE_READ,
+        [SCENARIO_INFO] = DBT_STORE_READ,
         [SCENARIO_EVALUATE_JOURNAL] = DBT_STORE_WRITE,
     };
     scenario_outcome outcome = {0};
@@ -282,12 +303,17 @@ static const char *const contents[SCENARIOS] = {
         " printf('%!.17g', probability) AS x FROM prediction ORDER BY document_id))",
 };
 
+static bool is_fit(scenario_kind kind)
+{
+    return kind == SCENARIO_FIT || kind == SCENARIO_FIT_LOG || kind == SCENARIO_FIT_THREADS;
+}
+
 static const char *contents_of(scenario_kind kind)
 {
     if (kind == SCENARIO_INGEST_LOG || kind == SCENARIO_INGEST_RESUMED)
         return contents[SCENARIO_INGEST];
     if (kind == SCENARIO_EVALUATE_JOURNAL) return contents[SCENARIO_EVALUATE];
-    return kind == SCENARIO_FIT_LOG ? contents[SCENARIO_FIT] : contents[kind];
+    return is_fit(kind) ? contents[SCENARIO_FIT] : contents[kind];
 }
 
 /* Of what a command has left, or of the answer that it gave. */
@@ -367,8 +393,7 @@ static const char *check_state(scenario_kind kind, const scenario_outcome *outco
 {
     const char *wrong = check_sound(handle);
     if (wrong == NULL) wrong = check_documents(kind, handle, outcome);
-    if (wrong == NULL && (kind == SCENARIO_FIT || kind == SCENARIO_FIT_LOG))
-        wrong = check_run(handle, outcome);
+    if (wrong == NULL && is_fit(kind)) wrong = check_run(handle, outcome);
     if (wrong != NULL || outcome->status != DBT_OK) return wrong;
     char digest[DIGEST_BYTES];
     digest_result(kind, outcome, handle, digest);
@@ -520,5 +545,5 @@ bool scenario_prepare(const char *where)
     preparing = false;
     for (int kind = 0; ok && kind < SCENARIOS; kind++)
         ok = run_undisturbed((scenario_kind)kind, NULL);
-    return ok;
+    return ok && strcmp(expected[SCENARIO_FIT_THREADS], expected[SCENARIO_FIT]) == 0;
 }

@@ -2,11 +2,11 @@
  * scenario.h: what the fault tests do to the library, and what must hold afterwards, whatever
  * failed.
  *
- * A scenario is one command on a small file, through the public interface, in one thread so that
- * the same point fails in every run: three sources are ingested (into an empty file, again after a
- * crash, on from where an ingest was stopped), a run is fitted, evaluated, predicted with, the file
- * is looked at. It begins from a prepared file, a
- * copy of which is laid out for each run.
+ * A scenario is one command on a small file, through the public interface, in one thread, but for
+ * one, so that the same point fails in every run: three sources are ingested (into an empty file,
+ * again after a crash, on from where an ingest was stopped), a run is fitted, evaluated, predicted
+ * with, the file is looked at. It begins from a prepared file, a copy of which is laid out for each
+ * run.
  *
  * scenario_check then looks at the file with SQLite's own file system (FAULTS I1 to I5): it is
  * sound, what was acknowledged is there, nothing is there in part, and the same command repeated
@@ -26,6 +26,7 @@
  *   ingest_resumed         of one source some rows are there, and of these the last ones read
  *                          otherwise now
  *   fit_on_a_log           the documents are in the log
+ *   fit_in_threads         of two threads, and a third one that stores the vocabulary meanwhile
  *   evaluate_on_a_journal  the file is out of WAL mode, and who wrote it was killed
  */
 #define SCENARIO_WRITE_LIST(X, program)                                                            \
@@ -34,6 +35,7 @@
     X(program, ingest_resumed, SCENARIO_INGEST_RESUMED)                                            \
     X(program, fit, SCENARIO_FIT)                                                                  \
     X(program, fit_on_a_log, SCENARIO_FIT_LOG)                                                     \
+    X(program, fit_in_threads, SCENARIO_FIT_THREADS)                                               \
     X(program, evaluate, SCENARIO_EVALUATE)                                                        \
     X(program, evaluate_on_a_journal, SCENARIO_EVALUATE_JOURNAL)
 #define SCENARIO_LIST(X, program)                                                                  \

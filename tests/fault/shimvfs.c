@@ -1,6 +1,7 @@
 /* shimvfs.c: SQLite's calls to its file system, through a hook. */
 #include "shimvfs.h"
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,17 @@ typedef struct shim_file {
 } shim_file;
 
 static sqlite3_vfs shim, *unix_vfs;
-static shim_hook ask;
+static shim_hook hook;
+static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
+
+/* One thread at a time. */
+static int ask(const shim_call *call)
+{
+    (void)pthread_mutex_lock(&asking);
+    int code = hook(call);
+    (void)pthread_mutex_unlock(&asking);
+    return code;
+}
 
 int shim_error(shim_operation operation)
 {
@@ -182,9 +193,9 @@ static int access_file(sqlite3_vfs *vfs, const char *name, int flags, int *resul
     return code != SQLITE_OK ? code : unix_vfs->xAccess(unix_vfs, name, flags, result);
 }
 
-void shim_register(shim_hook hook)
+void shim_register(shim_hook called)
 {
-    ask = hook;
+    hook = called;
     unix_vfs = sqlite3_vfs_find("unix");
     if (unix_vfs == NULL) abort();
     shim = *unix_vfs;
