@@ -115,7 +115,8 @@ DBT_EXPORT const char *dbt_vectorizer_unicode_version(void);
  * hash_bits, which reads no row. A row whose label is not among the classes is DBT_EDATA when
  * scores are wanted. The result does not depend on the pool's threads or on options->memory.
  * `stats` may be NULL. DBT_EUSAGE (an option out of range), DBT_EDATA (empty vocabulary; fewer than
- * two classes), DBT_ENOMEM, and what the corpus returns.
+ * two classes), DBT_ENOMEM, DBT_EINTERNAL (the corpus gave other texts the second time), and what
+ * the corpus returns.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_fit(const dbt_vectorizer_options *options,
                                                       const dbt_corpus *corpus,

@@ -118,7 +118,7 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
 /* Keeps the vectorized rows of a split, where they fit and are needed more than once, or have to be
  * kept, or are to be kept in the database. */
 static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *split,
-                             const dbt__survey *survey, const dbt_norms *norms, bool has_to,
+                             dbt__survey *survey, const dbt_norms *norms, bool has_to,
                              size_t memory, dbt__row_cache **cache, dbt_error *err)
 {
     bool stored = fit->options.cache;
@@ -132,6 +132,7 @@ static dbt_status keep_split(dbt__fit *fit, const char *name, const dbt_split *s
         .norms = norms,
         .spill_folder = has_to ? fit->folder : NULL,
         .key = stored ? &key : NULL,
+        .digests = stored ? &survey->pages : NULL, /* else they are told of when it has ended */
         .meanwhile = dbt__fit_begin_storing,
         .context = fit,
     };
@@ -342,8 +343,8 @@ static void release(dbt__fit *fit)
     release_feeds(fit);
     dbt_network_free(fit->network);
     dbt_vectorizer_free(fit->vectorizer);
-    dbt__label_map_release(&fit->survey.labels);
-    dbt__label_map_release(&fit->validation_survey.labels);
+    dbt__survey_release(&fit->survey);
+    dbt__survey_release(&fit->validation_survey);
     dbt_pool_free(fit->pool);
     dbt__free(fit->best);
     dbt__free(fit->class_weight);

@@ -194,7 +194,7 @@ static bool has_changed(dbt__fit *fit, const char *split, const dbt__survey *bef
     dbt__survey now;
     dbt_status status = dbt__survey_split(fit->store, split, before->documents, fit->pool,
                                           fit->observer, &now, NULL);
-    dbt__label_map_release(&now.labels);
+    dbt__survey_release(&now);
     return status == DBT_OK ? now.row_fingerprint != before->row_fingerprint
                             : status == DBT_EFORMAT;
 }

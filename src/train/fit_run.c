@@ -72,13 +72,21 @@ bool dbt__fit_is_refused(dbt_status status)
     return status == DBT_EDATA || status == DBT_EUSAGE || status == DBT_EFORMAT;
 }
 
-/* Documents that are no data for a run will never be: one that goes on is deleted, too. Of its
- * options, some may be others the next time. */
+static bool has_other_documents(const dbt__fit *fit)
+{
+    return atomic_load(&fit->survey.pages.mismatch) ||
+           atomic_load(&fit->validation_survey.pages.mismatch);
+}
+
+/* Documents that are no data for a run will never be: one that goes on is deleted, too, unless they
+ * were changed meanwhile, and may be changed back. Of its options, some may be others the next
+ * time. */
 static dbt_status settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cause,
                              dbt_error *err)
 {
     bool resumed = fit->options.resume != 0;
-    bool deleted = resumed ? outcome == DBT_EDATA : dbt__fit_is_refused(outcome);
+    bool deleted =
+        resumed ? outcome == DBT_EDATA && !has_other_documents(fit) : dbt__fit_is_refused(outcome);
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
     status = deleted ? dbt__run_delete(fit->sql, fit->result->run_id, err)

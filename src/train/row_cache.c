@@ -254,7 +254,7 @@ static dbt_status make_rows(fill_state *fill, dbt_store *store, const dbt_observ
 {
     const dbt__row_cache_options *options = fill->options;
     dbt_status status = dbt__corpus_open(&fill->corpus, store, options->split, options->n_rows,
-                                         fill->n_workers, observer, err);
+                                         options->digests, fill->n_workers, observer, err);
     if (status == DBT_OK && options->meanwhile != NULL && options->key == NULL)
         options->meanwhile(options->context);
     if (status == DBT_OK) status = find_norms(fill, err);

@@ -18,6 +18,7 @@
 
 #include "base.h"
 #include "block_table.h"
+#include "page_digests.h"
 
 typedef struct dbt__row_cache dbt__row_cache;
 
@@ -27,8 +28,9 @@ typedef struct dbt__row_cache_options {
     size_t memory;      /* bytes that rows may take */
     size_t work_memory; /* bytes that making them may take, for a vectorizer that is not whole */
     const dbt_norms *norms; /* of these rows, where they are known; NULL: they are made if needed */
-    const char *spill_folder;  /* NULL: rows that do not fit into memory are not kept */
-    const dbt__block_key *key; /* NULL: the rows are not kept in the database */
+    const char *spill_folder;   /* NULL: rows that do not fit into memory are not kept */
+    const dbt__block_key *key;  /* NULL: the rows are not kept in the database */
+    dbt__page_digests *digests; /* of these rows, where only rows of these documents are wanted */
     /* NULL, or called once nobody here needs the store's connection any more: not with a key. */
     void (*meanwhile)(void *context);
     void *context;

@@ -11,6 +11,7 @@
 #include <dbtrain/cursor.h>
 #include <dbtrain/page.h>
 
+#include "corpus.h"
 #include "observer.h"
 #include "page_rows.h"
 #include "store_internal.h"
@@ -71,6 +72,8 @@ typedef struct reading {
     size_t n_slots;
     dbt_page **page; /* [n_slots] */
     int64_t first;   /* number of the page in slot 0 */
+    size_t page_rows;
+    dbt__page_digests *digests;
 } reading;
 
 static void close_reading(reading *r)
@@ -84,7 +87,7 @@ static void close_reading(reading *r)
 }
 
 static dbt_status open_reading(reading *r, dbt_store *store, const char *split, int64_t n_rows,
-                               size_t n_threads, dbt_error *err)
+                               size_t n_threads, dbt__page_digests *digests, dbt_error *err)
 {
     dbt_cursor_options options;
     dbt_cursor_options_init(&options);
@@ -96,8 +99,12 @@ static dbt_status open_reading(reading *r, dbt_store *store, const char *split, 
                    .n_slots = n_slots < MOST_PAGES_AHEAD ? n_slots : MOST_PAGES_AHEAD};
     r->cursor = dbt__alloc_array(r->n_cursors, sizeof *r->cursor);
     r->page = dbt__alloc_array(r->n_slots, sizeof(dbt_page *));
+    r->digests = digests;
     if (r->cursor == NULL || r->page == NULL) return dbt__out_of_memory(err, "a survey");
     dbt_status status = dbt__page_rows(store, split, n_rows, PAGE_ROWS, &options.batch_size, err);
+    r->page_rows = options.batch_size;
+    size_t rows = r->page_rows < DBT__CORPUS_PAGE_ROWS ? r->page_rows : DBT__CORPUS_PAGE_ROWS;
+    if (status == DBT_OK) status = dbt__page_digests_init(digests, n_rows, rows, err);
     for (size_t i = 0; status == DBT_OK && i < r->n_cursors; i++)
         status = dbt_cursor_open(store, &options, &r->cursor[i], err);
     for (size_t i = 0; status == DBT_OK && i < r->n_slots; i++)
@@ -108,7 +115,11 @@ static dbt_status open_reading(reading *r, dbt_store *store, const char *split, 
 static dbt_status read_page(void *context, size_t task, size_t worker, dbt_error *err)
 {
     reading *r = context;
-    return dbt_cursor_read(r->cursor[worker], r->first + (int64_t)task, r->page[task], err);
+    int64_t number = r->first + (int64_t)task;
+    dbt_status status = dbt_cursor_read(r->cursor[worker], number, r->page[task], err);
+    if (status == DBT_OK)
+        dbt__page_digests_note(r->digests, number * (int64_t)r->page_rows, r->page[task]);
+    return status;
 }
 
 static dbt_status take_pages(reading *r, const char *split, dbt_pool *pool,
@@ -142,7 +153,8 @@ dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows
     dbt_status status =
         hasher == NULL || ids == NULL ? dbt__out_of_memory(err, "a fingerprint") : DBT_OK;
     if (status == DBT_OK)
-        status = open_reading(&r, store, split, n_rows, dbt_pool_threads(pool), err);
+        status =
+            open_reading(&r, store, split, n_rows, dbt_pool_threads(pool), &survey->pages, err);
     if (status == DBT_OK) status = take_pages(&r, split, pool, observer, hasher, ids, survey, err);
     if (status == DBT_OK) {
         survey->fingerprint = dbt__hasher_digest(hasher);
@@ -154,4 +166,10 @@ dbt_status dbt__survey_split(dbt_store *store, const char *split, int64_t n_rows
     dbt__hasher_free(hasher);
     dbt__hasher_free(ids);
     return status;
+}
+
+void dbt__survey_release(dbt__survey *survey)
+{
+    dbt__label_map_release(&survey->labels);
+    dbt__page_digests_release(&survey->pages);
 }

@@ -186,7 +186,7 @@ static dbt_status write_vectorizer(dbt__sql *sql, const char *settings, const ch
 }
 
 dbt_status dbt__vocabulary_fit(dbt_store *store, const char *split,
-                               const dbt_vectorizer_options *options, const dbt__survey *survey,
+                               const dbt_vectorizer_options *options, dbt__survey *survey,
                                dbt_pool *pool, const dbt_observer *observer,
                                dbt_vectorizer **vectorizer, dbt_vectorizer_stats *stats,
                                dbt_error *err)
@@ -197,8 +197,8 @@ dbt_status dbt__vocabulary_fit(dbt_store *store, const char *split,
     int64_t *ids = dbt__alloc_array(survey->labels.n, sizeof *ids);
     dbt_status status = ids == NULL ? dbt__out_of_memory(err, "labels") : DBT_OK;
     if (status == DBT_OK)
-        status = dbt__corpus_open(&corpus, store, split, survey->documents, dbt_pool_threads(pool),
-                                  observer, err);
+        status = dbt__corpus_open(&corpus, store, split, survey->documents, &survey->pages,
+                                  dbt_pool_threads(pool), observer, err);
     /* Of a few pages the reader that asks may have none: others are faster. */
     if (status == DBT_OK) status = corpus.pages.go_on(&corpus, err);
     for (size_t i = 0; status == DBT_OK && i < survey->labels.n; i++)

@@ -24,7 +24,7 @@ dbt_status dbt__vocabulary_find(dbt_store *store, const dbt_vectorizer_options *
                                 dbt_error *err) DBT_MUST_USE;
 /* One fitted on the surveyed documents of a split, unless the observer wants to stop. */
 dbt_status dbt__vocabulary_fit(dbt_store *store, const char *split,
-                               const dbt_vectorizer_options *options, const dbt__survey *survey,
+                               const dbt_vectorizer_options *options, dbt__survey *survey,
                                dbt_pool *pool, const dbt_observer *observer,
                                dbt_vectorizer **vectorizer, dbt_vectorizer_stats *stats,
                                dbt_error *err) DBT_MUST_USE;

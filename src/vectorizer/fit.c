@@ -204,6 +204,9 @@ static dbt_status mark_documents(const fit_state *fit, uint64_t **wanted, dbt_er
     if (*wanted == NULL) return dbt__out_of_memory(err, "terms");
     for (size_t i = 0; i < fit->candidates.n; i++) {
         uint32_t document = fit->candidates.item[i].first_document;
+        if (document >= (uint64_t)fit->rounds.corpus->n_documents)
+            return dbt__fail(err, DBT_EINTERNAL,
+                             "a term is in no document: the corpus changed while it was read");
         (*wanted)[document / 64] |= UINT64_C(1) << (document % 64);
     }
     return DBT_OK;

@@ -986,6 +986,57 @@ static void test_fit__passes_on_what_reading_returns(void **state)
     free_corpus(&corpus);
 }
 
+/* Pages that have other texts from some reading on. */
+typedef struct fickle_corpus {
+    array_corpus *array;
+    long calm; /* readings that are left until then */
+} fickle_corpus;
+
+static dbt_status read_fickle_page(void *context, size_t reader, int64_t index, dbt_page *page,
+                                   dbt_error *err)
+{
+    fickle_corpus *corpus = context;
+    if (corpus->calm-- > 0) return read_array_page(corpus->array, reader, index, page, err);
+    static const dbt_text other = {"other words", 11};
+    array_corpus changed = *corpus->array;
+    dbt_text text[64];
+    for (int64_t i = 0; i < changed.n_documents; i++)
+        text[i] = other;
+    changed.text = text;
+    return read_array_page(&changed, reader, index, page, err);
+}
+
+/* Each term in the same two documents of all. */
+static void test_fit__of_a_corpus_that_changes_ends_in_an_error(void **state)
+{
+    (void)state;
+    enum { DOCUMENTS = 64, ROWS = 4, PAGES = DOCUMENTS / ROWS };
+    char words[DOCUMENTS][24];
+    dbt_text text[DOCUMENTS];
+    int64_t label_id[DOCUMENTS];
+    for (int i = 0; i < DOCUMENTS; i++) {
+        text[i] = (dbt_text){words[i], (size_t)sprintf(words[i], "pair%d twice%d", i / 2, i / 2)};
+        label_id[i] = 1 + i % 2;
+    }
+    array_corpus array = {text, label_id, DOCUMENTS, ROWS, -1};
+    const dbt_classes classes = {2, (const int64_t[]){1, 2}};
+    for (long calm = PAGES; calm < 3 * PAGES; calm++) {
+        fickle_corpus fickle = {&array, calm};
+        const dbt_corpus source = {.context = &fickle,
+                                   .n_documents = DOCUMENTS,
+                                   .page_rows = ROWS,
+                                   .read = read_fickle_page};
+        dbt_error err = {0};
+        dbt_vectorizer *vectorizer;
+        dbt_vectorizer_options options = make_options(0);
+        assert_int_equal(
+            dbt_vectorizer_fit(&options, &source, &classes, NULL, &vectorizer, NULL, &err),
+            DBT_EINTERNAL);
+        assert_non_null(strstr(err.message, "the corpus changed while it was read"));
+        assert_null(vectorizer);
+    }
+}
+
 static void test_transform__rows_do_not_depend_on_each_other(void **state)
 {
     (void)state;
@@ -1451,6 +1502,7 @@ int main(void)
         cmocka_unit_test(test_fit__refuses_what_it_cannot_fit),
         cmocka_unit_test(test_fit__options_out_of_range_are_usage_errors),
         cmocka_unit_test(test_fit__passes_on_what_reading_returns),
+        cmocka_unit_test(test_fit__of_a_corpus_that_changes_ends_in_an_error),
         cmocka_unit_test(test_term_sample__counts_few_exactly_and_estimates_many),
         cmocka_unit_test(test_transform__rows_do_not_depend_on_each_other),
         cmocka_unit_test(test_pack__unpacks_to_the_same_bits),
