@@ -1,7 +1,8 @@
 /*
  * hold_out.c: cutting a split into a training and a validation part that depend on the texts alone.
  *
- * A document is held out when the hash of its text, keyed with the seed, is below fraction * 2^64.
+ * A document is held out when the hash of its text, keyed with the seed, is below fraction * 2^64;
+ * of a split that was cut itself, with another key: else all of it would be on one side.
  * So equal texts are always on the same side, and a document that is added later moves no other.
  * But validation must not hold a label that training lacks: the first document of each label stays
  * in training, and with it every text that has the same hash, wherever it stands.
@@ -91,7 +92,8 @@ typedef struct cut {
     const char *name; /* of the split that is cut */
     const dbt_hold_out_options *options;
     dbt_split parent;
-    uint64_t limit;  /* hashes below it are held out, */
+    uint64_t key;    /* of the hashes of texts: */
+    uint64_t limit;  /* those below it are held out, */
     number_set kept; /* but for these: of texts that stay in training */
     uint64_t *below; /* [documents, a bit each]: whether the text's hash is below the limit */
     size_t below_capacity;
@@ -151,7 +153,7 @@ static dbt_status survey_row(cut *c, dbt__hasher *content, number_set *labels, d
                         (uint64_t)dbt__column_int(c->rows, 1), label, text.bytes};
     dbt__hasher_update(content, head, sizeof head);
     dbt__hasher_update(content, text.data, text.bytes);
-    uint64_t hash = dbt__hash(text.data, text.bytes, c->options->seed);
+    uint64_t hash = dbt__hash(text.data, text.bytes, c->key);
     status = note_below(c, (int64_t)head[0], hash < c->limit, err);
     if (status < 0 || label == 0 || set_has(labels, label)) return status;
     status = set_add(labels, label, err);
@@ -273,8 +275,7 @@ static dbt_status is_kept(cut *c, int64_t document, bool *kept, dbt_error *err)
     dbt_status status = dbt__step(c->text, err);
     dbt_text text;
     if (status >= 0) status = dbt__document_text(c->text, 0, &text, err);
-    if (status == DBT_OK)
-        *kept = set_has(&c->kept, dbt__hash(text.data, text.bytes, c->options->seed));
+    if (status == DBT_OK) *kept = set_has(&c->kept, dbt__hash(text.data, text.bytes, c->key));
     dbt__reset(c->text);
     return status;
 }
@@ -431,6 +432,20 @@ static dbt_status make_parts(cut *c, dbt_error *err)
     return status;
 }
 
+static dbt_status choose_key(cut *c, dbt_error *err)
+{
+    dbt__statement *statement;
+    dbt_status status = dbt__prepare(
+        c->sql, "SELECT 1 FROM split WHERE id = ? AND origin IS NOT NULL", &statement, err);
+    if (status < 0) return status;
+    dbt__bind_int(statement, 1, c->parent.id);
+    status = dbt__step(statement, err);
+    c->key = c->options->seed;
+    if (status == DBT_OK) c->key = dbt__hash(c->name, strlen(c->name), c->options->seed);
+    dbt__finalize(statement);
+    return status < 0 ? status : DBT_OK;
+}
+
 static dbt_status prepare_cut(cut *c, dbt_error *err)
 {
     dbt_status status = dbt__prepare(
@@ -478,7 +493,8 @@ static dbt_status cut_split(cut *c, bool *reused, dbt_error *err)
 {
     uint64_t digest = 0;
     bool same[N_PARTS] = {false, false};
-    dbt_status status = prepare_cut(c, err);
+    dbt_status status = choose_key(c, err);
+    if (status == DBT_OK) status = prepare_cut(c, err);
     if (status == DBT_OK) status = survey(c, &digest, err);
     if (status == DBT_OK) status = describe_origin(c, digest, err);
     for (int i = 0; status == DBT_OK && i < N_PARTS; i++)

@@ -401,13 +401,19 @@ static dbt_store *make_corpus(const char *name, int n)
     return store;
 }
 
-static void hold_out(dbt_store *store, double fraction, uint64_t seed, dbt_split *train,
-                     dbt_split *validation, bool *reused)
+static void hold_out_of(dbt_store *store, const char *name, double fraction, uint64_t seed,
+                        dbt_split *train, dbt_split *validation, bool *reused)
 {
     dbt_error err = {0};
     const dbt_hold_out_options options = {.fraction = fraction, .seed = seed};
-    assert_ok(dbt_store_hold_out(store, "all", &options, train, validation, reused, &err), err);
+    assert_ok(dbt_store_hold_out(store, name, &options, train, validation, reused, &err), err);
     assert_true(dbt__sql_idle(dbt__store_sql(store)));
+}
+
+static void hold_out(dbt_store *store, double fraction, uint64_t seed, dbt_split *train,
+                     dbt_split *validation, bool *reused)
+{
+    hold_out_of(store, "all", fraction, seed, train, validation, reused);
 }
 
 static void test_hold_out__parts_are_whole_and_ordered(void **state)
@@ -575,6 +581,26 @@ static void test_hold_out__documents_that_are_added_move_no_other(void **state)
     assert_int_equal(ask(store, "SELECT count(*) FROM before JOIN split_document AS after"
                                 " USING (split_id, position, document_id)"),
                      3000);
+    close_store(store);
+}
+
+/* The texts that are left have hashes above the limit of the first cut. */
+static void test_hold_out__a_part_is_cut_by_other_hashes(void **state)
+{
+    (void)state;
+    dbt_split train, validation, parent;
+    bool reused;
+    dbt_store *store = make_corpus("nested.db", 10000);
+    hold_out(store, 0.2, 123, &parent, &validation, &reused);
+    for (int i = 0; i < 2; i++) {
+        hold_out_of(store, "all/train", 0.2, 123, &train, &validation, &reused);
+        assert_int_equal(reused, i);
+        assert_int_equal(train.documents + validation.documents, parent.documents);
+    }
+    /* Of some 6,900 different texts and 1,429 copies, which are on one side. */
+    int64_t n = validation.documents;
+    if (n > 2000) n -= 1429;
+    assert_true(fabs((double)n - 0.2 * (10000 - 1429) * 0.8) < 5 * 34);
     close_store(store);
 }
 
@@ -921,6 +947,7 @@ int main(void)
         cmocka_unit_test(test_hold_out__a_split_of_another_origin_is_left_alone),
         cmocka_unit_test(test_store__a_file_that_is_written_is_in_wal_mode),
         cmocka_unit_test(test_hold_out__documents_that_are_added_move_no_other),
+        cmocka_unit_test(test_hold_out__a_part_is_cut_by_other_hashes),
         cmocka_unit_test(test_hold_out__options_begin_as_fit_s_do),
         cmocka_unit_test(test_hold_out__that_is_interrupted_leaves_the_file_as_it_was),
         cmocka_unit_test(test_hold_out__refuses_what_cannot_be_cut),
