@@ -112,11 +112,11 @@ DBT_EXPORT const char *dbt_vectorizer_unicode_version(void);
 
 /*
  * Fits a vocabulary. `classes` may be NULL when top_k is 0: then no scores are computed; and with
- * hash_bits, which reads no row. A row whose label is not among the classes is DBT_EDATA when
- * scores are wanted. The result does not depend on the pool's threads or on options->memory.
- * `stats` may be NULL. DBT_EUSAGE (an option out of range), DBT_EDATA (empty vocabulary; fewer than
- * two classes), DBT_ENOMEM, DBT_EINTERNAL (the corpus gave other texts the second time), and what
- * the corpus returns.
+ * hash_bits, which reads rows only until one has a term. A row whose label is not among the classes
+ * is DBT_EDATA when scores are wanted. The result does not depend on the pool's threads or on
+ * options->memory. `stats` may be NULL. DBT_EUSAGE (an option out of range), DBT_EDATA (empty
+ * vocabulary; fewer than two classes), DBT_ENOMEM, DBT_EINTERNAL (the corpus gave other texts the
+ * second time), and what the corpus returns.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_fit(const dbt_vectorizer_options *options,
                                                       const dbt_corpus *corpus,

@@ -379,14 +379,18 @@ static dbt_status check_corpus(const dbt_vectorizer_options *options, const dbt_
     return DBT_OK;
 }
 
+static dbt_status fail_without_terms(int64_t n_documents, dbt_error *err)
+{
+    return dbt__fail(err, DBT_EDATA,
+                     "empty vocabulary: none of the %lld documents has a term; check that the "
+                     "right column is the text",
+                     (long long)n_documents);
+}
+
 static dbt_status fail_empty(const fit_state *fit, dbt_error *err)
 {
     long long n = (long long)fit->rounds.corpus->n_documents;
-    if (fit->counts.tokens == 0)
-        return dbt__fail(err, DBT_EDATA,
-                         "empty vocabulary: none of the %lld documents has a term; check that the "
-                         "right column is the text",
-                         n);
+    if (fit->counts.tokens == 0) return fail_without_terms(n, err);
     if (fit->options->max_df < 1)
         return dbt__fail(err, DBT_EDATA,
                          "empty vocabulary: no term is in at least %lld and at most %g of the %lld "
@@ -396,6 +400,15 @@ static dbt_status fail_empty(const fit_state *fit, dbt_error *err)
                      "empty vocabulary: no term is in at least %lld of the %lld documents; lower "
                      "min-df or add documents",
                      (long long)fit->options->min_df, n);
+}
+
+/* Columns need no pass, but a corpus without a term would be learnt from without a word. */
+static dbt_status fit_hashing(const fit_state *fit, const dbt_corpus *corpus, dbt_error *err)
+{
+    bool has_term;
+    dbt_status status = dbt__hashing_find_term(fit->options, corpus, &has_term, err);
+    if (status == DBT_OK && !has_term) status = fail_without_terms(corpus->n_documents, err);
+    return status < 0 ? status : dbt__hashing_init(fit->vectorizer, err);
 }
 
 static dbt_status fit_vocabulary(fit_state *fit, const dbt_corpus *corpus, dbt_pool *pool,
@@ -441,7 +454,7 @@ dbt_status dbt__vectorizer_fit_masked(const dbt_vectorizer_options *options,
     fit.vectorizer->options = *options;
     fit.vectorizer->options.spill_folder = NULL; /* the caller's */
     fit.vectorizer->n_documents = corpus->n_documents;
-    status = options->hash_bits != 0 ? dbt__hashing_init(fit.vectorizer, err)
+    status = options->hash_bits != 0 ? fit_hashing(&fit, corpus, err)
                                      : fit_vocabulary(&fit, corpus, pool, hash_mask, stats, err);
     dbt__counts_release(&fit.counts);
     dbt__free(fit.candidates.item);

@@ -440,6 +440,9 @@ struct dbt_vectorizer {
 /* Makes a vectorizer, of which nothing but the options and documents is known, a hashing one.
  * DBT_ENOMEM. */
 dbt_status dbt__hashing_init(dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
+/* Reads pages in their order until a document has an n-gram. */
+dbt_status dbt__hashing_find_term(const dbt_vectorizer_options *options, const dbt_corpus *corpus,
+                                  bool *has_term, dbt_error *err) DBT_MUST_USE;
 /* Makes the idf of all features, once there are all. DBT_ENOMEM. */
 dbt_status dbt__vectorizer_weigh(dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__options_check(const dbt_vectorizer_options *options, dbt_error *err) DBT_MUST_USE;

@@ -1310,14 +1310,14 @@ static void test_hashing__ngrams_of_a_column_add_up_before_the_norm(void **state
     free_corpus(&corpus);
 }
 
-static void test_hashing__fits_without_reading_and_is_the_same_whatever_the_data(void **state)
+static void test_hashing__reads_a_page_and_is_the_same_whatever_the_data(void **state)
 {
     (void)state;
     made_corpus corpus = make_corpus(300, 60, 4000), other = make_corpus(7, 3, 10);
     dbt_vectorizer_options options = hashing_options(16);
     dbt_vectorizer_stats stats, nothing = {0};
     dbt_vectorizer *one = fit_on(&other, &options, 1, UINT64_MAX, NULL);
-    corpus.array.fail_at = 0;
+    corpus.array.fail_at = 1; /* the first one has a term */
     corpus.array.page_rows = 37;
     options.memory = (size_t)1 << 20;
     options.table_memory = 1;
@@ -1338,6 +1338,19 @@ static void test_hashing__fits_without_reading_and_is_the_same_whatever_the_data
     dbt_vectorizer_free(two);
     free_corpus(&corpus);
     free_corpus(&other);
+}
+
+static void test_hashing__of_documents_without_a_term_is_an_empty_vocabulary(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a b", "", "c", NULL};
+    static const int64_t labels[] = {1, 2, 1};
+    const dbt_classes classes = {2, (const int64_t[]){1, 2}};
+    dbt_error err = {0};
+    dbt_vectorizer *vectorizer;
+    dbt_vectorizer_options options = hashing_options(10);
+    assert_int_equal(fit_texts(texts, labels, &options, &classes, &vectorizer, &err), DBT_EDATA);
+    assert_non_null(strstr(err.message, "none of the 3 documents has a term"));
 }
 
 static void test_hashing__needs_two_labels_as_a_vocabulary_does(void **state)
@@ -1510,7 +1523,8 @@ int main(void)
         cmocka_unit_test(test_pack__damaged_rows_are_refused_or_harmless),
         cmocka_unit_test(test_hashing__a_column_is_the_top_bits_of_the_hash_of_its_term),
         cmocka_unit_test(test_hashing__ngrams_of_a_column_add_up_before_the_norm),
-        cmocka_unit_test(test_hashing__fits_without_reading_and_is_the_same_whatever_the_data),
+        cmocka_unit_test(test_hashing__reads_a_page_and_is_the_same_whatever_the_data),
+        cmocka_unit_test(test_hashing__of_documents_without_a_term_is_an_empty_vocabulary),
         cmocka_unit_test(test_hashing__needs_two_labels_as_a_vocabulary_does),
         cmocka_unit_test(test_hashing__is_loaded_from_its_settings_alone),
         cmocka_unit_test(test_load__gives_the_bits_of_the_fitted_vectorizer),
