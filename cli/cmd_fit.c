@@ -270,7 +270,8 @@ static const cli_option fit_options[] = {
      .kind = CLI_NUMBER,
      .field = OPTION(checkpoint_every),
      .argument = "SECONDS",
-     .help = "seconds of work that a kill or a power cut may at most cost; 0: an epoch"},
+     .help = "seconds of work that a kill or a power cut may at most cost; 0: as much as an epoch, "
+             "or as several in a second"},
     {.kind = CLI_HEADING, .help = "Machine"},
     {.name = "threads",
      .kind = CLI_COUNT,

@@ -76,9 +76,9 @@ typedef struct dbt_fit_options {
         *class_weight; /* NULL: all 1; "balanced": n / (classes * n_class); or "label=w,..." */
     uint64_t seed;     /* 123; below 2^63 */
     size_t threads;    /* 0: usable cores, or fewer where memory is short */
-    size_t memory; /* 512 MiB; at least 64 MiB; the most that the process may take. What does not
-                      fit (counts, terms, vectorized rows) is made in several passes, or kept in
-                      temporary files beside the store: the same bits, later */
+    size_t memory; /* 512 MiB; the most that the process may take; less than it needs is refused.
+                      What does not fit (counts, terms, vectorized rows) is made in several passes,
+                      or kept in temporary files beside the store: the same bits, later */
     bool cache;    /* false; true keeps the vectorized rows of both splits in the store, for
                       later fits with `cache` and the same vectorizer and documents */
     double checkpoint_every; /* 60; seconds between checkpoints; 0: none but at an epoch's end (when
