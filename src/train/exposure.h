@@ -1,7 +1,8 @@
 /*
  * exposure.h: whether a run has seen documents of a split: was trained on them, or stopped by them.
  *
- * Known by the documents, in whatever split they are. A run keeps what its splits were cut from
+ * Known by the documents, in whatever split they are; what was ingested into the run's splits after
+ * it was begun it has not seen. A run keeps what its splits were cut from
  * (settings.train_origin, .validation_origin): a part that a later fit has cut anew, or that is
  * gone, no longer tells what the run saw, so that all it was cut from may have been.
  */

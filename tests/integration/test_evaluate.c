@@ -255,6 +255,55 @@ static void test_evaluate__seen_documents_are_known_in_other_splits(void **state
     close_store(store);
 }
 
+/* A split 'fresh' of the documents of 'train' from this position on. */
+static void add_fresh(dbt_store *store, int first)
+{
+    char sql[400];
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO split (name, documents) SELECT 'fresh', documents - %d FROM split"
+                   " WHERE name = 'train';"
+                   "INSERT INTO split_document SELECT (SELECT id FROM split WHERE name = 'fresh'),"
+                   " position - %d, document_id FROM split_document WHERE position >= %d"
+                   " AND split_id = (SELECT id FROM split WHERE name = 'train')",
+                   first, first, first);
+    run_sql(store, sql);
+}
+
+/* A run has of its splits what was there when it was begun. */
+static void test_evaluate__documents_that_came_later_are_unseen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *train, *validation;
+        bool recut;
+        int from_last; /* place of the run that 'fresh' begins at, or 0: behind all of them */
+        int expected;
+    } cases[] = {
+        {"later.db", "train", "test", false, 0, UNSEEN},
+        {"later-last.db", "train", "test", false, 1, TRAINED_ON},
+        {"later-stop.db", "test", "train", false, 0, UNSEEN},
+        {"later-stop-last.db", "test", "train", false, 1, STOPPED},
+        {"later-part.db", "train", NULL, false, 0, UNSEEN},
+        {"later-recut.db", "train", NULL, true, 0, UNSEEN},
+        {"later-recut-last.db", "train", NULL, true, 1, TRAINED_ON | STOPPED | RECUT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_store *store = make_quickstart(cases[i].name);
+        dbt_fit_options options = quick_options(1);
+        options.train = cases[i].train;
+        options.validation = cases[i].validation;
+        (void)fit(store, &options);
+        add_document(store, "train", "chess", "a queen for a rook, then mate in three moves");
+        add_document(store, "train", "chess", "the knight on the rim is dim");
+        if (cases[i].recut) cut_anew(store);
+        add_fresh(store, QUICKSTART_TRAIN - cases[i].from_last);
+        dbt_model *model = open_model(store, "1", DBT_WEIGHTS_BEST);
+        assert_int_equal(seen(store, model, "fresh"), cases[i].expected);
+        dbt_model_close(model);
+        close_store(store);
+    }
+}
+
 static void test_evaluate__again_replaces_what_was_stored(void **state)
 {
     (void)state;
@@ -698,6 +747,7 @@ int main(void)
         cmocka_unit_test(test_evaluate__named_parts_that_were_cut_anew_count_as_seen),
         cmocka_unit_test(test_evaluate__parts_without_their_split_count_as_seen),
         cmocka_unit_test(test_evaluate__seen_documents_are_known_in_other_splits),
+        cmocka_unit_test(test_evaluate__documents_that_came_later_are_unseen),
         cmocka_unit_test(test_evaluate__again_replaces_what_was_stored),
         cmocka_unit_test(test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at_all),
         cmocka_unit_test(test_evaluate__a_document_may_be_in_a_split_twice),
