@@ -1,4 +1,7 @@
 /* cmd_evaluate.c: `dbtrain evaluate`: how good a run is on a split. */
+#include <stdio.h>
+#include <string.h>
+
 #include <dbtrain/train.h>
 
 #include "commands.h"
@@ -174,6 +177,38 @@ static dbt_status print_report_json(const dbt_model_info *info, const char *spli
         err);
 }
 
+/* What a note has room for, of labels that may be of any number and length. */
+enum { NAMED_LABELS = 5, NAMED_BYTES = 60 };
+
+/* The labels that the model does not know, the first few of them quoted: a blank at the end of one,
+ * or its case, may be all that tells it from one that is known. */
+static void list_unknown(const dbt_report *report, char *list, size_t bytes)
+{
+    size_t n = report->n_classes - report->n_outputs, used = 0;
+    list[0] = '\0';
+    for (size_t i = 0; i < n && i < NAMED_LABELS; i++) {
+        const char *label = report->class_row[report->n_outputs + i].label;
+        size_t length = strlen(label), shown = length;
+        if (length > NAMED_BYTES) shown = NAMED_BYTES;
+        while (shown < length && shown > 0 && ((unsigned char)label[shown] & 0xc0) == 0x80)
+            shown--; /* not within a character */
+        used += (size_t)snprintf(list + used, bytes - used, "%s'%.*s%s'", i == 0 ? "" : ", ",
+                                 (int)shown, label, shown < length ? "..." : "");
+    }
+    if (n > NAMED_LABELS)
+        (void)snprintf(list + used, bytes - used, " and %zu more", n - NAMED_LABELS);
+}
+
+static void tell_unknown(const char *split, const dbt_report *report)
+{
+    char list[NAMED_LABELS * (NAMED_BYTES + 8) + 40];
+    size_t n = report->n_classes - report->n_outputs;
+    if (n == 0) return;
+    list_unknown(report, list, sizeof list);
+    cli_note("the training split lacks %zu %s of '%s': %s; such documents count as wrong", n,
+             cli_plural(n, "label", "labels"), split, list);
+}
+
 /* What a reader must know to take the figures for what they are. */
 static void qualify(const dbt_model_info *info, const char *split, const dbt_report *report)
 {
@@ -186,10 +221,7 @@ static void qualify(const dbt_model_info *info, const char *split, const dbt_rep
         cli_note("documents of '%s' %sstopped the training of run %lld: these figures are better "
                  "than those of unseen data",
                  split, report->is_recut ? "may have " : "", (long long)info->run_id);
-    if (report->n_classes > report->n_outputs)
-        cli_note("the training split lacks %zu %s of '%s': such documents count as wrong",
-                 report->n_classes - report->n_outputs,
-                 cli_plural(report->n_classes - report->n_outputs, "label", "labels"), split);
+    tell_unknown(split, report);
     if (report->changed_since != 0)
         cli_note("documents, labels or texts of '%s' have changed since run %lld was evaluated on "
                  "it: its figures of then do not compare",
