@@ -227,8 +227,10 @@ static void qualify(const dbt_model_info *info, const char *split, const dbt_rep
                  "it: its figures of then do not compare",
                  split, (long long)report->changed_since);
     if (report->unlabelled > 0)
-        cli_note("%lld documents of '%s' have no label: they are predicted, not counted",
-                 (long long)report->unlabelled, split);
+        cli_note("%lld %s of '%s' %s not counted", (long long)report->unlabelled,
+                 cli_plural(report->unlabelled, "document", "documents"), split,
+                 cli_plural(report->unlabelled, "has no label: it is predicted,",
+                            "have no label: they are predicted,"));
     if (!report->stored) cli_note("the database is read-only: nothing was stored");
 }
 
