@@ -273,7 +273,9 @@ static dbt_status print_predicted(const dbt_model *model, const char *split,
                                     err);
     }
     if (status == DBT_OK && !json) {
-        cli_print("split '%s', predicted:\n", split);
+        cli_print("split '");
+        cli_print_name(split);
+        cli_print("', predicted:\n");
         status = cli_table_print(&table, 2, err);
     }
     cli_table_release(&table);
