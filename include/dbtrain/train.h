@@ -244,9 +244,9 @@ typedef struct dbt_report {
  * Evaluates a split and stores the outcome (evaluation, prediction; those of an earlier evaluation
  * of the same split, run and weights are replaced), all in one transaction, unless the store was
  * opened read-only. Of a split without labels the predictions are stored, there is no evaluation,
- * and loss and acc are NaN. threads 0: usable cores. Free the report with dbt_report_release in any
- * case. DBT_EUSAGE (no such split), DBT_EDIVERGED (a probability is not finite), DBT_EINTERRUPTED,
- * and the store's.
+ * and loss and acc are NaN. The observer gets a note where an ingest into the split did not end.
+ * threads 0: usable cores. Free the report with dbt_report_release in any case. DBT_EUSAGE (no such
+ * split), DBT_EDIVERGED (a probability is not finite), DBT_EINTERRUPTED, and the store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model,
                                                 const char *split, size_t threads,

@@ -16,6 +16,7 @@
 #include "exposure.h"
 #include "sql.h"
 #include "store_internal.h"
+#include "unfinished.h"
 #include "weights.h"
 
 /* Labels of the split that the model does not know: rows of the confusion matrix after its outputs.
@@ -323,6 +324,7 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
                     .storing = dbt_store_writable(store)};
     dbt_split found;
     dbt_status status = dbt__split_find_verified(store, split, &found, err);
+    if (status == DBT_OK) status = dbt__unfinished_tell(e.sql, observer, split, NULL, err);
     if (status == DBT_OK) status = allocate_report(report, model->labels.n, err);
     if (status < 0) return status;
     e.split_id = found.id;
