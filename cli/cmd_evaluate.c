@@ -165,15 +165,15 @@ static dbt_status print_report_json(const dbt_model_info *info, const char *spli
                                     const dbt_report *report, dbt_error *err)
 {
     return cli_print_json(
-        json_pack("{s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:b, s:b, s:b, s:b, s:o, s:o}", "run",
+        json_pack("{s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:o, s:o}", "run",
                   (json_int_t)info->run_id, "weights",
                   info->weights == DBT_WEIGHTS_BEST ? "best" : "last", "split",
                   cli_json_text(split), "documents", (json_int_t)report->documents, "unlabelled",
                   (json_int_t)report->unlabelled, "loss", cli_json_number(report->loss), "acc",
                   cli_json_number(report->acc), "trained_on", (int)report->is_train,
-                  "stopped_training", (int)report->is_validation, "changed",
-                  (int)(report->changed_since != 0), "stored", (int)report->stored, "labels",
-                  class_rows_json(report), "confusion", confusion_json(report)),
+                  "stopped_training", (int)report->is_validation, "recut", (int)report->is_recut,
+                  "changed", (int)(report->changed_since != 0), "stored", (int)report->stored,
+                  "labels", class_rows_json(report), "confusion", confusion_json(report)),
         err);
 }
 
@@ -274,7 +274,10 @@ const cli_command cli_evaluate = {
     .description =
         "Predicts every document of a split with the weights of a run and prints loss, accuracy, "
         "precision, recall and F1 of each label, and the confusion matrix. The evaluation and the "
-        "predictions are stored in DATABASE: see the views confusion, class_report and mistake.",
+        "predictions are stored in DATABASE: see the views confusion, class_report and mistake.\n"
+        "In JSON, trained_on and stopped_training say whether the run was trained on documents of "
+        "the split, or stopped by them; where recut is true it only may have been, as a later fit "
+        "has cut its parts anew.",
     .examples = "  dbtrain evaluate imdb.db\n"
                 "  dbtrain evaluate imdb.db --split test --run 3 --json\n",
     .arguments = evaluate_arguments,
