@@ -278,10 +278,11 @@ dbt_status dbt__resume_vocabulary(dbt__fit *fit, dbt_error *err)
 
 /* --- state --- */
 
-/* *moved: processor or libraries are not those the run began with, and the observer is told. */
-static dbt_status compare_environment(dbt__fit *fit, bool *moved, dbt_error *err)
+/* *difference, to be freed, is not NULL where processor or libraries are not those the run began
+ * with; the observer is told. */
+static dbt_status compare_environment(dbt__fit *fit, char **difference, dbt_error *err)
 {
-    char *here = NULL, *stored = NULL, *differences = NULL;
+    char *here = NULL, *stored = NULL;
     dbt__statement *select = NULL;
     dbt_status status = dbt__environment_write(fit->sql, fit->network, &here, err);
     if (status == DBT_OK)
@@ -292,19 +293,17 @@ static dbt_status compare_environment(dbt__fit *fit, bool *moved, dbt_error *err
             " NOT NULL)) FROM (SELECT checked_json(settings) AS settings FROM run WHERE id = ?)",
             &select, err);
     if (status == DBT_OK) status = dbt__column_copy(select, 0, &stored, err);
-    if (status == DBT_OK) status = dbt__settings_compare(fit->sql, stored, here, &differences, err);
-    *moved = differences != NULL;
-    if (*moved)
+    if (status == DBT_OK) status = dbt__settings_compare(fit->sql, stored, here, difference, err);
+    if (*difference != NULL)
         dbt__fit_note(
             fit,
             "run %lld was begun on another processor, with other libraries or by another version "
             "of this program, so its bits "
             "may now differ from those of an undisturbed run: %s",
-            (long long)fit->options.resume, differences);
+            (long long)fit->options.resume, *difference);
     dbt__finalize(select);
     dbt__free(here);
     dbt__free(stored);
-    dbt__free(differences);
     return status;
 }
 
@@ -361,16 +360,20 @@ static void tell_position(const dbt__fit *fit, bool found)
 
 dbt_status dbt__resume_state(dbt__fit *fit, dbt_error *err)
 {
-    bool found = false, moved = false;
+    bool found = false;
+    char *difference = NULL;
     int64_t run_id = fit->options.resume;
     dbt__progress *progress = &fit->progress;
     dbt_status status = dbt__checkpoint_read(fit->sql, run_id, fit->network, progress, &found, err);
     if (status == DBT_OK && found) status = check_progress(fit, err);
     if (status == DBT_OK && found) status = check_history(fit, err);
     if (status == DBT_OK) status = dbt__run_verify(fit->sql, run_id, err);
-    if (status == DBT_OK) status = compare_environment(fit, &moved, err);
+    if (status == DBT_OK) status = compare_environment(fit, &difference, err);
     if (status == DBT_OK)
-        status = dbt__run_reopen(fit->sql, run_id, moved ? progress->epoch : INT64_MAX, err);
+        status = difference == NULL
+                     ? dbt__run_reopen(fit->sql, run_id, INT64_MAX, err)
+                     : dbt__run_continue(fit->sql, run_id, progress->epoch, difference, err);
+    dbt__free(difference);
     if (status == DBT_OK) status = read_outcome(fit, err);
     if (status < 0) return status;
     if (fit->result->best_epoch == 0) {

@@ -231,10 +231,15 @@ dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_st
                                const char *message, dbt_error *err)
 {
     dbt__statement *update = NULL;
-    dbt_status status = dbt__prepare(sql,
-                                     "UPDATE run SET status = ?, message = ?,"
-                                     " finished_at = datetime('now') WHERE id = ?",
-                                     &update, err);
+    dbt_status status = dbt__prepare(
+        sql,
+        "UPDATE run SET status = ?, finished_at = datetime('now'),"
+        " message = (SELECT iif(difference IS NULL, told, coalesce(told || '; ', '')"
+        "  || 'continued on another processor, with other libraries or by another version of"
+        " dbtrain: ' || difference)"
+        "  FROM (SELECT ? AS told, checked_json(settings) ->> 'continued' AS difference))"
+        " WHERE id = ?",
+        &update, err);
     if (status < 0) return status;
     dbt__bind_string(update, 1, run_status);
     dbt__bind_string(update, 2, message);
@@ -272,6 +277,38 @@ dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first, dbt_err
     dbt_status status = dbt__sql_begin(sql, err);
     if (status < 0) return status;
     status = reopen_run(sql, run_id, first, err);
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
+}
+
+/* Among the settings, where it outlives the message of an interruption. */
+static dbt_status keep_difference(dbt__sql *sql, int64_t run_id, const char *difference,
+                                  dbt_error *err)
+{
+    dbt__statement *update = NULL;
+    dbt_status status = dbt__prepare(sql,
+                                     "UPDATE run SET settings ="
+                                     " json_set(checked_json(settings), '$.continued', ?)"
+                                     " WHERE id = ?",
+                                     &update, err);
+    if (status < 0) return status;
+    dbt__bind_string(update, 1, difference);
+    dbt__bind_int(update, 2, run_id);
+    status = dbt__run(update, err);
+    dbt__finalize(update);
+    return status;
+}
+
+dbt_status dbt__run_continue(dbt__sql *sql, int64_t run_id, int64_t first, const char *difference,
+                             dbt_error *err)
+{
+    dbt_status status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
+    status = dbt__run_verify(sql, run_id, err);
+    if (status == DBT_OK) status = reopen_run(sql, run_id, first, err);
+    if (status == DBT_OK) status = keep_difference(sql, run_id, difference, err);
+    if (status == DBT_OK) status = write_digest(sql, run_id, err);
     if (status == DBT_OK) status = dbt__sql_commit(sql, err);
     if (status < 0) dbt__sql_rollback(sql);
     return status;

@@ -56,7 +56,12 @@ dbt_status dbt__run_set_best_epoch(dbt__sql *sql, int64_t run_id, int64_t epoch,
  * they are of one of them. One transaction. */
 dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first,
                            dbt_error *err) DBT_MUST_USE;
-/* Sets the final status, inside the caller's transaction. `message` may be NULL. */
+/* The same where processor or libraries are no longer those that the run began with: the difference
+ * is kept with its settings. DBT_EFORMAT as dbt__run_verify. */
+dbt_status dbt__run_continue(dbt__sql *sql, int64_t run_id, int64_t first, const char *difference,
+                             dbt_error *err) DBT_MUST_USE;
+/* Sets the final status, inside the caller's transaction. `message` may be NULL; what
+ * dbt__run_continue has kept is put behind it. */
 dbt_status dbt__run_set_status(dbt__sql *sql, int64_t run_id, const char *run_status,
                                const char *message, dbt_error *err) DBT_MUST_USE;
 /* The one row of a query with a run's id as its only parameter. DBT_EUSAGE when there is no such

@@ -894,6 +894,17 @@ static void test_resume__documents_that_were_added_are_not_its(void **state)
     close_store(store);
 }
 
+/* What the row of run 2 says: how it begins, and what is in it. */
+static void assert_message(dbt_store *store, const char *begin, const char *part)
+{
+    char *message = ask_text(store, "SELECT message FROM run WHERE id = 2");
+    assert_non_null(message);
+    if (strncmp(message, begin, strlen(begin)) != 0 || strstr(message, part) == NULL ||
+        strstr(message, "continued on another processor, ") == NULL)
+        fail_msg("%s", message);
+    free(message);
+}
+
 /* What was stored of the processor is another; the bits are in truth the same. */
 static void resume_moved(const char *name, const char *settings, const char *told)
 {
@@ -913,7 +924,7 @@ static void resume_moved(const char *name, const char *settings, const char *tol
     run_sql(store, "DELETE FROM checkpoint WHERE run_id = 2"); /* of a slow machine */
     (void)snprintf(update, sizeof update,
                    "UPDATE run SET settings = json_remove(json_set(settings, %s), '$.digest',"
-                   " '$.arithmetic')",
+                   " '$.arithmetic') WHERE id = 2",
                    settings);
     run_sql(store, update);
     options.resume = 2;
@@ -925,8 +936,16 @@ static void resume_moved(const char *name, const char *settings, const char *tol
     assert_int_equal(
         ask(store, "SELECT count(*) FROM parameter WHERE run_id = 2 AND kind = 'best'"), 0);
     assert_int_equal(ask(store, "SELECT best_epoch FROM run WHERE id = 2"), -1);
+    assert_message(store, "interrupted in epoch 1, ", told);
+    /* Where it has ended on the one that it was begun on, that is still to be known. */
+    run_sql(store, "UPDATE run SET settings = json_remove(json_set(settings, '$.kernels',"
+                   " (SELECT settings ->> 'kernels' FROM run WHERE id = 1), '$.arithmetic',"
+                   " (SELECT settings ->> 'arithmetic' FROM run WHERE id = 1)), '$.digest')"
+                   " WHERE id = 2");
     finish(store, 2, 2, &result);
+    assert_message(store, "continued on", told);
     assert_same_bits(store, 2, expected);
+    assert_int_equal(ask(store, "SELECT message IS NULL FROM run WHERE id = 1"), 1);
     free(expected);
     close_store(store);
 }
