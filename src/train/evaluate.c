@@ -37,9 +37,9 @@ typedef struct evaluation {
     dbt__bulk insert;
     dbt__hasher *hasher; /* over what each document is, in order */
     char fingerprint[DBT__DIGEST_CHARS];
-    /* Of documents with a label that the model does not know: (label, predicted) pairs, counted in
-     * a map whose key is their combination. */
-    dbt__label_map pairs;
+    /* [outputs]: by what is predicted, documents by label, of those that the model does not know.
+     * Their ids are the file's, and may be any number. */
+    dbt__label_map *unknown;
 } evaluation;
 
 static dbt_status store_page(evaluation *e, const dbt__scanned *scanned, dbt_error *err)
@@ -86,8 +86,8 @@ static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_err
         if (actual == DBT_NO_LABEL) {
             e->report->unlabelled++;
         } else if (actual == DBT_UNKNOWN_LABEL) {
-            int64_t pair = scanned->label_id[i] * (int64_t)n_outputs + scanned->predicted[i];
-            dbt_status status = dbt__label_map_count(&e->pairs, pair, 1, err);
+            dbt_status status = dbt__label_map_count(&e->unknown[scanned->predicted[i]],
+                                                     scanned->label_id[i], 1, err);
             if (status < 0) return status;
         } else {
             e->report->memory
@@ -97,15 +97,30 @@ static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_err
     return e->storing ? store_page(e, scanned, err) : DBT_OK;
 }
 
-/* Counts and names the labels of `pairs`, which the model does not know. */
+/* Names the labels that the model does not know, and counts their documents. */
 static dbt_status find_unknown_labels(evaluation *e, dbt_error *err)
 {
-    dbt__label_map *unknown = &e->report->memory->unknown;
+    dbt__label_map *all = &e->report->memory->unknown;
     dbt_status status = DBT_OK;
-    for (size_t i = 0; status == DBT_OK && i < e->pairs.n; i++)
-        status = dbt__label_map_count(unknown, e->pairs.label[i].id / (int64_t)e->model->labels.n,
-                                      e->pairs.label[i].documents, err);
-    return status == DBT_OK ? dbt__label_map_finish(unknown, e->sql, err) : status;
+    for (size_t j = 0; j < e->model->labels.n; j++)
+        for (size_t i = 0; status == DBT_OK && i < e->unknown[j].n; i++)
+            status = dbt__label_map_count(all, e->unknown[j].label[i].id,
+                                          e->unknown[j].label[i].documents, err);
+    return status == DBT_OK ? dbt__label_map_finish(all, e->sql, err) : status;
+}
+
+/* The rows of the confusion matrix after those of the model's labels. */
+static void fill_unknown(evaluation *e)
+{
+    struct dbt__report_memory *memory = e->report->memory;
+    size_t n_outputs = e->model->labels.n;
+    for (size_t j = 0; j < n_outputs; j++) {
+        const dbt__label_map *map = &e->unknown[j];
+        for (size_t i = 0; i < map->n; i++) {
+            int32_t place = dbt__label_map_output(&memory->unknown, map->label[i].id);
+            memory->full[(n_outputs + (size_t)place) * n_outputs + j] = map->label[i].documents;
+        }
+    }
 }
 
 /* The known labels' rows, then one row for each label that the model does not know. */
@@ -122,12 +137,7 @@ static dbt_status complete_confusion(evaluation *e, dbt_error *err)
     if (memory->full == NULL || memory->class_row == NULL)
         return dbt__out_of_memory(err, "a report");
     memcpy(memory->full, memory->confusion, n_outputs * n_outputs * sizeof *memory->full);
-    for (size_t i = 0; i < e->pairs.n; i++) {
-        int64_t id = e->pairs.label[i].id / (int64_t)n_outputs;
-        size_t row = n_outputs + (size_t)dbt__label_map_output(&memory->unknown, id);
-        memory->full[row * n_outputs + (size_t)(e->pairs.label[i].id % (int64_t)n_outputs)] =
-            e->pairs.label[i].documents;
-    }
+    fill_unknown(e);
     e->report->n_classes = n_classes;
     e->report->n_outputs = n_outputs;
     e->report->confusion = memory->full;
@@ -314,6 +324,14 @@ static dbt_status allocate_report(dbt_report *report, size_t n_outputs, dbt_erro
     return DBT_OK;
 }
 
+static void release_evaluation(evaluation *e)
+{
+    for (size_t j = 0; e->unknown != NULL && j < e->model->labels.n; j++)
+        dbt__label_map_release(&e->unknown[j]);
+    dbt__free(e->unknown);
+    dbt__hasher_free(e->hasher);
+}
+
 dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *split, size_t threads,
                         const dbt_observer *observer, dbt_report *report, dbt_error *err)
 {
@@ -329,17 +347,20 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
     if (status < 0) return status;
     e.split_id = found.id;
     e.hasher = dbt__hasher_new();
-    if (e.hasher == NULL) return dbt__out_of_memory(err, "a fingerprint");
+    e.unknown = dbt__alloc_array(model->labels.n, sizeof *e.unknown);
+    if (e.hasher == NULL || e.unknown == NULL) {
+        release_evaluation(&e);
+        return dbt__out_of_memory(err, "an evaluation");
+    }
     if (e.storing) status = begin_storing(&e, err);
     if (status == DBT_OK)
         status = scan_split(&e, store, split, found.documents, threads, observer, err);
     dbt__bulk_finalize(&e.insert);
     if (status == DBT_OK) status = compare_fingerprint(&e, err);
-    dbt__hasher_free(e.hasher);
     if (status == DBT_OK && e.storing) status = end_storing(&e, err);
     if (status < 0 && e.storing) dbt__sql_rollback(e.sql);
     report->stored = status == DBT_OK && e.storing;
-    dbt__label_map_release(&e.pairs);
+    release_evaluation(&e);
     return status;
 }
 

@@ -376,6 +376,45 @@ static void test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at
     close_store(store);
 }
 
+/* dbtrain gives none of these, but a file may have them. */
+static void test_evaluate__ids_of_labels_may_be_any_numbers(void **state)
+{
+    (void)state;
+    dbt_store *store = make_trained("numbers.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    run_sql(store, "INSERT INTO label (id, name) VALUES (-9223372036854775807 - 1, 'least'),"
+                   " (-7, 'negative')");
+    add_document(store, "mixed", "negative", "the zebra and the okapi in the zoo");
+    add_document(store, "mixed", "negative", "a queen for a rook, then mate in three moves");
+    add_document(store, "mixed", "negative", "the bike has a flat tyre and a rusty chain");
+    add_document(store, "mixed", "least", "the knight on the rim is dim");
+    /* the last one that there can be: no other row can be inserted after it */
+    run_sql(store, "INSERT INTO label (id, name) VALUES (9223372036854775807, 'most');"
+                   "UPDATE document SET label_id = 9223372036854775807"
+                   " WHERE text LIKE '%okapi in the zoo'");
+    dbt_report report = evaluate(store, model, "mixed", 1);
+    static const struct {
+        const char *label;
+        int64_t support;
+    } expected[] = {{"least", 1}, {"most", 1}, {"negative", 2}};
+    assert_int_equal(report.documents, 4);
+    assert_int_equal(report.n_classes, QUICKSTART_LABELS + 3);
+    for (size_t i = 0; i < 3; i++) {
+        const dbt_class_row *row = &report.class_row[QUICKSTART_LABELS + i];
+        assert_string_equal(row->label, expected[i].label);
+        assert_int_equal(row->support, expected[i].support);
+    }
+    for (size_t j = 0; j < report.n_outputs; j++) {
+        int64_t predicted = 0;
+        for (size_t i = 0; i < report.n_classes; i++)
+            predicted += report.confusion[i * report.n_outputs + j];
+        assert_int_equal(predicted, report.predicted[j]);
+    }
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
 /* As the schema allows: it is evaluated as often, and has one prediction. */
 static void test_evaluate__a_document_may_be_in_a_split_twice(void **state)
 {
@@ -750,6 +789,7 @@ int main(void)
         cmocka_unit_test(test_evaluate__documents_that_came_later_are_unseen),
         cmocka_unit_test(test_evaluate__again_replaces_what_was_stored),
         cmocka_unit_test(test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at_all),
+        cmocka_unit_test(test_evaluate__ids_of_labels_may_be_any_numbers),
         cmocka_unit_test(test_evaluate__a_document_may_be_in_a_split_twice),
         cmocka_unit_test(test_evaluate__that_fails_leaves_what_was_there),
         cmocka_unit_test(test_evaluate__a_read_only_store_gets_a_report),
