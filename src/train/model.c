@@ -16,12 +16,12 @@ static dbt_status read_run(dbt_model *model, dbt__sql *sql, dbt_fit_options *opt
                            int64_t *vectorizer_id, dbt_error *err)
 {
     dbt__statement *select = NULL;
-    dbt_status status = dbt__prepare(
-        sql,
-        "SELECT r.name, r.settings, r.vectorizer_id, r.best_epoch, t.id, t.name, v.id, v.name"
-        " FROM run r LEFT JOIN split t ON t.id = r.train_split_id"
-        " LEFT JOIN split v ON v.id = r.validation_split_id WHERE r.id = ?",
-        &select, err);
+    dbt_status status =
+        dbt__prepare(sql,
+                     "SELECT r.name, r.settings, r.vectorizer_id, r.best_epoch, t.name, v.name"
+                     " FROM run r LEFT JOIN split t ON t.id = r.train_split_id"
+                     " LEFT JOIN split v ON v.id = r.validation_split_id WHERE r.id = ?",
+                     &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, model->run_id);
     status = dbt__step(select, err);
@@ -30,11 +30,9 @@ static dbt_status read_run(dbt_model *model, dbt__sql *sql, dbt_fit_options *opt
     if (status < 0) goto out;
     model->best_epoch = dbt__column_int(select, 3);
     *vectorizer_id = dbt__column_int(select, 2);
-    model->train_split_id = dbt__column_int(select, 4);
-    model->validation_split_id = dbt__column_int(select, 6);
     status = dbt__column_copy(select, 0, &model->name, err);
-    if (status == DBT_OK) status = dbt__column_copy(select, 5, &model->train_split, err);
-    if (status == DBT_OK) status = dbt__column_copy(select, 7, &model->validation_split, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 4, &model->train_split, err);
+    if (status == DBT_OK) status = dbt__column_copy(select, 5, &model->validation_split, err);
     if (status == DBT_OK)
         status = dbt__settings_read_column(sql, dbt__fit_fields, options, select, 1, err);
 out:

@@ -12,9 +12,7 @@ struct dbt_model {
     char *name;
     dbt_weights weights;
     int64_t best_epoch;
-    int64_t train_split_id; /* 0: gone */
-    int64_t validation_split_id;
-    char *train_split;
+    char *train_split; /* NULL: gone */
     char *validation_split;
     dbt__label_map labels;
     dbt_vectorizer *vectorizer;

@@ -202,10 +202,8 @@ static dbt_status read_whole(int64_t value, const dbt__field *field, void *at, d
         *(int64_t *)at = value;
     else if (field->kind == DBT__FIELD_SIZE)
         *(size_t *)at = (size_t)value;
-    else if (field->kind == DBT__FIELD_UINT32)
-        *(uint32_t *)at = (uint32_t)value;
     else
-        *(uint64_t *)at = (uint64_t)value;
+        *(uint32_t *)at = (uint32_t)value;
     return DBT_OK;
 }
 

@@ -22,7 +22,7 @@ typedef enum dbt__field_kind {
     DBT__FIELD_DOUBLE,
     DBT__FIELD_BOOL,
     DBT__FIELD_ENUM,  /* an enumeration, stored by name; as wide as an int */
-    DBT__FIELD_STRING /* const char *; NULL is stored as null; read back as a copy */
+    DBT__FIELD_STRING /* const char *; NULL is stored as null; never read back */
 } dbt__field_kind;
 
 typedef struct dbt__field {
