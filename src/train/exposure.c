@@ -59,7 +59,8 @@ static dbt_status find_source(dbt__sql *sql, const char *query, int64_t run_id, 
     return status < 0 ? status : DBT_OK;
 }
 
-/* Whether one of the split's documents is among those of the source. */
+/* Whether one of the split's documents is among those of the source. CROSS and + keep SQLite from
+ * going through the source, which may be many times larger. */
 static dbt_status ask_shared(dbt__sql *sql, int64_t split_id, const source *from, bool *shared,
                              dbt_error *err)
 {
@@ -68,8 +69,8 @@ static dbt_status ask_shared(dbt__sql *sql, int64_t split_id, const source *from
     dbt__statement *select = NULL;
     dbt_status status = dbt__prepare(
         sql,
-        "SELECT EXISTS (SELECT 1 FROM split_document AS one JOIN split_document AS other"
-        " ON other.document_id = one.document_id AND other.split_id = ?2 AND other.position < ?3"
+        "SELECT EXISTS (SELECT 1 FROM split_document AS one CROSS JOIN split_document AS other"
+        " ON other.document_id = one.document_id AND other.split_id = ?2 AND +other.position < ?3"
         " WHERE one.split_id = ?1)",
         &select, err);
     if (status < 0) return status;
