@@ -9,6 +9,7 @@
 #include "fit_internal.h"
 #include "observer.h"
 #include "store_internal.h"
+#include "unfinished.h"
 
 static dbt_status copy_name(char **copy, const char *name, const char *suffix, dbt_error *err)
 {
@@ -94,30 +95,6 @@ static dbt_status tell_shared(const dbt__fit *fit, dbt_error *err)
                       "new ones",
                       (long long)shared, fit->validation, fit->train);
     return status;
-}
-
-/* Says where an ingest into one of the splits has not ended: some of its documents are missing. */
-static dbt_status tell_unfinished(const dbt__fit *fit, dbt_error *err)
-{
-    dbt__statement *find;
-    dbt_status status = dbt__prepare(
-        fit->sql,
-        "SELECT name, documents, split FROM source WHERE status = 'loading' AND split IN (?, ?)",
-        &find, err);
-    if (status < 0) return status;
-    dbt__bind_string(find, 1, fit->options.train);
-    if (fit->options.validation != NULL) dbt__bind_string(find, 2, fit->options.validation);
-    while ((status = dbt__step(find, err)) == DBT_OK) {
-        dbt_text name = dbt__column_text(find, 0), split = dbt__column_text(find, 2);
-        if (name.data == NULL || split.data == NULL) continue;
-        dbt__fit_note(fit,
-                      "the ingest of '%.*s' into '%.*s' did not end: %lld of its documents are "
-                      "there, and the same ingest again brings the others",
-                      (int)name.bytes, name.data, (int)split.bytes, split.data,
-                      (long long)dbt__column_int(find, 1));
-    }
-    dbt__finalize(find);
-    return status < 0 ? status : DBT_OK;
 }
 
 static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
@@ -220,7 +197,9 @@ dbt_status dbt__fit_data(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK)
         status = resumed ? dbt__resume_splits(fit, err) : resolve_splits(fit, err);
     if (status == DBT_OK) status = check_splits(fit, err);
-    if (status == DBT_OK) status = tell_unfinished(fit, err);
+    if (status == DBT_OK)
+        status = dbt__unfinished_tell(fit->sql, fit->observer, fit->options.train,
+                                      fit->options.validation, err);
     if (status == DBT_OK) status = tell_shared(fit, err);
     if (status == DBT_OK) status = survey_splits(fit, err);
     if (status == DBT_OK && resumed) status = dbt__resume_check_data(fit, err);

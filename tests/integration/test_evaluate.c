@@ -201,7 +201,7 @@ static void test_evaluate__named_parts_that_were_cut_anew_count_as_seen(void **s
          {TRAINED_ON | RECUT, STOPPED | RECUT, TRAINED_ON | STOPPED}},
         {"train/validation",
          {UNSEEN, STOPPED, UNSEEN},
-         {TRAINED_ON | RECUT, STOPPED | RECUT, STOPPED}},
+         {TRAINED_ON | RECUT, STOPPED | RECUT, TRAINED_ON | STOPPED}},
         {"train/train/validation",
          {TRAINED_ON, UNSEEN, STOPPED},
          {TRAINED_ON | RECUT, STOPPED | RECUT, STOPPED}},
