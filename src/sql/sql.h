@@ -99,6 +99,9 @@ dbt_status dbt__sql_begin(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__sql_begin_read(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__sql_commit(dbt__sql *sql, dbt_error *err) DBT_MUST_USE;
 void dbt__sql_rollback(dbt__sql *sql);
+/* Ends the transaction of work that has ended with `status`: commits it when that is DBT_OK, else,
+ * or when that fails, rolls it back. */
+dbt_status dbt__sql_end(dbt__sql *sql, dbt_status status, dbt_error *err) DBT_MUST_USE;
 /* True outside of any transaction, read or write. */
 bool dbt__sql_idle(dbt__sql *sql);
 /* The write-ahead log: beside the file, whatever symbolic link leads to that. SQLite's own; NULL

@@ -111,6 +111,13 @@ void dbt__sql_rollback(dbt__sql *sql)
     (void)sqlite3_reset(sql->rollback);
 }
 
+dbt_status dbt__sql_end(dbt__sql *sql, dbt_status status, dbt_error *err)
+{
+    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    if (status < 0) dbt__sql_rollback(sql);
+    return status;
+}
+
 bool dbt__sql_idle(dbt__sql *sql)
 {
     return sqlite3_get_autocommit(sql->handle) &&

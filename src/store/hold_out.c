@@ -413,9 +413,7 @@ dbt_status dbt__hold_out_undo(dbt_store *store, dbt_error *err)
         "DELETE FROM split WHERE id IN"
         " (SELECT id FROM temp.part_before WHERE origin IS NULL);" FORGET_PARTS,
         err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
-    return status;
+    return dbt__sql_end(sql, status, err);
 }
 
 /* --- the whole --- */
@@ -530,15 +528,14 @@ dbt_status dbt_store_hold_out(dbt_store *store, const char *name,
     if (status == DBT_OK && c.parent.documents == 0)
         status = dbt__fail(err, DBT_EDATA, "split '%s' has no documents", name);
     if (status == DBT_OK) status = cut_split(&c, reused, err);
-    if (status == DBT_OK) status = dbt__sql_commit(c.sql, err);
+    /* Unfinished statements would keep the transaction from ending. */
+    release_cut(&c);
+    status = dbt__sql_end(c.sql, status, err);
     if (status == DBT_OK) {
         *train = c.parts[TRAIN].split;
         *validation = c.parts[VALIDATION].split;
     } else {
         *reused = false;
     }
-    /* Unfinished statements would keep the transaction from ending. */
-    release_cut(&c);
-    if (status < 0) dbt__sql_rollback(c.sql);
     return status;
 }

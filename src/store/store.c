@@ -213,11 +213,8 @@ static dbt_status migrate_once(dbt__sql *sql, const char *path, int64_t *version
         facts.version++;
         status = run_migration(sql, facts.version, err);
     }
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0)
-        dbt__sql_rollback(sql);
-    else
-        *version = facts.version;
+    status = dbt__sql_end(sql, status, err);
+    if (status == DBT_OK) *version = facts.version;
     return status;
 }
 

@@ -88,9 +88,7 @@ static dbt_status create_cache(dbt__sql *sql, const dbt__block_key *key, int64_t
                               " documents, status) VALUES (?1, ?2, ?3, ?4, 'filling')",
                               key, err);
     *id = dbt__sql_last_id(sql);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
-    return status;
+    return dbt__sql_end(sql, status, err);
 }
 
 /* --- blocks --- */

@@ -124,8 +124,7 @@ static dbt_status save_in_time(dbt__fit *fit, dbt_error *err)
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
     status = dbt__fit_save(fit, err);
-    if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
-    if (status < 0) dbt__sql_rollback(fit->sql);
+    status = dbt__sql_end(fit->sql, status, err);
     if (status == DBT_OK) note_checkpoint(fit);
     return status;
 }
@@ -189,8 +188,7 @@ static dbt_status store_epoch(dbt__fit *fit, const dbt_epoch *epoch, dbt_error *
     if (status < 0) return status;
     status = dbt__run_add_epoch(fit->sql, epoch, err);
     if (status == DBT_OK && save) status = dbt__fit_save(fit, err);
-    if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
-    if (status < 0) dbt__sql_rollback(fit->sql);
+    status = dbt__sql_end(fit->sql, status, err);
     if (status == DBT_OK && save) note_checkpoint(fit);
     return status;
 }

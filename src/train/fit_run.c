@@ -92,8 +92,7 @@ static dbt_status settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error 
     status = deleted ? dbt__run_delete(fit->sql, fit->result->run_id, err)
                      : dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome),
                                            cause->message, err);
-    if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
-    if (status < 0) dbt__sql_rollback(fit->sql);
+    status = dbt__sql_end(fit->sql, status, err);
     if (deleted) fit->result->run_id = 0;
     if (status == DBT_OK && deleted && resumed)
         dbt__fit_note(fit, "run %lld can never be trained: it is deleted",
@@ -139,9 +138,7 @@ static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const char *messa
     if (status == DBT_OK)
         status = dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome), message,
                                      err);
-    if (status == DBT_OK) status = dbt__sql_commit(fit->sql, err);
-    if (status < 0) dbt__sql_rollback(fit->sql);
-    return status;
+    return dbt__sql_end(fit->sql, status, err);
 }
 
 /* The best epoch whose weights are in the file: 0 when that cannot be asked. */

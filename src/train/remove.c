@@ -57,9 +57,7 @@ dbt_status dbt_run_remove(dbt_store *store, const char *run, dbt_removed *remove
     dbt_status status = begin(store, err);
     if (status < 0) return status;
     status = remove_run(sql, run, removed, err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
-    return status;
+    return dbt__sql_end(sql, status, err);
 }
 
 dbt_status dbt_cache_remove(dbt_store *store, int64_t *bytes, dbt_error *err)
@@ -70,7 +68,5 @@ dbt_status dbt_cache_remove(dbt_store *store, int64_t *bytes, dbt_error *err)
     if (status < 0) return status;
     status = dbt__block_table_bytes(sql, bytes, err);
     if (status == DBT_OK) status = dbt__sql_exec(sql, "DELETE FROM row_cache", err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
-    return status;
+    return dbt__sql_end(sql, status, err);
 }

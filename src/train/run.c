@@ -146,8 +146,7 @@ dbt_status dbt__run_create(dbt__sql *sql, const dbt_fit_options *options, const 
     if (status == DBT_OK) status = insert_run(sql, options, row, settings, run_id, err);
     if (status == DBT_OK) status = dbt__label_map_write(labels, sql, *run_id, err);
     if (status == DBT_OK) status = write_digest(sql, *run_id, err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
+    status = dbt__sql_end(sql, status, err);
 out:
     dbt__free(settings);
     return status;
@@ -187,9 +186,7 @@ dbt_status dbt__run_complete(dbt__sql *sql, int64_t run_id, int64_t vectorizer_i
     if (status == DBT_OK)
         status = update_run(sql, run_id, vectorizer_id, network, environment, err);
     if (status == DBT_OK) status = write_digest(sql, run_id, err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
-    return status;
+    return dbt__sql_end(sql, status, err);
 }
 
 /* What refers to the row goes with it: the schema's ON DELETE CASCADE. */
@@ -277,9 +274,7 @@ dbt_status dbt__run_reopen(dbt__sql *sql, int64_t run_id, int64_t first, dbt_err
     dbt_status status = dbt__sql_begin(sql, err);
     if (status < 0) return status;
     status = reopen_run(sql, run_id, first, err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
-    return status;
+    return dbt__sql_end(sql, status, err);
 }
 
 /* Among the settings, where it outlives the message of an interruption. */
@@ -309,9 +304,7 @@ dbt_status dbt__run_continue(dbt__sql *sql, int64_t run_id, int64_t first, const
     if (status == DBT_OK) status = reopen_run(sql, run_id, first, err);
     if (status == DBT_OK) status = keep_difference(sql, run_id, difference, err);
     if (status == DBT_OK) status = write_digest(sql, run_id, err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
-    return status;
+    return dbt__sql_end(sql, status, err);
 }
 
 dbt_status dbt__run_ask(dbt__sql *sql, int64_t run_id, const char *query, dbt__statement **select,

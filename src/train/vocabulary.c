@@ -179,9 +179,8 @@ static dbt_status write_vectorizer(dbt__sql *sql, const char *settings, const ch
     dbt__finalize(insert);
     if (status == DBT_OK) status = write_features(sql, made, vectorizer, err);
     if (status == DBT_OK) status = write_parts(sql, made, vectorizer, err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
+    status = dbt__sql_end(sql, status, err);
     if (status == DBT_OK) *id = made;
-    if (status < 0) dbt__sql_rollback(sql);
     return status;
 }
 
