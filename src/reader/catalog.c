@@ -51,7 +51,7 @@ struct dbt__catalog {
     dbt__stream stream;
     bool streaming;
     bool ends_oddly; /* the archive */
-    char said[768];
+    char said[1024];
 };
 
 /* --- names --- */

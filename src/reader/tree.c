@@ -153,7 +153,7 @@ dbt_status dbt__tree_add_folder(dbt__tree *tree, const char *path, size_t bytes,
     return DBT_OK;
 }
 
-static void note_name(dbt__few_names *few, const char *path)
+void dbt__few_names_add(dbt__few_names *few, const char *path)
 {
     size_t used = strlen(few->names);
     few->n++;
@@ -165,7 +165,7 @@ static void note_name(dbt__few_names *few, const char *path)
 
 void dbt__tree_add_link(dbt__tree *tree, const char *path)
 {
-    note_name(&tree->link, path);
+    dbt__few_names_add(&tree->link, path);
 }
 
 dbt_status dbt__tree_add_file(dbt__tree *tree, const char *path, dbt__folder **folder,
@@ -182,7 +182,7 @@ dbt_status dbt__tree_add_file(dbt__tree *tree, const char *path, dbt__folder **f
     if (dbt__tree_is_tabular(tree, path))
         (*folder)->tabular++;
     else if (strcmp(name, "classes.txt") != 0)
-        note_name(&tree->other, path);
+        dbt__few_names_add(&tree->other, path);
     return DBT_OK;
 }
 
@@ -309,104 +309,4 @@ dbt_status dbt__tree_decide(dbt__tree *tree, const char *name, dbt_error *err)
     for (size_t i = 0; i < tree->n; i++)
         if (tree->folder[i].is_class) name_class_folder(tree, &tree->folder[i]);
     return DBT_OK;
-}
-
-/* --- what is said --- */
-
-static int compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Sorts and drops what is there twice. */
-static size_t make_unique(const char **text, size_t n)
-{
-    size_t kept = 0;
-    qsort(text, n, sizeof *text, compare_strings);
-    for (size_t i = 0; i < n; i++)
-        if (kept == 0 || strcmp(text[kept - 1], text[i]) != 0) text[kept++] = text[i];
-    return kept;
-}
-
-static void append_format(char *text, size_t bytes, const char *format, ...) DBT_PRINTF(3, 4);
-static void append_format(char *text, size_t bytes, const char *format, ...)
-{
-    size_t used = strlen(text);
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(text + used, bytes - used, format, arguments);
-    va_end(arguments);
-}
-
-static void say_splits(const char **splits, size_t n, char *text, size_t bytes)
-{
-    append_format(text, bytes, n == 1 ? ", split " : ", splits ");
-    for (size_t i = 0; i < n; i++)
-        append_format(text, bytes, "%s'%s'", i == 0 ? "" : ", ", splits[i]);
-}
-
-static void say_names(const char *lead, const char *names, size_t listed, size_t n, char *text,
-                      size_t bytes)
-{
-    if (n == 0) return;
-    append_format(text, bytes, "; %s: %s", lead, names);
-    if (n > listed)
-        append_format(text, bytes, "%s%zu more", listed == 0 ? "" : " and ", n - listed);
-}
-
-static void say_classes(const dbt__tree *tree, const char *split, const char **labels,
-                        const char **splits, char *text, size_t bytes)
-{
-    size_t n_labels = 0, n_splits = 0, left_out = 0, listed = 0;
-    char names[200] = "";
-    for (size_t i = 0; i < tree->n; i++) {
-        const dbt__folder *folder = &tree->folder[i];
-        if (folder->is_class) {
-            if (folder->label != NULL) labels[n_labels++] = folder->label;
-            bool given = split != NULL && folder->label != NULL;
-            splits[n_splits++] = given ? split : folder->split;
-        } else if (folder->files > 0) {
-            left_out += folder->files;
-            if (listed < 3 && strlen(names) + strlen(folder->path) + 64 < sizeof names)
-                append_format(names, sizeof names, "%s%s%s%.40s", listed++ == 0 ? "" : ", ",
-                              folder->path, folder->path[0] == '\0' ? "" : "/", folder->first_file);
-        }
-    }
-    n_labels = make_unique(labels, n_labels);
-    n_splits = make_unique(splits, n_splits);
-    append_format(text, bytes, "folder of %zu class%s", n_labels, n_labels == 1 ? "" : "es");
-    say_splits(splits, n_splits, text, bytes);
-    say_names("left out", names, listed, left_out, text, bytes);
-}
-
-static void say_links(const dbt__tree *tree, char *text, size_t bytes)
-{
-    say_names("links to folders are not followed", tree->link.names, tree->link.listed,
-              tree->link.n, text, bytes);
-}
-
-dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, char *text, size_t bytes,
-                         dbt_error *err)
-{
-    if (tree->layout == DBT__LAYOUT_FILES) {
-        size_t tabular = 0;
-        for (size_t i = 0; i < tree->n; i++)
-            tabular += tree->folder[i].tabular;
-        append_format(text, bytes, "%s of %zu file%s", tree->is_archive ? "archive" : "folder",
-                      tabular, tabular == 1 ? "" : "s");
-        say_names("left out", tree->other.names, tree->other.listed, tree->other.n, text, bytes);
-        say_links(tree, text, bytes);
-        return DBT_OK;
-    }
-    const char **labels = dbt__alloc_array(tree->n, sizeof *labels);
-    const char **splits = dbt__alloc_array(tree->n, sizeof *splits);
-    dbt_status status = DBT_OK;
-    if (labels == NULL || splits == NULL)
-        status = dbt__out_of_memory(err, "folders");
-    else
-        say_classes(tree, split, labels, splits, text, bytes);
-    say_links(tree, text, bytes);
-    dbt__free(labels);
-    dbt__free(splits);
-    return status;
 }

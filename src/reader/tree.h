@@ -31,6 +31,9 @@ typedef struct dbt__few_names {
     char names[160];
 } dbt__few_names;
 
+/* Counts one more, and names it while it is one of the first and fits. */
+void dbt__few_names_add(dbt__few_names *few, const char *name);
+
 typedef enum dbt__layout { DBT__LAYOUT_FILES, DBT__LAYOUT_CLASSES } dbt__layout;
 
 typedef struct dbt__tree {
@@ -69,8 +72,8 @@ dbt_status dbt__tree_decide(dbt__tree *tree, const char *name, dbt_error *err) D
 /* Split of a file of rows: its own name's, else that of the nearest folder, else the root's, else
  * train. */
 const char *dbt__tree_split(const dbt__tree *tree, const char *path);
-/* "folder of 20 classes, splits 'test', 'train'; left out: README"; `split` NULL: the detected
- * ones. */
+/* "folder of 2 classes ('neg', 'pos'), splits 'test', 'train'; left out: README", and what may not
+ * be meant so; `split` NULL: the detected ones. tree_say.c. */
 dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, char *text, size_t bytes,
                          dbt_error *err) DBT_MUST_USE;
 

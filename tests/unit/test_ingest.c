@@ -269,8 +269,8 @@ static void test_ingest__a_folder_of_class_folders(void **state)
     assert_ok(ingest(at("c")), err);
     assert_string_equal(rows(CORPUS), "test|pos|gr\xef\xbf\xbdn train|neg| train|pos|fine "
                                       "train|pos|good\n unsup|-|who knows");
-    assert_string_equal(said, "c: folder of 2 classes, splits 'test', 'train', 'unsup'; left out: "
-                              "README, train/urls.txt\n");
+    assert_string_equal(said, "c: folder of 2 classes ('neg', 'pos'), splits 'test', 'train', "
+                              "'unsup'; left out: README, train/urls.txt\n");
     assert_int_equal(result.sources, 5);
     assert_int_equal(result.replaced_utf8, 1);
     /* Byte order of path: ids follow it. */
@@ -302,8 +302,8 @@ static void test_ingest__an_archive_of_class_folders(void **state)
         print_message("%s\n", names[i]);
         assert_ok(ingest(write_archive(names[i], entries, 5)), err);
         assert_int_equal(result.sources, 3);
-        assert_non_null(strstr(said, ": folder of 2 classes, splits 'test', 'train'; left out: "
-                                     "n-train/README\n"));
+        assert_non_null(strstr(said, ": folder of 2 classes ('a', 'b'), splits 'test', 'train'; "
+                                     "left out: n-train/README\n"));
     }
     assert_string_equal(rows(CORPUS), "test|a|three test|a|three test|a|three test|a|three "
                                       "train|b|two train|a|one train|b|two train|a|one "
@@ -363,14 +363,14 @@ static void test_ingest__a_class_folder_alone(void **state)
     (void)write_text("a/b/pos/1.txt", "good");
     (void)write_text("dev/neg/1.txt", "bad");
     assert_ok(ingest(at("dev/neg")), err);
-    assert_string_equal(said, "dev/neg: folder of 1 class, split 'dev'\n");
+    assert_string_equal(said, "dev/neg: folder of 1 class ('neg'), split 'dev'\n");
     assert_ok(ingest(at("a/b/pos/")), err);
     assert_ok(ingest(at("a")), err); /* the same file */
     assert_int_equal(result.recognised, 1);
     options.split = "all";
     options.again = true;
     assert_ok(ingest(at("a")), err);
-    assert_string_equal(said, "a: folder of 1 class, split 'all'\n");
+    assert_string_equal(said, "a: folder of 1 class ('pos'), split 'all'\n");
     assert_string_equal(rows(CORPUS), "all|pos|good dev|neg|bad train|pos|good");
     check_invariants();
 }
@@ -390,8 +390,8 @@ static void test_ingest__a_class_folder_with_folders_in_it(void **state)
     (void)write_text("r/pos/old/4", "stray");
     (void)write_text("r/pos/old/er/5", "stray");
     assert_ok(ingest(at("r")), err);
-    assert_string_equal(said, "r: folder of 2 classes, split 'train'; left out: pos/old/4, "
-                              "pos/old/er/5\n");
+    assert_string_equal(said, "r: folder of 2 classes ('neg', 'pos'), split 'train'; left out: "
+                              "pos/old/4, pos/old/er/5\n");
     assert_string_equal(rows(CORPUS), "train|neg|bad train|pos|good train|pos|fine train|pos|nice");
     /* As many below: then these are the class folders. A split is no class. */
     (void)write_text("r/pos/old/6", "stray");
@@ -400,7 +400,8 @@ static void test_ingest__a_class_folder_with_folders_in_it(void **state)
     make_subfolder("r/train/odd");
     (void)write_text("r/train/odd/1", "odd");
     assert_ok(ingest(at("r")), err);
-    assert_non_null(strstr(said, "r: folder of 3 classes, split 'train'; left out: "
+    assert_non_null(strstr(said, "r: folder of 3 classes ('er', 'neg', 'odd'), split 'train'; "
+                                 "class folders at different depths: neg, pos/old/er; left out: "
                                  "pos/"));
     assert_string_equal(rows("SELECT name FROM label ORDER BY name"), "er neg odd pos");
     check_invariants();
@@ -502,7 +503,8 @@ static void test_ingest__what_comes_through_a_pipe(void **state)
         print_message("%s\n", names[i]);
         assert_ok(ingest_piped(write_archive(names[i], entries, 2)), err);
         assert_int_equal(result.documents, 2);
-        assert_string_equal(said, "stdin: folder of 2 classes, splits 'test', 'train'\n");
+        assert_string_equal(said,
+                            "stdin: folder of 2 classes ('a', 'b'), splits 'test', 'train'\n");
     }
     assert_ok(ingest_piped(write_text("x-test.tsv", "c\tx\n")), err);
     assert_string_equal(said, "stdin: tsv, no header, label = column 1, text = column 2, split "
