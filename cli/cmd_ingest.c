@@ -273,8 +273,8 @@ const cli_command cli_ingest = {
                    "decide it instead. "
                    "Each row becomes a document, or a row of the table `reject` that tells why "
                    "not. A file that is there already (under that name, in that split, with those "
-                   "bytes) is recognised and left alone; the same content from stdin, or under "
-                   "another name, comes in once more, and that is said. "
+                   "bytes) is recognised and left alone; the same content from stdin, under "
+                   "another name or in another split comes in, too, and that is said. "
                    "After an interruption the same command goes on after the last row that was "
                    "committed.",
     .examples = "  dbtrain ingest imdb.db train.csv test.csv\n"

@@ -338,28 +338,42 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
     return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
 }
 
+static void say_twin(const ingestion *in, const char *name, const char *split,
+                     const dbt__twin *twin)
+{
+    bool same_name = strcmp(twin->name.data, name) == 0;
+    if (!twin->same_split)
+        say(in, "%s: the same content is in split '%s'%s%s%s: the two splits share their documents",
+            name, twin->split.data, same_name ? "" : ", as '", same_name ? "" : twin->name.data,
+            same_name ? "" : "'");
+    else if (same_name)
+        say(in, "%s: the same was ingested before: its documents are in split '%s' once more", name,
+            split);
+    else
+        say(in,
+            "%s: the same content was ingested before, as '%s': its documents are in split '%s' "
+            "once more",
+            name, twin->name.data, split);
+}
+
 /* Says that the same content is there already: a pipe's is read once, so it is known too late to
- * leave it alone; and a file of another name may well be meant to come in, too. */
+ * leave it alone; and a file of another name or for another split may well be meant to come in,
+ * too. */
 static dbt_status tell_twice(ingestion *in, const dbt__part *part, const char *split, int64_t bytes,
                              uint64_t digest, dbt_error *err)
 {
     char text[DBT__DIGEST_CHARS];
-    dbt__buffer twin;
+    dbt__twin twin = {.found = false};
     if (in->options->again) return DBT_OK;
     dbt__digest_text(digest, text);
-    dbt__buffer_init(&twin, MAX_NAME);
+    dbt__buffer_init(&twin.name, MAX_NAME);
+    dbt__buffer_init(&twin.split, MAX_NAME);
     dbt_status status = in->twins == NULL ? dbt__twins_new(in->sql, &in->twins, err) : DBT_OK;
     if (status == DBT_OK)
         status = dbt__twins_find(in->twins, text, bytes, split, part->name, &twin, err);
-    if (status == DBT_OK && twin.length > 0 && strcmp(twin.data, part->name) == 0)
-        say(in, "%s: the same was ingested before: its documents are in split '%s' once more",
-            part->name, split);
-    else if (status == DBT_OK && twin.length > 0)
-        say(in,
-            "%s: the same content was ingested before, as '%s': its documents are in split '%s' "
-            "once more",
-            part->name, twin.data, split);
-    dbt__buffer_release(&twin);
+    if (status == DBT_OK && twin.found) say_twin(in, part->name, split, &twin);
+    dbt__buffer_release(&twin.name);
+    dbt__buffer_release(&twin.split);
     return status;
 }
 

@@ -139,10 +139,17 @@ typedef struct dbt__twins dbt__twins;
 dbt_status dbt__twins_new(dbt__sql *sql, dbt__twins **twins, dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. */
 void dbt__twins_free(dbt__twins *twins);
-/* The name of the first loaded source of that content and split, whatever it is; where there is
- * none *twin is empty, and `name` will be the first from now on. */
+/* A source; the texts, which end in a NUL, are those of the last one that was found. The buffers
+ * are the caller's. */
+typedef struct dbt__twin {
+    bool found, same_split;
+    dbt__buffer name, split;
+} dbt__twin;
+
+/* The first loaded source of that content and split, whatever its name; else one of another split.
+ * Where there is none in that split, `name` will be the first from now on. */
 dbt_status dbt__twins_find(dbt__twins *twins, const char *digest, int64_t bytes, const char *split,
-                           const char *name, dbt__buffer *twin, dbt_error *err) DBT_MUST_USE;
+                           const char *name, dbt__twin *twin, dbt_error *err) DBT_MUST_USE;
 
 /* --- what an earlier ingest has stored of a source --- */
 

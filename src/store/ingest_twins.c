@@ -26,7 +26,8 @@ static dbt_status prepare(dbt__twins *twins, dbt_error *err)
     if (status == DBT_OK)
         status = dbt__prepare(
             twins->sql,
-            "SELECT name FROM temp.twin WHERE digest = ?1 AND bytes = ?2 AND split = ?3",
+            "SELECT name, split, split = ?3 FROM temp.twin WHERE digest = ?1 AND bytes = ?2"
+            " ORDER BY split <> ?3 LIMIT 1",
             &twins->find, err);
     if (status == DBT_OK)
         status = dbt__prepare(twins->sql, "INSERT INTO temp.twin VALUES (?1, ?2, ?3, ?4)",
@@ -66,21 +67,29 @@ static void bind_content(dbt__statement *statement, const char *digest, int64_t 
     dbt__bind_string(statement, 3, split);
 }
 
-dbt_status dbt__twins_find(dbt__twins *twins, const char *digest, int64_t bytes, const char *split,
-                           const char *name, dbt__buffer *twin, dbt_error *err)
+static dbt_status copy_text(dbt__statement *row, int column, dbt__buffer *to, dbt_error *err)
 {
-    twin->length = 0;
+    dbt_text text = dbt__column_text(row, column);
+    to->length = 0;
+    if (text.data == NULL) return dbt__out_of_memory(err, "a name");
+    dbt_status status = dbt__buffer_append(to, text.data, text.bytes, err);
+    return status < 0 ? status : dbt__buffer_append(to, "", 1, err);
+}
+
+dbt_status dbt__twins_find(dbt__twins *twins, const char *digest, int64_t bytes, const char *split,
+                           const char *name, dbt__twin *twin, dbt_error *err)
+{
+    twin->found = twin->same_split = false;
     bind_content(twins->find, digest, bytes, split);
     dbt_status status = dbt__step(twins->find, err);
-    bool found = status == DBT_OK;
-    if (found) {
-        dbt_text text = dbt__column_text(twins->find, 0);
-        status = text.data == NULL ? dbt__out_of_memory(err, "a name")
-                                   : dbt__buffer_append(twin, text.data, text.bytes, err);
-        if (status == DBT_OK) status = dbt__buffer_append(twin, "", 1, err);
+    if (status == DBT_OK) {
+        twin->found = true;
+        twin->same_split = dbt__column_int(twins->find, 2) != 0;
+        status = copy_text(twins->find, 0, &twin->name, err);
+        if (status == DBT_OK) status = copy_text(twins->find, 1, &twin->split, err);
     }
     dbt__reset(twins->find);
-    if (found || status < 0) return status;
+    if (twin->same_split || status < 0) return status;
     bind_content(twins->add, digest, bytes, split);
     dbt__bind_string(twins->add, 4, name);
     return dbt__run(twins->add, err);
