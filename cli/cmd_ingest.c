@@ -267,16 +267,18 @@ static dbt_status run_ingest(const cli_input *input, dbt_error *err)
 const cli_command cli_ingest = {
     .name = "ingest",
     .summary = "read labelled text into the database",
-    .description = "Reads labelled text from files, folders, archives and stdin into DATABASE. "
-                   "What a source is "
-                   "(format, header, columns, split) is detected, and said; the options below "
-                   "decide it instead. "
-                   "Each row becomes a document, or a row of the table `reject` that tells why "
-                   "not. A file that is there already (under that name, in that split, with those "
-                   "bytes) is recognised and left alone; the same content from stdin, under "
-                   "another name or in another split comes in, too, and that is said. "
-                   "After an interruption the same command goes on after the last row that was "
-                   "committed.",
+    .description =
+        "Reads labelled text from files, folders, archives and stdin into DATABASE. "
+        "What a source is "
+        "(format, header, columns, split) is detected, and said; the options below "
+        "decide it instead. "
+        "Each row becomes a document, or a row of the table `reject` that tells why "
+        "not. A file that is there already (under that name, in that split, with those "
+        "bytes) is recognised and left alone; the same content from stdin, under "
+        "another name or in another split comes in, too, and that is said (of files in class "
+        "folders when most of them were there). "
+        "After an interruption the same command goes on after the last row that was "
+        "committed.",
     .examples = "  dbtrain ingest imdb.db train.csv test.csv\n"
                 "  dbtrain ingest imdb.db aclImdb_v1.tar.gz\n"
                 "  dbtrain ingest sms.db spam.tsv --no-header --split messages\n"

@@ -26,6 +26,8 @@
 #define MAX_DOCUMENT DBT__TEXT_BYTES
 /* Of fewer the first may well have a label of its own. */
 #define LEAST_ROWS 50
+/* Of fewer most may well be equal to others. */
+#define LEAST_FILES 10
 _Static_assert(DBT__TEXT_BYTES <= DBT__LONGEST_TEXT && DBT__LABEL_BYTES <= DBT__LONGEST_NAME,
                "what the reader lets through can be stored");
 
@@ -35,11 +37,15 @@ typedef struct ingestion {
     dbt__sql *sql;
     dbt__writer *writer;
     dbt__reader *reader;
-    dbt__twins *twins;     /* NULL until they are asked for */
-    dbt__catalog *catalog; /* of the path that is being read */
-    int64_t known_parts;   /* of it, that are there already */
+    dbt__twins *twins;           /* NULL until they are asked for */
+    dbt__file_twins *file_twins; /* likewise */
+    dbt__catalog *catalog;       /* of the path that is being read */
+    int64_t known_parts;         /* of it, that are there already */
     int64_t known_documents;
     int64_t changed_parts;         /* that are there already with another content */
+    int64_t new_files;             /* that are a document each, and came in: */
+    int64_t twin_files;            /* of the content of others that were there before it, */
+    int64_t moved_files;           /* of the same name, that is, in another split */
     int64_t known_utf8, known_nul; /* characters that were replaced in documents that are there */
     dbt__buffer name;              /* of a source, where the file's is not UTF-8 */
     dbt_error idle;                /* of a commit while a pipe was waited for */
@@ -308,6 +314,34 @@ static dbt_status end_source(ingestion *in, const char *name, int64_t bytes, uin
     return DBT_OK;
 }
 
+/* A file that comes in: was its content there when its path was begun? */
+static dbt_status count_file(ingestion *in, const char *name, int64_t bytes, const char *digest,
+                             dbt_error *err)
+{
+    bool found = false, same_name = false;
+    dbt_status status = DBT_OK;
+    if (in->options->again) return DBT_OK;
+    if (in->file_twins == NULL) status = dbt__file_twins_new(in->sql, &in->file_twins, err);
+    if (status == DBT_OK && in->new_files++ == 0)
+        status = dbt__file_twins_update(in->file_twins, err);
+    if (status == DBT_OK)
+        status = dbt__file_twins_find(in->file_twins, digest, bytes, name, &found, &same_name, err);
+    in->twin_files += found;
+    in->moved_files += same_name;
+    return status;
+}
+
+static void tell_twin_files(const ingestion *in, const char *name)
+{
+    char twins[32], files[32];
+    if (in->new_files < LEAST_FILES || in->twin_files <= in->new_files / 2) return;
+    say(in,
+        "%s: %s of its %s files have the content of files that were ingested before %s: those "
+        "documents are there once more",
+        name, group_digits(in->twin_files, twins), group_digits(in->new_files, files),
+        in->moved_files > in->twin_files / 2 ? "into another split" : "under other names");
+}
+
 /* A file that is one document: small enough to know its digest before it is written. */
 static dbt_status ingest_document(ingestion *in, const dbt__part *part, const char *split,
                                   dbt__stream *stream, dbt_error *err)
@@ -333,6 +367,7 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
         return DBT_OK;
     }
     if (status == DBT_OK) status = look_for_namesake(in, part, split, err);
+    if (status == DBT_OK) status = count_file(in, part->name, bytes, text, err);
     if (status == DBT_OK) status = begin_source(in, part->name, "folder", split, err);
     if (status == DBT_OK) status = take_record(in, part->name, record, err);
     return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
@@ -509,6 +544,23 @@ static dbt_status ingest_part(ingestion *in, const dbt__part *found, dbt_error *
                              : ingest_rows(in, part, split, stream, err);
 }
 
+/* What a path was whose files are a document each; `some_new`: of them, some came in. */
+static void tell_files(const ingestion *in, const char *name, bool some_new)
+{
+    char number[32];
+    if (in->known_parts > 0 && !some_new)
+        say_known(in, name, in->known_documents);
+    else if (in->known_parts > 0)
+        say(in, "%s: %s of its files were already ingested, --again ingests them once more", name,
+            group_digits(in->known_parts, number));
+    if (in->changed_parts > 0)
+        say(in,
+            "%s: %s of its files are there with another content: those documents stay beside "
+            "these",
+            name, group_digits(in->changed_parts, number));
+    tell_twin_files(in, name);
+}
+
 static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
 {
     const dbt__part *part;
@@ -522,27 +574,14 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
     const char *said = dbt__catalog_said(in->catalog, in->options->split);
     if (said != NULL) say(in, "%s", said);
     in->known_parts = in->known_documents = in->changed_parts = 0;
+    in->new_files = in->twin_files = in->moved_files = 0;
     while (status == DBT_OK && (status = dbt__catalog_next(in->catalog, &part, err)) == DBT_OK) {
         documents = part->is_document;
         status = ingest_part(in, part, err);
     }
     if (status == DBT_DONE) status = dbt__writer_commit(in->writer, err);
     if (status == DBT_OK) report_progress(in, shown);
-    if (status == DBT_OK && documents && in->known_parts > 0) {
-        char number[32];
-        if (in->result->sources == before)
-            say_known(in, shown, in->known_documents);
-        else
-            say(in, "%s: %s of its files were already ingested, --again ingests them once more",
-                shown, group_digits(in->known_parts, number));
-    }
-    if (status == DBT_OK && documents && in->changed_parts > 0) {
-        char number[32];
-        say(in,
-            "%s: %s of its files are there with another content: those documents stay beside "
-            "these",
-            shown, group_digits(in->changed_parts, number));
-    }
+    if (status == DBT_OK && documents) tell_files(in, shown, in->result->sources > before);
     dbt__catalog_close(in->catalog);
     in->catalog = NULL;
     return status;
@@ -671,6 +710,7 @@ dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths
         result->replaced_nul = dbt__reader_replaced_nul(in.reader) - in.known_nul;
     }
     dbt__twins_free(in.twins);
+    dbt__file_twins_free(in.file_twins);
     dbt__writer_free(in.writer);
     dbt__reader_free(in.reader);
     dbt__catalog_close(in.catalog);

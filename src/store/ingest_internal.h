@@ -151,6 +151,19 @@ typedef struct dbt__twin {
 dbt_status dbt__twins_find(dbt__twins *twins, const char *digest, int64_t bytes, const char *split,
                            const char *name, dbt__twin *twin, dbt_error *err) DBT_MUST_USE;
 
+/* Of files that are a document each: those that were loaded before the last update. */
+typedef struct dbt__file_twins dbt__file_twins;
+
+dbt_status dbt__file_twins_new(dbt__sql *sql, dbt__file_twins **twins, dbt_error *err) DBT_MUST_USE;
+/* Takes NULL. */
+void dbt__file_twins_free(dbt__file_twins *twins);
+dbt_status dbt__file_twins_update(dbt__file_twins *twins, dbt_error *err) DBT_MUST_USE;
+/* Is there one of that content, and has the first of them this name? (Then it is in another
+ * split.) */
+dbt_status dbt__file_twins_find(dbt__file_twins *twins, const char *digest, int64_t bytes,
+                                const char *name, bool *found, bool *same_name,
+                                dbt_error *err) DBT_MUST_USE;
+
 /* --- what an earlier ingest has stored of a source --- */
 
 typedef struct dbt__replay dbt__replay;
