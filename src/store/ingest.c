@@ -42,6 +42,7 @@ typedef struct ingestion {
     dbt__catalog *catalog;       /* of the path that is being read */
     int64_t known_parts;         /* of it, that are there already */
     int64_t known_documents;
+    int64_t gone_documents;        /* of these, that are not in their split any more */
     int64_t changed_parts;         /* that are there already with another content */
     int64_t new_files;             /* that are a document each, and came in: */
     int64_t twin_files;            /* of the content of others that were there before it, */
@@ -107,13 +108,30 @@ static const char *group_digits(int64_t n, char text[32])
     return text;
 }
 
-static void say_known(const ingestion *in, const char *name, int64_t documents)
+/* `split` NULL: of files of several splits. */
+static void say_gone(const ingestion *in, const char *name, int64_t documents, int64_t gone,
+                     const char *split)
+{
+    char lost[32], all[32];
+    say(in,
+        "%s: already ingested, but %s of its %s document%s %s not in %s%s%s any more: nothing to "
+        "do, --again ingests all of it once more, beside what is there",
+        name, group_digits(gone, lost), group_digits(documents, all), documents == 1 ? "" : "s",
+        gone == 1 ? "is" : "are", split == NULL ? "their splits" : "split '",
+        split == NULL ? "" : split, split == NULL ? "" : "'");
+}
+
+static void say_known(const ingestion *in, const char *name, int64_t documents, int64_t gone,
+                      const char *split)
 {
     char number[32];
-    say(in,
-        "%s: already ingested (%s document%s): nothing to do, --again ingests it once more, beside "
-        "what is there",
-        name, group_digits(documents, number), documents == 1 ? "" : "s");
+    if (gone > 0)
+        say_gone(in, name, documents, gone, split);
+    else
+        say(in,
+            "%s: already ingested (%s document%s): nothing to do, --again ingests it once more, "
+            "beside what is there",
+            name, group_digits(documents, number), documents == 1 ? "" : "s");
 }
 
 static void report_progress(const ingestion *in, const char *name)
@@ -130,10 +148,12 @@ static void report_progress(const ingestion *in, const char *name)
 
 /* --- one part --- */
 
-static void note_known(ingestion *in, int64_t documents)
+/* Of its documents so many may be deleted since. */
+static void note_known(ingestion *in, int64_t documents, int64_t gone)
 {
     in->known_parts++;
     in->known_documents += documents;
+    in->gone_documents += gone;
     in->result->recognised++;
 }
 
@@ -141,24 +161,24 @@ static void note_known(ingestion *in, int64_t documents)
 static dbt_status recognise(ingestion *in, const dbt__part *part, const char *split, bool *known,
                             dbt_error *err)
 {
-    int64_t documents;
+    int64_t documents, gone;
     uint64_t digest;
     char text[DBT__DIGEST_CHARS];
     *known = false;
     if (in->options->again || part->is_document || part->bytes < 0) return DBT_OK;
-    dbt_status status =
-        dbt__writer_find_source(in->writer, part->name, split, part->bytes, NULL, &documents, err);
+    dbt_status status = dbt__writer_find_source(in->writer, part->name, split, part->bytes, NULL,
+                                                &documents, NULL, err);
     if (status < 0 || documents < 0) return status;
     bool can_tell;
     status = dbt__catalog_digest(in->catalog, &digest, &can_tell, err);
     if (status < 0 || !can_tell) return status;
     dbt__digest_text(digest, text);
-    status =
-        dbt__writer_find_source(in->writer, part->name, split, part->bytes, text, &documents, err);
+    status = dbt__writer_find_source(in->writer, part->name, split, part->bytes, text, &documents,
+                                     &gone, err);
     *known = status == DBT_OK && documents >= 0;
     if (!*known) return status;
-    note_known(in, documents);
-    say_known(in, part->name, documents);
+    note_known(in, documents, gone);
+    say_known(in, part->name, documents, gone, split);
     return DBT_OK;
 }
 
@@ -170,7 +190,7 @@ static dbt_status look_for_namesake(ingestion *in, const dbt__part *part, const 
     int64_t documents;
     if (in->options->again || part->bytes < 0) return DBT_OK;
     dbt_status status =
-        dbt__writer_find_source(in->writer, part->name, split, -1, NULL, &documents, err);
+        dbt__writer_find_source(in->writer, part->name, split, -1, NULL, &documents, NULL, err);
     if (status < 0 || documents < 0) return status;
     in->changed_parts++;
     if (!part->is_document)
@@ -347,7 +367,7 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
                                   dbt__stream *stream, dbt_error *err)
 {
     const dbt__record *record;
-    int64_t bytes, documents = -1;
+    int64_t bytes, gone = 0, documents = -1;
     uint64_t digest;
     bool changed;
     char text[DBT__DIGEST_CHARS];
@@ -358,12 +378,12 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
     if (status < 0) return status;
     dbt__digest_text(digest, text);
     if (!in->options->again)
-        status =
-            dbt__writer_find_source(in->writer, part->name, split, bytes, text, &documents, err);
+        status = dbt__writer_find_source(in->writer, part->name, split, bytes, text, &documents,
+                                         &gone, err);
     if (status == DBT_OK && documents >= 0) {
         in->known_utf8 += dbt__reader_replaced_utf8(in->reader) - utf8;
         in->known_nul += dbt__reader_replaced_nul(in->reader) - nul;
-        note_known(in, documents);
+        note_known(in, documents, gone);
         return DBT_OK;
     }
     if (status == DBT_OK) status = look_for_namesake(in, part, split, err);
@@ -549,7 +569,7 @@ static void tell_files(const ingestion *in, const char *name, bool some_new)
 {
     char number[32];
     if (in->known_parts > 0 && !some_new)
-        say_known(in, name, in->known_documents);
+        say_known(in, name, in->known_documents, in->gone_documents, NULL);
     else if (in->known_parts > 0)
         say(in, "%s: %s of its files were already ingested, --again ingests them once more", name,
             group_digits(in->known_parts, number));
@@ -573,7 +593,7 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
     if (status < 0) return status;
     const char *said = dbt__catalog_said(in->catalog, in->options->split);
     if (said != NULL) say(in, "%s", said);
-    in->known_parts = in->known_documents = in->changed_parts = 0;
+    in->known_parts = in->known_documents = in->gone_documents = in->changed_parts = 0;
     in->new_files = in->twin_files = in->moved_files = 0;
     while (status == DBT_OK && (status = dbt__catalog_next(in->catalog, &part, err)) == DBT_OK) {
         documents = part->is_document;

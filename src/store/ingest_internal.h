@@ -45,11 +45,12 @@ dbt_status dbt__writer_has_source(dbt__writer *writer, const char *name, bool *h
 /*
  * Finds a loaded source of that name, split and size: *documents is -1 when there is none. `bytes`
  * -1: any size will do; `digest` NULL: any digest, to know whether reading the file for its digest
- * is worth while.
+ * is worth while. `gone` NULL, or how many of its documents are no longer in the split; of several
+ * sources, the one that has lost the fewest.
  */
 dbt_status dbt__writer_find_source(dbt__writer *writer, const char *name, const char *split,
                                    int64_t bytes, const char *digest, int64_t *documents,
-                                   dbt_error *err) DBT_MUST_USE;
+                                   int64_t *gone, dbt_error *err) DBT_MUST_USE;
 /* Begins a source ('loading') that goes to a split, which is made when it is not there. */
 dbt_status dbt__writer_begin_source(dbt__writer *writer, const char *name, const char *format,
                                     const char *split, dbt_error *err) DBT_MUST_USE;

@@ -45,9 +45,14 @@ typedef enum statement_id {
 } statement_id;
 
 static const char *const statement_texts[N_STATEMENTS] = {
+    /* ?5: count those that are gone. Not by the split, whose places may be many: '+' keeps SQLite
+     * from it. */
     [FIND_SOURCE] =
-        "SELECT documents FROM source WHERE name = ?1 AND status = 'loaded' AND split = ?2"
-        " AND (?3 IS NULL OR bytes = ?3) AND (?4 IS NULL OR digest = ?4) ORDER BY id LIMIT 1",
+        "SELECT documents, CASE WHEN ?5 THEN documents - (SELECT count(DISTINCT document_id)"
+        " FROM split_document WHERE document_id BETWEEN first_document_id AND last_document_id"
+        " AND +split_id = (SELECT id FROM split WHERE name = source.split)) END AS gone"
+        " FROM source WHERE name = ?1 AND status = 'loaded' AND split = ?2"
+        " AND (?3 IS NULL OR bytes = ?3) AND (?4 IS NULL OR digest = ?4) ORDER BY gone, id LIMIT 1",
     [HAS_SOURCE] = "SELECT 1 FROM source WHERE name = ?1 LIMIT 1",
     [FIND_UNFINISHED] =
         "SELECT id, documents, rejected, first_document_id, last_document_id FROM source"
@@ -193,10 +198,11 @@ dbt_status dbt__writer_has_source(dbt__writer *w, const char *name, bool *has, d
 
 dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char *split,
                                    int64_t bytes, const char *digest, int64_t *documents,
-                                   dbt_error *err)
+                                   int64_t *gone, dbt_error *err)
 {
     dbt__statement *find = w->statement[FIND_SOURCE];
     *documents = -1;
+    if (gone != NULL) *gone = 0;
     dbt__bind_string(find, 1, name);
     dbt__bind_string(find, 2, split);
     dbt__bind_null(find, 3);
@@ -205,8 +211,12 @@ dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char 
         dbt__bind_null(find, 4);
     else
         dbt__bind_string(find, 4, digest);
+    dbt__bind_int(find, 5, gone != NULL);
     dbt_status status = dbt__step(find, err);
     if (status == DBT_OK) *documents = dbt__column_int(find, 0);
+    /* Less than none, where another program has added documents meanwhile. */
+    if (status == DBT_OK && gone != NULL && dbt__column_int(find, 1) > 0)
+        *gone = dbt__column_int(find, 1);
     dbt__reset(find);
     return status < 0 ? status : DBT_OK;
 }
