@@ -12,7 +12,8 @@
  * quote, a quote that is never closed. After the former reading goes on with the next line,
  * whatever it is.
  *
- * TSV has no quoting: a tab and a line break cannot be in a field, and a quote is a quote.
+ * TSV has no quoting: a tab and a line break cannot be in a field, and a quote is a quote. Where
+ * fields look quoted that is said (reader.c).
  */
 #include "reader_internal.h"
 

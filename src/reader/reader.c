@@ -161,6 +161,35 @@ static bool find_escapes(const char *p, size_t bytes)
     return false;
 }
 
+/* A field as csv would quote it; *doubled: with a quote in it. */
+static bool is_quoted(const char *p, size_t bytes, bool *doubled)
+{
+    *doubled = false;
+    if (bytes < 2 || *p != '"' || p[bytes - 1] != '"') return false;
+    for (const char *end = p++ + bytes - 1; (p = memchr(p, '"', (size_t)(end - p))) != NULL;
+         p += 2) {
+        if (p + 1 == end || p[1] != '"') return false;
+        *doubled = true;
+    }
+    return true;
+}
+
+/* Are the fields quoted as csv's are? A text in quotes now and then is none of that. */
+static bool find_quotes(const char *p, size_t bytes, char delimiter)
+{
+    size_t fields = 0, quoted = 0, sure = 0;
+    for (const char *end = p + bytes; p < end; p++) {
+        bool doubled;
+        const char *stop = dbt__find_break(p, end, delimiter);
+        fields += stop > p;
+        bool is = is_quoted(p, (size_t)(stop - p), &doubled);
+        quoted += is;
+        sure += is && doubled;
+        p = stop;
+    }
+    return quoted >= 3 && (sure >= 3 || quoted >= fields / 10);
+}
+
 static dbt_status detect(dbt__reader *r, dbt_error *err)
 {
     const char *sample = dbt__window_data(&r->window);
@@ -183,35 +212,53 @@ static dbt_status detect(dbt__reader *r, dbt_error *err)
     r->quoting = r->format == DBT__CSV;
     bool delimited = r->format == DBT__CSV || r->format == DBT__TSV;
     r->shows_escapes = delimited && bytes > 0 && find_escapes(sample, bytes);
+    r->shows_quotes =
+        r->format == DBT__TSV && bytes > 0 && find_quotes(sample, bytes, r->delimiter);
     return DBT_OK;
 }
 
-/* Writes the one line that says what was detected. */
-static void say(dbt__reader *r)
+/* Of a delimited format: what separates its columns, "" where it is the usual. */
+static void name_delimiter(char delimiter, char usual, const char *lead, char text[32])
 {
-    char columns[384], delimiter[32] = "";
-    bool delimited = r->format == DBT__CSV || r->format == DBT__TSV;
-    char usual = r->format == DBT__TSV ? '\t' : ',';
-    if (delimited && r->delimiter == '\t' && usual != '\t')
-        (void)snprintf(delimiter, sizeof delimiter, ", delimiter tab");
-    else if (delimited && r->delimiter != usual)
-        (void)snprintf(delimiter, sizeof delimiter, ", delimiter '%c'", r->delimiter);
-    if (r->format == DBT__FASTTEXT)
-        (void)snprintf(columns, sizeof columns, "label = __label__");
-    else
-        dbt__columns_say(&r->columns, columns, sizeof columns);
-    const char *header = !delimited ? "" : r->has_header ? ", header" : ", no header";
+    const char name[] = {'\'', delimiter, '\'', '\0'};
+    text[0] = '\0';
+    if (delimiter != usual)
+        (void)snprintf(text, 32, "%s%s", lead, delimiter == '\t' ? "tab" : name);
+}
+
+/* What of the text is read as it is, and may be meant otherwise. */
+static void say_kept(const dbt__reader *r, char *text, size_t bytes)
+{
+    char delimiter[32];
+    name_delimiter(r->delimiter, ',', " --delimiter ", delimiter);
     const char *escapes =
         !r->shows_escapes ? ""
         : r->options.unescape
             ? ", unescaped"
             : ", literal \\n or \\\" kept (--unescape turns them into characters)";
-    (void)snprintf(r->said, sizeof r->said, "%s%s%s, %s%s%.100s%s%s%.40s%s",
-                   dbt__format_name(r->format), delimiter, header, columns,
-                   r->classes == NULL ? "" : ", classes of '",
-                   r->classes == NULL ? "" : r->classes_name, r->classes == NULL ? "" : "'",
-                   r->decoder == NULL ? "" : ", from ",
-                   r->decoder == NULL ? "" : r->options.encoding, escapes);
+    (void)snprintf(text, bytes, "%s%s%s%s", escapes,
+                   r->shows_quotes ? ", fields in quotes are kept as they are (--format csv" : "",
+                   r->shows_quotes ? delimiter : "", r->shows_quotes ? " reads them)" : "");
+}
+
+/* Writes the one line that says what was detected. */
+static void say(dbt__reader *r)
+{
+    char columns[384], delimiter[32] = "", kept[256];
+    bool delimited = r->format == DBT__CSV || r->format == DBT__TSV;
+    if (delimited)
+        name_delimiter(r->delimiter, r->format == DBT__TSV ? '\t' : ',', ", delimiter ", delimiter);
+    if (r->format == DBT__FASTTEXT)
+        (void)snprintf(columns, sizeof columns, "label = __label__");
+    else
+        dbt__columns_say(&r->columns, columns, sizeof columns);
+    const char *header = !delimited ? "" : r->has_header ? ", header" : ", no header";
+    say_kept(r, kept, sizeof kept);
+    (void)snprintf(
+        r->said, sizeof r->said, "%s%s%s, %s%s%.100s%s%s%.40s%s", dbt__format_name(r->format),
+        delimiter, header, columns, r->classes == NULL ? "" : ", classes of '",
+        r->classes == NULL ? "" : r->classes_name, r->classes == NULL ? "" : "'",
+        r->decoder == NULL ? "" : ", from ", r->decoder == NULL ? "" : r->options.encoding, kept);
 }
 
 static dbt_status start_format(dbt__reader *r, dbt_error *err)

@@ -55,6 +55,7 @@ struct dbt__reader {
     bool quoting;
     bool has_header;
     bool shows_escapes; /* the sample holds literal \n or \" */
+    bool shows_quotes;  /* its fields are quoted as csv's are, which are read as they are */
     dbt__columns columns;
     char hint[64]; /* ends a message: the delimiter may be another; "" */
 

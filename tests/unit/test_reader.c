@@ -191,6 +191,46 @@ static void test_csv__unescapes_when_asked_and_says_so_when_not(void **state)
     assert_null(strstr(said, "--unescape"));
 }
 
+/* What is said of a file. */
+static const char *hear(const char *name, const char *data, const dbt__reader_options *options)
+{
+    dbt_error err = {0};
+    assert_ok(read_path(write_file(name, data, strlen(data)), options, &err), err);
+    return said;
+}
+
+static void test_tsv__says_that_fields_are_quoted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data;
+        bool said;
+    } cases[] = {
+        {"\"ham\"\t\"text \"\"x\"\" y\"\n\"spam\"\t\"z\"\n", true},
+        {"ham\t\"a \"\"b\"\"\"\nham\tc\nspam\t\"\"\"d\"\"\"\nspam\t\"\"\"e\"\"\"", true},
+        {"ham\t\"a\" or \"b\"\nham\t\"c\" d\nspam\te \"f\"\nspam\t\"\n", false},
+        {"ham\t\"a\"\nspam\t\"b\"\nspam\tc\n", false},
+        {"\t\t\n\"", false},
+    };
+    static const char advice[] =
+        ", fields in quotes are kept as they are (--format csv --delimiter "
+        "tab reads them)";
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.format = DBT__TSV;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool has = strstr(hear("a.tsv", cases[i].data, &options), advice) != NULL;
+        if (has != cases[i].said) fail_msg("%zu: %s", i, said);
+    }
+    options.delimiter = '|';
+    assert_non_null(strstr(hear("a.tsv", "\"a\"|\"b\"\n\"c\"|\"d\"\n", &options),
+                           "(--format csv --delimiter '|' reads them)"));
+    /* csv reads them so. */
+    options.format = DBT__CSV;
+    options.delimiter = '\t';
+    assert_null(strstr(hear("a.csv", cases[0].data, &options), "in quotes"));
+}
+
 static void test_csv__refuses_long_records_in_bounded_memory(void **state)
 {
     (void)state;
@@ -607,6 +647,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_csv__corner_cases_at_every_chunk_size),
         cmocka_unit_test(test_csv__unescapes_when_asked_and_says_so_when_not),
+        cmocka_unit_test(test_tsv__says_that_fields_are_quoted),
         cmocka_unit_test(test_csv__refuses_long_records_in_bounded_memory),
         cmocka_unit_test(test_csv__refuses_too_many_fields),
         cmocka_unit_test(test_lines__longer_than_a_document_are_refused),
