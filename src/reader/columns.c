@@ -271,6 +271,12 @@ dbt_status dbt__columns_choose(dbt__reader *r, dbt_error *err)
     return DBT_OK;
 }
 
+void dbt__columns_say_label(const dbt__columns *columns, char *text, size_t bytes)
+{
+    text[0] = '\0';
+    if (columns->label != DBT__NO_COLUMN) append_column(columns, columns->label, text, bytes);
+}
+
 void dbt__columns_say(const dbt__columns *columns, char *text, size_t bytes)
 {
     text[0] = '\0';

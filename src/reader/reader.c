@@ -47,7 +47,7 @@ static void forget_part(dbt__reader *r)
     dbt__columns_release(&r->columns);
     r->document_read = r->has_header = r->shows_escapes = r->has_quotes = false;
     r->record_bytes = 0;
-    r->said[0] = r->hint[0] = '\0';
+    r->said[0] = r->label_column[0] = r->hint[0] = '\0';
 }
 
 void dbt__reader_free(dbt__reader *reader)
@@ -248,10 +248,12 @@ static void say(dbt__reader *r)
     bool delimited = r->format == DBT__CSV || r->format == DBT__TSV;
     if (delimited)
         name_delimiter(r->delimiter, r->format == DBT__TSV ? '\t' : ',', ", delimiter ", delimiter);
-    if (r->format == DBT__FASTTEXT)
+    if (r->format == DBT__FASTTEXT) {
         (void)snprintf(columns, sizeof columns, "label = __label__");
-    else
+    } else {
         dbt__columns_say(&r->columns, columns, sizeof columns);
+        dbt__columns_say_label(&r->columns, r->label_column, sizeof r->label_column);
+    }
     const char *header = !delimited ? "" : r->has_header ? ", header" : ", no header";
     say_kept(r, kept, sizeof kept);
     (void)snprintf(
@@ -321,6 +323,11 @@ dbt_status dbt__reader_next(dbt__reader *r, const dbt__record **record, dbt_erro
 const char *dbt__reader_said(const dbt__reader *reader)
 {
     return reader->said;
+}
+
+const char *dbt__reader_label_column(const dbt__reader *reader)
+{
+    return reader->label_column;
 }
 
 dbt__format dbt__reader_format(const dbt__reader *reader)

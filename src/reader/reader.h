@@ -174,6 +174,8 @@ dbt_status dbt__reader_next(dbt__reader *reader, const dbt__record **record,
  * start. */
 const char *dbt__reader_said(const dbt__reader *reader);
 dbt__format dbt__reader_format(const dbt__reader *reader);
+/* The column that the label is in, as it is said there; "" where there is none. */
+const char *dbt__reader_label_column(const dbt__reader *reader);
 /* Of rows whose first was looked at, and has no name that a header would have. */
 bool dbt__reader_takes_no_header(const dbt__reader *reader);
 /* Replaced in the records of all parts so far. */

@@ -73,6 +73,7 @@ struct dbt__reader {
     dbt__record record;
     int64_t replaced_utf8, replaced_nul;
     char said[768];
+    char label_column[96];
 };
 
 /* --- for the formats: reader.c --- */
@@ -109,6 +110,8 @@ bool dbt__columns_is_known(const dbt__reader_options *options, dbt_text name);
 dbt_status dbt__columns_choose(dbt__reader *reader, dbt_error *err) DBT_MUST_USE;
 /* "label = column 1, text = 'title', 'body'" */
 void dbt__columns_say(const dbt__columns *columns, char *text, size_t bytes);
+/* "column 1"; "" where there is no label. */
+void dbt__columns_say_label(const dbt__columns *columns, char *text, size_t bytes);
 
 /* --- the formats; next: DBT_OK with reader->record, DBT_DONE --- */
 

@@ -450,15 +450,38 @@ static void compare_first_label(ingestion *in, const dbt__record *record)
                             memcmp(record->label.data, first->data, first->length) == 0;
 }
 
-static void tell_header(const ingestion *in, const char *name)
+static void say_header(const ingestion *in, const char *name)
 {
     const dbt__buffer *first = &in->first_label;
     if (first->length == 0 || in->first_label_again) return;
-    if (dbt__writer_source(in->writer)->documents < LEAST_ROWS) return;
     say(in,
         "%s: '%.*s' is the label of its first row alone: if that row is a header, begin with a "
         "new database and give --header",
         name, first->length < 80 ? (int)first->length : 80, first->data);
+}
+
+static void say_many_labels(const ingestion *in, const char *name, int64_t labels)
+{
+    char some[32], all[32];
+    const char *column = dbt__reader_label_column(in->reader);
+    bool has_column = column[0] != '\0';
+    say(in, "%s: %s labels in %s documents%s%s%s", name, group_digits(labels, some),
+        group_digits(dbt__writer_source(in->writer)->documents, all), has_column ? ": is " : "",
+        column, has_column ? " the label? begin with a new database and give --label-column" : "");
+}
+
+/* Where nearly all labels differ, that of the first row does, too. */
+static dbt_status tell_labels(const ingestion *in, const char *name, dbt_error *err)
+{
+    int64_t labels;
+    if (dbt__writer_source(in->writer)->documents < LEAST_ROWS) return DBT_OK;
+    dbt_status status = dbt__writer_count_labels(in->writer, &labels, err);
+    if (status < 0) return status;
+    if (labels > 0)
+        say_many_labels(in, name, labels);
+    else
+        say_header(in, name);
+    return DBT_OK;
 }
 
 static void tell_none(const ingestion *in, const char *name)
@@ -495,7 +518,8 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
     if (status == DBT_DONE) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
     if (changed) say(in, "%s: changed while it was read", part->name);
-    tell_header(in, part->name);
+    status = tell_labels(in, part->name, err);
+    if (status < 0) return status;
     tell_none(in, part->name);
     status = tell_twice(in, part, split, bytes, digest, err);
     return status < 0 ? status : end_source(in, part->name, bytes, digest, err);

@@ -69,6 +69,9 @@ dbt_status dbt__writer_add(dbt__writer *writer, const dbt__record *record,
 dbt_status dbt__writer_end_source(dbt__writer *writer, int64_t bytes, const char *digest,
                                   dbt__written *written, dbt_error *err) DBT_MUST_USE;
 const dbt__written *dbt__writer_source(const dbt__writer *writer);
+/* How many labels the documents of the current source have, if more than every second one has a
+ * label of its own; else 0. */
+dbt_status dbt__writer_count_labels(dbt__writer *writer, int64_t *n, dbt_error *err) DBT_MUST_USE;
 /* Enough has been written since the last commit. */
 bool dbt__writer_is_full(const dbt__writer *writer);
 dbt_status dbt__writer_commit(dbt__writer *writer, dbt_error *err) DBT_MUST_USE;
@@ -85,6 +88,11 @@ void dbt__labels_free(dbt__labels *labels);
 /* The id of a label, which is made when it is new; `name` is not empty. */
 dbt_status dbt__labels_get(dbt__labels *labels, dbt_text name, int64_t *id,
                            dbt_error *err) DBT_MUST_USE;
+/* From now on those that are asked for are counted, until this is called again. */
+void dbt__labels_count_anew(dbt__labels *labels);
+/* More than every second one that was asked for was another. May be true where it is not, when
+ * there are more than are kept in memory. */
+bool dbt__labels_are_many(const dbt__labels *labels);
 /* The file's labels may be others now: they are asked of it again. */
 void dbt__labels_forget(dbt__labels *labels);
 

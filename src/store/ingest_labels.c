@@ -11,7 +11,8 @@
 enum { MAX_CACHED = 65536 };
 
 typedef struct label_slot {
-    int64_t id; /* 0: the slot is free */
+    int64_t id;    /* 0: the slot is free */
+    int64_t round; /* in which it was asked for last */
     uint64_t hash;
     char *name;
     size_t bytes;
@@ -22,6 +23,8 @@ struct dbt__labels {
     dbt__statement *find, *add;
     label_slot *slot; /* [n_slots], a power of two; at most half of them are taken */
     size_t n_slots, n;
+    int64_t round; /* of counting */
+    int64_t asked, different;
 };
 
 dbt_status dbt__labels_new(dbt__sql *sql, dbt__labels **labels, dbt_error *err)
@@ -103,6 +106,24 @@ static dbt_status find_stored(dbt__labels *labels, dbt_text name, int64_t *id, d
     return status;
 }
 
+void dbt__labels_count_anew(dbt__labels *labels)
+{
+    labels->round++;
+    labels->asked = labels->different = 0;
+}
+
+bool dbt__labels_are_many(const dbt__labels *labels)
+{
+    return labels->different > labels->asked / 2;
+}
+
+static void count_label(dbt__labels *labels, label_slot *slot)
+{
+    labels->asked++;
+    labels->different += slot->round != labels->round;
+    slot->round = labels->round;
+}
+
 dbt_status dbt__labels_get(dbt__labels *labels, dbt_text name, int64_t *id, dbt_error *err)
 {
     uint64_t hash = dbt__hash(name.data, name.bytes, 0);
@@ -110,13 +131,19 @@ dbt_status dbt__labels_get(dbt__labels *labels, dbt_text name, int64_t *id, dbt_
     if (status < 0) return status;
     label_slot *slot = find_slot(labels->slot, labels->n_slots, name, hash);
     *id = slot->id;
-    if (*id != 0) return DBT_OK;
+    if (*id != 0) {
+        count_label(labels, slot);
+        return DBT_OK;
+    }
     status = find_stored(labels, name, id, err);
     if (status < 0) return status;
     char *copy = dbt__alloc_array(name.bytes, 1);
     if (copy == NULL) return dbt__out_of_memory(err, "labels");
     memcpy(copy, name.data, name.bytes);
-    *slot = (label_slot){.id = *id, .hash = hash, .name = copy, .bytes = name.bytes};
+    *slot = (label_slot){
+        .id = *id, .round = labels->round, .hash = hash, .name = copy, .bytes = name.bytes};
     labels->n++;
+    labels->asked++;
+    labels->different++;
     return DBT_OK;
 }

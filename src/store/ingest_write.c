@@ -41,6 +41,7 @@ typedef enum statement_id {
     UPDATE_SPLIT,
     DELETE_EMPTY_SPLIT,
     ADD_REJECT,
+    COUNT_LABELS,
     N_STATEMENTS
 } statement_id;
 
@@ -70,6 +71,8 @@ static const char *const statement_texts[N_STATEMENTS] = {
     [UPDATE_SPLIT] = "UPDATE split SET documents = ?2 WHERE id = ?1",
     [DELETE_EMPTY_SPLIT] = "DELETE FROM split WHERE id = ?1 AND documents = 0",
     [ADD_REJECT] = "INSERT INTO reject (source_id, line, reason, raw) VALUES (?1, ?2, ?3, ?4)",
+    [COUNT_LABELS] = "SELECT count(DISTINCT label_id) FROM document"
+                     " WHERE id BETWEEN ?1 AND ?2 AND source_id = ?3",
 };
 
 struct dbt__writer {
@@ -253,6 +256,7 @@ dbt_status dbt__writer_begin_source(dbt__writer *w, const char *name, const char
     status = dbt__run(add, err);
     if (status < 0) return status;
     w->source = (dbt__written){.id = dbt__sql_last_id(w->sql)};
+    dbt__labels_count_anew(w->labels);
     if (w->first_source_id == 0) w->first_source_id = w->source.id;
     return DBT_OK;
 }
@@ -407,6 +411,26 @@ dbt_status dbt__writer_end_source(dbt__writer *w, int64_t bytes, const char *dig
     *written = w->source;
     w->source = (dbt__written){0};
     return DBT_OK;
+}
+
+/* It reads all of the source's documents, and does so only when what was asked of the labels in
+ * memory says that it must be. */
+dbt_status dbt__writer_count_labels(dbt__writer *w, int64_t *n, dbt_error *err)
+{
+    dbt__statement *count = w->statement[COUNT_LABELS];
+    *n = 0;
+    if (w->replay != NULL || !dbt__labels_are_many(w->labels)) return DBT_OK;
+    dbt_status status = begin(w, err);
+    if (status == DBT_OK) status = store_pending(w, err);
+    if (status < 0 || w->source.documents == 0) return status;
+    dbt__bind_int(count, 1, w->source.first_document_id);
+    dbt__bind_int(count, 2, w->source.last_document_id);
+    dbt__bind_int(count, 3, w->source.id);
+    status = dbt__step(count, err);
+    int64_t labels = status == DBT_OK ? dbt__column_int(count, 0) : 0;
+    dbt__reset(count);
+    if (labels > w->source.documents / 2) *n = labels;
+    return status < 0 ? status : DBT_OK;
 }
 
 /* --- records --- */
