@@ -206,18 +206,27 @@ static void print_count(int64_t n, const char *one, const char *many)
     if (n != 0) cli_print(", %s %s", cli_thousands(number, n), cli_plural(n, one, many));
 }
 
+/* Some are in every corpus; of a text in another encoding nearly every document has some. */
+static bool is_odd_encoding(const dbt_ingest_result *result)
+{
+    return result->replaced_utf8 > result->documents / 10;
+}
+
 static void print_summary(const char *path, const dbt_ingest_result *result)
 {
     char number[CLI_NUMBER_BYTES];
+    static const char one[] = "invalid UTF-8 sequence replaced";
+    static const char many[] = "invalid UTF-8 sequences replaced";
+    bool asks = is_odd_encoding(result); /* at the line's end */
     cli_print("%s: %s %s added", path, cli_thousands(number, result->documents),
               cli_plural(result->documents, "document", "documents"));
     print_count(result->rejected, "row refused", "rows refused");
     print_count(result->duplicates, "duplicate left out", "duplicates left out");
-    print_count(result->replaced_utf8, "invalid UTF-8 sequence replaced",
-                "invalid UTF-8 sequences replaced");
+    if (!asks) print_count(result->replaced_utf8, one, many);
     print_count(result->replaced_nul, "NUL character replaced", "NUL characters replaced");
     print_count(result->recognised, "source was there already", "sources were there already");
-    cli_print("\n");
+    if (asks) print_count(result->replaced_utf8, one, many);
+    cli_print("%s\n", asks ? ": is it in another encoding? (--encoding)" : "");
 }
 
 static dbt_status print_summary_json(const char *path, const dbt_ingest_result *result,
