@@ -45,8 +45,8 @@ dbt_status dbt__writer_has_source(dbt__writer *writer, const char *name, bool *h
 /*
  * Finds a loaded source of that name, split and size: *documents is -1 when there is none. `bytes`
  * -1: any size will do; `digest` NULL: any digest, to know whether reading the file for its digest
- * is worth while. `gone` NULL, or how many of its documents are no longer in the split; of several
- * sources, the one that has lost the fewest.
+ * is worth while. `gone` NULL, or (with size and digest) how many of its documents are no longer in
+ * the split; of several sources, those of the one that has lost the fewest.
  */
 dbt_status dbt__writer_find_source(dbt__writer *writer, const char *name, const char *split,
                                    int64_t bytes, const char *digest, int64_t *documents,

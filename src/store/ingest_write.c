@@ -31,6 +31,7 @@ typedef struct open_split {
 /* Statement numbers; their texts are below. */
 typedef enum statement_id {
     FIND_SOURCE,
+    LEAST_GONE,
     HAS_SOURCE,
     FIND_UNFINISHED,
     ADD_SOURCE,
@@ -45,15 +46,21 @@ typedef enum statement_id {
     N_STATEMENTS
 } statement_id;
 
+/* Documents of a source that are not in its split any more. They are not looked for by the split,
+ * whose places may be many: '+' keeps SQLite from it. */
+#define GONE                                                                                       \
+    "documents - (SELECT count(DISTINCT document_id) FROM split_document"                          \
+    " WHERE document_id BETWEEN first_document_id AND last_document_id"                            \
+    " AND +split_id = (SELECT id FROM split WHERE name = source.split))"
+
 static const char *const statement_texts[N_STATEMENTS] = {
-    /* ?5: count those that are gone. Not by the split, whose places may be many: '+' keeps SQLite
-     * from it. */
-    [FIND_SOURCE] =
-        "SELECT documents, CASE WHEN ?5 THEN documents - (SELECT count(DISTINCT document_id)"
-        " FROM split_document WHERE document_id BETWEEN first_document_id AND last_document_id"
-        " AND +split_id = (SELECT id FROM split WHERE name = source.split)) END AS gone"
-        " FROM source WHERE name = ?1 AND status = 'loaded' AND split = ?2"
-        " AND (?3 IS NULL OR bytes = ?3) AND (?4 IS NULL OR digest = ?4) ORDER BY gone, id LIMIT 1",
+    /* ?5: count those that are gone. */
+    [FIND_SOURCE] = "SELECT documents, CASE WHEN ?5 THEN " GONE " END FROM source"
+                    " WHERE name = ?1 AND status = 'loaded' AND split = ?2"
+                    " AND (?3 IS NULL OR bytes = ?3) AND (?4 IS NULL OR digest = ?4)"
+                    " ORDER BY id LIMIT 1",
+    [LEAST_GONE] = "SELECT min(" GONE ") FROM source WHERE name = ?1 AND status = 'loaded'"
+                   " AND split = ?2 AND bytes = ?3 AND digest = ?4",
     [HAS_SOURCE] = "SELECT 1 FROM source WHERE name = ?1 LIMIT 1",
     [FIND_UNFINISHED] =
         "SELECT id, documents, rejected, first_document_id, last_document_id FROM source"
@@ -199,11 +206,28 @@ dbt_status dbt__writer_has_source(dbt__writer *w, const char *name, bool *has, d
     return status < 0 ? status : DBT_OK;
 }
 
+/* Of all sources of that content: one may be a copy of another that has lost some. */
+static dbt_status find_least_gone(dbt__writer *w, const char *name, const char *split,
+                                  int64_t bytes, const char *digest, int64_t *gone, dbt_error *err)
+{
+    dbt__statement *find = w->statement[LEAST_GONE];
+    dbt__bind_string(find, 1, name);
+    dbt__bind_string(find, 2, split);
+    dbt__bind_int(find, 3, bytes);
+    dbt__bind_string(find, 4, digest);
+    dbt_status status = dbt__step(find, err);
+    /* Less than none, where another program has added documents meanwhile. */
+    if (status == DBT_OK) *gone = dbt__column_int(find, 0) < 0 ? 0 : dbt__column_int(find, 0);
+    dbt__reset(find);
+    return status < 0 ? status : DBT_OK;
+}
+
 dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char *split,
                                    int64_t bytes, const char *digest, int64_t *documents,
                                    int64_t *gone, dbt_error *err)
 {
     dbt__statement *find = w->statement[FIND_SOURCE];
+    bool some_gone = false;
     *documents = -1;
     if (gone != NULL) *gone = 0;
     dbt__bind_string(find, 1, name);
@@ -216,12 +240,13 @@ dbt_status dbt__writer_find_source(dbt__writer *w, const char *name, const char 
         dbt__bind_string(find, 4, digest);
     dbt__bind_int(find, 5, gone != NULL);
     dbt_status status = dbt__step(find, err);
-    if (status == DBT_OK) *documents = dbt__column_int(find, 0);
-    /* Less than none, where another program has added documents meanwhile. */
-    if (status == DBT_OK && gone != NULL && dbt__column_int(find, 1) > 0)
-        *gone = dbt__column_int(find, 1);
+    if (status == DBT_OK) {
+        *documents = dbt__column_int(find, 0);
+        some_gone = dbt__column_int(find, 1) > 0;
+    }
     dbt__reset(find);
-    return status < 0 ? status : DBT_OK;
+    if (status < 0 || !some_gone) return status < 0 ? status : DBT_OK;
+    return find_least_gone(w, name, split, bytes, digest, gone, err);
 }
 
 /* Finds or makes the split and makes it the current one. */
