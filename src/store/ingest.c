@@ -1,5 +1,6 @@
 /*
  * ingest.c: paths into the store: what is read (src/reader) meets what is written (ingest_write.c).
+ * What is said meanwhile is in ingest_say.c.
  *
  * Each file is a row in `source`: 'loading' while its rows come in, 'loaded' when they are all
  * there. A command that must refuse its input marks all its sources 'refused', commits that, and
@@ -19,15 +20,11 @@
 #include <string.h>
 
 #include "ingest_internal.h"
+#include "ingest_say.h"
 #include "store_internal.h"
 #include "utf8.h"
 
-#define MAX_NAME ((size_t)256 * 1024)
 #define MAX_DOCUMENT DBT__TEXT_BYTES
-/* Of fewer the first may well have a label of its own. */
-#define LEAST_ROWS 50
-/* Of fewer most may well be equal to others. */
-#define LEAST_FILES 10
 _Static_assert(DBT__TEXT_BYTES <= DBT__LONGEST_TEXT && DBT__LABEL_BYTES <= DBT__LONGEST_NAME,
                "what the reader lets through can be stored");
 
@@ -37,21 +34,14 @@ typedef struct ingestion {
     dbt__sql *sql;
     dbt__writer *writer;
     dbt__reader *reader;
-    dbt__twins *twins;           /* NULL until they are asked for */
-    dbt__file_twins *file_twins; /* likewise */
-    dbt__catalog *catalog;       /* of the path that is being read */
-    int64_t known_parts;         /* of it, that are there already */
-    int64_t known_documents;
-    int64_t gone_documents;        /* of these, that are not in their split any more */
-    int64_t changed_parts;         /* that are there already with another content */
-    int64_t new_files;             /* that are a document each, and came in: */
-    int64_t twin_files;            /* of the content of others that were there before it, */
-    int64_t moved_files;           /* of the same name, that is, in another split */
+    dbt__twins *twins;             /* NULL until they are asked for */
+    dbt__file_twins *file_twins;   /* likewise */
+    dbt__catalog *catalog;         /* of the path that is being read */
+    dbt__path_counts path;         /* likewise */
     int64_t known_utf8, known_nul; /* characters that were replaced in documents that are there */
     dbt__buffer name;              /* of a source, where the file's is not UTF-8 */
     dbt_error idle;                /* of a commit while a pipe was waited for */
-    dbt__buffer first_label;       /* of rows that may begin with a header; else empty */
-    bool first_label_again;        /* another of them has it */
+    dbt__buffer first_label;       /* of rows that may begin with a header, while no other has it */
     bool has_begun;                /* a source; so none is left unfinished by an earlier ingest */
     int64_t first_line;            /* of the first refused row */
     char first_reject[512];
@@ -62,77 +52,11 @@ void dbt_ingest_options_init(dbt_ingest_options *options)
     *options = (dbt_ingest_options){.max_document = 16 * 1024 * 1024};
 }
 
-const char *dbt_format_name(dbt_format format)
-{
-    switch (format) {
-#define FORMAT_CASE(name, text)                                                                    \
-    case name:                                                                                     \
-        return text;
-        DBT_FORMAT_LIST(FORMAT_CASE)
-#undef FORMAT_CASE
-    }
-    return "unknown";
-}
-
 _Static_assert((int)DBT_FORMAT_CSV == (int)DBT__CSV && (int)DBT_FORMAT_TSV == (int)DBT__TSV &&
                    (int)DBT_FORMAT_JSONL == (int)DBT__JSONL &&
                    (int)DBT_FORMAT_FOLDER == (int)DBT__FOLDER &&
                    (int)DBT_FORMAT_FASTTEXT == (int)DBT__FASTTEXT,
                "the reader's formats are the public ones");
-
-/* --- what is said --- */
-
-static void say(const ingestion *in, const char *format, ...) DBT_PRINTF(2, 3);
-static void say(const ingestion *in, const char *format, ...)
-{
-    char line[1024];
-    va_list arguments;
-    if (in->options->said == NULL) return;
-    va_start(arguments, format);
-    (void)vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    in->options->said(in->options->context, line);
-}
-
-/* "25,000" */
-static const char *group_digits(int64_t n, char text[32])
-{
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%lld", (long long)n);
-    char *out = text;
-    for (int i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0 && digits[i - 1] != '-') *out++ = ',';
-        *out++ = digits[i];
-    }
-    *out = '\0';
-    return text;
-}
-
-/* `split` NULL: of files of several splits. */
-static void say_gone(const ingestion *in, const char *name, int64_t documents, int64_t gone,
-                     const char *split)
-{
-    char lost[32], all[32];
-    say(in,
-        "%s: already ingested, but %s of its %s document%s %s not in %s%s%s any more: nothing to "
-        "do, --again ingests all of it once more, beside what is there",
-        name, group_digits(gone, lost), group_digits(documents, all), documents == 1 ? "" : "s",
-        gone == 1 ? "is" : "are", split == NULL ? "their splits" : "split '",
-        split == NULL ? "" : split, split == NULL ? "" : "'");
-}
-
-static void say_known(const ingestion *in, const char *name, int64_t documents, int64_t gone,
-                      const char *split)
-{
-    char number[32];
-    if (gone > 0)
-        say_gone(in, name, documents, gone, split);
-    else
-        say(in,
-            "%s: already ingested (%s document%s): nothing to do, --again ingests it once more, "
-            "beside what is there",
-            name, group_digits(documents, number), documents == 1 ? "" : "s");
-}
 
 static void report_progress(const ingestion *in, const char *name)
 {
@@ -151,9 +75,9 @@ static void report_progress(const ingestion *in, const char *name)
 /* Of its documents so many may be deleted since. */
 static void note_known(ingestion *in, int64_t documents, int64_t gone)
 {
-    in->known_parts++;
-    in->known_documents += documents;
-    in->gone_documents += gone;
+    in->path.known_parts++;
+    in->path.known_documents += documents;
+    in->path.gone_documents += gone;
     in->result->recognised++;
 }
 
@@ -178,7 +102,7 @@ static dbt_status recognise(ingestion *in, const dbt__part *part, const char *sp
     *known = status == DBT_OK && documents >= 0;
     if (!*known) return status;
     note_known(in, documents, gone);
-    say_known(in, part->name, documents, gone, split);
+    dbt__say_known(in->options, part->name, documents, gone, split);
     return DBT_OK;
 }
 
@@ -186,19 +110,13 @@ static dbt_status recognise(ingestion *in, const dbt__part *part, const char *sp
 static dbt_status look_for_namesake(ingestion *in, const dbt__part *part, const char *split,
                                     dbt_error *err)
 {
-    char number[32];
     int64_t documents;
     if (in->options->again || part->bytes < 0) return DBT_OK;
     dbt_status status =
         dbt__writer_find_source(in->writer, part->name, split, -1, NULL, &documents, NULL, err);
     if (status < 0 || documents < 0) return status;
-    in->changed_parts++;
-    if (!part->is_document)
-        say(in,
-            "%s: a source of that name is there with another content: its %s document%s stay%s "
-            "beside these",
-            part->name, group_digits(documents, number), documents == 1 ? "" : "s",
-            documents == 1 ? "s" : "");
+    in->path.changed_parts++;
+    if (!part->is_document) dbt__say_namesake(in->options, part->name, documents);
     return DBT_OK;
 }
 
@@ -220,16 +138,6 @@ static dbt_status count_reject(ingestion *in, const char *name, const dbt__recor
                      in->first_reject, (long long)rejected, rejected == 1 ? "" : "s");
 }
 
-static dbt_status fail_interrupted(const ingestion *in, const char *name, dbt_error *err)
-{
-    char number[32];
-    int64_t n = dbt__writer_source(in->writer)->documents;
-    return dbt__fail(err, DBT_EINTERRUPTED,
-                     "interrupted after %s document%s of '%s'; the same ingest again goes on from "
-                     "there, another one takes them out",
-                     group_digits(n, number), n == 1 ? "" : "s", name);
-}
-
 static bool wants_to_stop(void *context)
 {
     const ingestion *in = context;
@@ -249,7 +157,8 @@ static dbt_status next_record(const ingestion *in, const char *name, const dbt__
 {
     dbt_error cause = {0};
     dbt_status status = dbt__reader_next(in->reader, record, &cause);
-    if (status == DBT_EINTERRUPTED) return fail_interrupted(in, name, err);
+    if (status == DBT_EINTERRUPTED)
+        return dbt__fail_interrupted(name, dbt__writer_source(in->writer), err);
     if (in->idle.status < 0) {
         cause = in->idle;
         status = in->idle.status;
@@ -262,7 +171,7 @@ static dbt_status next_record(const ingestion *in, const char *name, const dbt__
 static dbt_status take_record(ingestion *in, const char *name, const dbt__record *record,
                               dbt_error *err)
 {
-    if (wants_to_stop(in)) return fail_interrupted(in, name, err);
+    if (wants_to_stop(in)) return dbt__fail_interrupted(name, dbt__writer_source(in->writer), err);
     dbt_status status = dbt__writer_add(in->writer, record, err);
     if (status < 0) {
         if (err != NULL) err->line = record->line;
@@ -279,25 +188,12 @@ static dbt_status take_record(ingestion *in, const char *name, const dbt__record
     return status;
 }
 
-static void say_resumed(const ingestion *in, const char *name)
-{
-    char number[32];
-    int64_t n = dbt__writer_source(in->writer)->documents;
-    say(in, "%s: goes on after %s document%s of an ingest that did not end", name,
-        group_digits(n, number), n == 1 ? "" : "s");
-}
-
 /* Where another source comes first now. */
 static dbt_status abandon_unfinished(const ingestion *in, dbt_error *err)
 {
     dbt__abandoned gone;
-    char number[32];
     dbt_status status = dbt__ingest_abandon(in->sql, &gone, err);
-    if (status == DBT_OK && gone.sources > 0)
-        say(in,
-            "an earlier ingest, of '%s', did not end, and another source comes first now: what is "
-            "there of it (%s document%s) was taken out",
-            gone.name, group_digits(gone.documents, number), gone.documents == 1 ? "" : "s");
+    if (status == DBT_OK && gone.sources > 0) dbt__say_abandoned(in->options, &gone);
     return status;
 }
 
@@ -308,7 +204,7 @@ static dbt_status begin_source(ingestion *in, const char *name, const char *form
     dbt_status status = DBT_OK;
     if (!in->has_begun)
         status = dbt__writer_resume_source(in->writer, name, format, split, &resumed, err);
-    if (status == DBT_OK && resumed) say_resumed(in, name);
+    if (resumed) dbt__say_resumed(in->options, name, dbt__writer_source(in->writer)->documents);
     if (status == DBT_OK && !in->has_begun && !resumed) status = abandon_unfinished(in, err);
     in->has_begun = true;
     if (status < 0 || resumed) return status;
@@ -316,18 +212,13 @@ static dbt_status begin_source(ingestion *in, const char *name, const char *form
 }
 
 /* The source is read to its end: counts it. */
-static dbt_status end_source(ingestion *in, const char *name, int64_t bytes, uint64_t digest,
+static dbt_status end_source(ingestion *in, const char *name, int64_t bytes, const char *digest,
                              dbt_error *err)
 {
-    char text[DBT__DIGEST_CHARS], number[32];
     dbt__written source;
-    dbt__digest_text(digest, text);
-    dbt_status status = dbt__writer_end_source(in->writer, bytes, text, &source, err);
+    dbt_status status = dbt__writer_end_source(in->writer, bytes, digest, &source, err);
     if (status < 0) return status;
-    if (source.taken_out > 0)
-        say(in,
-            "%s: not what the ingest that did not end has read: %s of its documents were taken out",
-            name, group_digits(source.taken_out, number));
+    if (source.taken_out > 0) dbt__say_taken_out(in->options, name, source.taken_out);
     in->result->sources++;
     in->result->documents += source.documents;
     in->result->duplicates += source.duplicates;
@@ -342,24 +233,13 @@ static dbt_status count_file(ingestion *in, const char *name, int64_t bytes, con
     dbt_status status = DBT_OK;
     if (in->options->again) return DBT_OK;
     if (in->file_twins == NULL) status = dbt__file_twins_new(in->sql, &in->file_twins, err);
-    if (status == DBT_OK && in->new_files++ == 0)
+    if (status == DBT_OK && in->path.new_files++ == 0)
         status = dbt__file_twins_update(in->file_twins, err);
     if (status == DBT_OK)
         status = dbt__file_twins_find(in->file_twins, digest, bytes, name, &found, &same_name, err);
-    in->twin_files += found;
-    in->moved_files += same_name;
+    in->path.twin_files += found;
+    in->path.moved_files += same_name;
     return status;
-}
-
-static void tell_twin_files(const ingestion *in, const char *name)
-{
-    char twins[32], files[32];
-    if (in->new_files < LEAST_FILES || in->twin_files <= in->new_files / 2) return;
-    say(in,
-        "%s: %s of its %s files have the content of files that were ingested before %s: those "
-        "documents are there once more",
-        name, group_digits(in->twin_files, twins), group_digits(in->new_files, files),
-        in->moved_files > in->twin_files / 2 ? "into another split" : "under other names");
 }
 
 /* A file that is one document: small enough to know its digest before it is written. */
@@ -390,53 +270,25 @@ static dbt_status ingest_document(ingestion *in, const dbt__part *part, const ch
     if (status == DBT_OK) status = count_file(in, part->name, bytes, text, err);
     if (status == DBT_OK) status = begin_source(in, part->name, "folder", split, err);
     if (status == DBT_OK) status = take_record(in, part->name, record, err);
-    return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
-}
-
-static void say_twin(const ingestion *in, const char *name, const char *split,
-                     const dbt__twin *twin)
-{
-    bool same_name = strcmp(twin->name.data, name) == 0;
-    if (!twin->same_split)
-        say(in, "%s: the same content is in split '%s'%s%s%s: the two splits share their documents",
-            name, twin->split.data, same_name ? "" : ", as '", same_name ? "" : twin->name.data,
-            same_name ? "" : "'");
-    else if (same_name)
-        say(in, "%s: the same was ingested before: its documents are in split '%s' once more", name,
-            split);
-    else
-        say(in,
-            "%s: the same content was ingested before, as '%s': its documents are in split '%s' "
-            "once more",
-            name, twin->name.data, split);
+    return status < 0 ? status : end_source(in, part->name, bytes, text, err);
 }
 
 /* Says that the same content is there already: a pipe's is read once, so it is known too late to
  * leave it alone; and a file of another name or for another split may well be meant to come in,
  * too. */
 static dbt_status tell_twice(ingestion *in, const dbt__part *part, const char *split, int64_t bytes,
-                             uint64_t digest, dbt_error *err)
+                             const char *digest, dbt_error *err)
 {
-    char text[DBT__DIGEST_CHARS];
-    dbt__twin twin = {.found = false};
     if (in->options->again) return DBT_OK;
-    dbt__digest_text(digest, text);
-    dbt__buffer_init(&twin.name, MAX_NAME);
-    dbt__buffer_init(&twin.split, MAX_NAME);
     dbt_status status = in->twins == NULL ? dbt__twins_new(in->sql, &in->twins, err) : DBT_OK;
-    if (status == DBT_OK)
-        status = dbt__twins_find(in->twins, text, bytes, split, part->name, &twin, err);
-    if (status == DBT_OK && twin.found) say_twin(in, part->name, split, &twin);
-    dbt__buffer_release(&twin.name);
-    dbt__buffer_release(&twin.split);
-    return status;
+    if (status < 0) return status;
+    return dbt__tell_twin(in->options, part->name, split, in->twins, digest, bytes, err);
 }
 
 /* A first row that is taken for one like the others. */
 static dbt_status keep_first_label(ingestion *in, const dbt__record *record, dbt_error *err)
 {
     in->first_label.length = 0;
-    in->first_label_again = false;
     if (record->reason != NULL || !record->labelled || !dbt__reader_takes_no_header(in->reader))
         return DBT_OK;
     return dbt__buffer_append(&in->first_label, record->label.data, record->label.bytes, err);
@@ -444,53 +296,11 @@ static dbt_status keep_first_label(ingestion *in, const dbt__record *record, dbt
 
 static void compare_first_label(ingestion *in, const dbt__record *record)
 {
-    const dbt__buffer *first = &in->first_label;
-    if (in->first_label_again || first->length == 0 || record->reason != NULL) return;
-    in->first_label_again = record->label.bytes == first->length &&
-                            memcmp(record->label.data, first->data, first->length) == 0;
-}
-
-static void say_header(const ingestion *in, const char *name)
-{
-    const dbt__buffer *first = &in->first_label;
-    if (first->length == 0 || in->first_label_again) return;
-    say(in,
-        "%s: '%.*s' is the label of its first row alone: if that row is a header, begin with a "
-        "new database and give --header",
-        name, first->length < 80 ? (int)first->length : 80, first->data);
-}
-
-static void say_many_labels(const ingestion *in, const char *name, int64_t labels)
-{
-    char some[32], all[32];
-    const char *column = dbt__reader_label_column(in->reader);
-    bool has_column = column[0] != '\0';
-    say(in, "%s: %s labels in %s documents%s%s%s", name, group_digits(labels, some),
-        group_digits(dbt__writer_source(in->writer)->documents, all), has_column ? ": is " : "",
-        column, has_column ? " the label? begin with a new database and give --label-column" : "");
-}
-
-/* Where nearly all labels differ, that of the first row does, too. */
-static dbt_status tell_labels(const ingestion *in, const char *name, dbt_error *err)
-{
-    int64_t labels;
-    if (dbt__writer_source(in->writer)->documents < LEAST_ROWS) return DBT_OK;
-    dbt_status status = dbt__writer_count_labels(in->writer, &labels, err);
-    if (status < 0) return status;
-    if (labels > 0)
-        say_many_labels(in, name, labels);
-    else
-        say_header(in, name);
-    return DBT_OK;
-}
-
-static void tell_none(const ingestion *in, const char *name)
-{
-    char number[32];
-    const dbt__written *source = dbt__writer_source(in->writer);
-    if (source->documents == 0 && source->rejected > 0)
-        say(in, "%s: none of its rows was accepted (%s refused): 'select * from reject' tells why",
-            name, group_digits(source->rejected, number));
+    dbt__buffer *first = &in->first_label;
+    if (first->length == 0 || record->reason != NULL) return;
+    if (record->label.bytes == first->length &&
+        memcmp(record->label.data, first->data, first->length) == 0)
+        first->length = 0;
 }
 
 static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *split,
@@ -499,8 +309,9 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
     const dbt__record *record;
     int64_t bytes;
     uint64_t digest;
+    char text[DBT__DIGEST_CHARS];
     bool changed;
-    say(in, "%s: %s, split '%s'", part->name, dbt__reader_said(in->reader), split);
+    dbt__say(in->options, "%s: %s, split '%s'", part->name, dbt__reader_said(in->reader), split);
     /* A source is begun once it has a row: then what an earlier ingest has left makes way for it.
      */
     dbt_status status = dbt__reader_next(in->reader, &record, err);
@@ -517,12 +328,14 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
     }
     if (status == DBT_DONE) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
     if (status < 0) return status;
-    if (changed) say(in, "%s: changed while it was read", part->name);
-    status = tell_labels(in, part->name, err);
+    if (changed) dbt__say(in->options, "%s: changed while it was read", part->name);
+    status =
+        dbt__tell_rows(in->options, part->name, in->writer, dbt__reader_label_column(in->reader),
+                       (dbt_text){in->first_label.data, in->first_label.length}, err);
     if (status < 0) return status;
-    tell_none(in, part->name);
-    status = tell_twice(in, part, split, bytes, digest, err);
-    return status < 0 ? status : end_source(in, part->name, bytes, digest, err);
+    dbt__digest_text(digest, text);
+    status = tell_twice(in, part, split, bytes, text, err);
+    return status < 0 ? status : end_source(in, part->name, bytes, text, err);
 }
 
 /* The name of a file is bytes, that of a source is text: where it is not UTF-8 its backslashes are
@@ -588,23 +401,6 @@ static dbt_status ingest_part(ingestion *in, const dbt__part *found, dbt_error *
                              : ingest_rows(in, part, split, stream, err);
 }
 
-/* What a path was whose files are a document each; `some_new`: of them, some came in. */
-static void tell_files(const ingestion *in, const char *name, bool some_new)
-{
-    char number[32];
-    if (in->known_parts > 0 && !some_new)
-        say_known(in, name, in->known_documents, in->gone_documents, NULL);
-    else if (in->known_parts > 0)
-        say(in, "%s: %s of its files were already ingested, --again ingests them once more", name,
-            group_digits(in->known_parts, number));
-    if (in->changed_parts > 0)
-        say(in,
-            "%s: %s of its files are there with another content: those documents stay beside "
-            "these",
-            name, group_digits(in->changed_parts, number));
-    tell_twin_files(in, name);
-}
-
 static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
 {
     const dbt__part *part;
@@ -616,16 +412,16 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
                           (dbt__waiting){wants_to_stop, commit_before_wait, in}, &in->catalog, err);
     if (status < 0) return status;
     const char *said = dbt__catalog_said(in->catalog, in->options->split);
-    if (said != NULL) say(in, "%s", said);
-    in->known_parts = in->known_documents = in->gone_documents = in->changed_parts = 0;
-    in->new_files = in->twin_files = in->moved_files = 0;
+    if (said != NULL) dbt__say(in->options, "%s", said);
+    in->path = (dbt__path_counts){0};
     while (status == DBT_OK && (status = dbt__catalog_next(in->catalog, &part, err)) == DBT_OK) {
         documents = part->is_document;
         status = ingest_part(in, part, err);
     }
     if (status == DBT_DONE) status = dbt__writer_commit(in->writer, err);
     if (status == DBT_OK) report_progress(in, shown);
-    if (status == DBT_OK && documents) tell_files(in, shown, in->result->sources > before);
+    if (status == DBT_OK && documents)
+        dbt__tell_files(in->options, shown, &in->path, in->result->sources > before);
     dbt__catalog_close(in->catalog);
     in->catalog = NULL;
     return status;
@@ -736,7 +532,7 @@ dbt_status dbt_ingest(dbt_store *store, const char *const *paths, size_t n_paths
 {
     dbt__class_names classes = {0};
     ingestion in = {.options = options, .result = result, .sql = dbt__store_sql(store)};
-    dbt__buffer_init(&in.name, MAX_NAME);
+    dbt__buffer_init(&in.name, DBT__SOURCE_NAME_BYTES);
     dbt__patience patience = {
         .note = options->said, .stop = options->stop, .context = options->context};
     *result = (dbt_ingest_result){0};

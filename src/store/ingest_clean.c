@@ -169,10 +169,8 @@ static dbt_status clean_some(dbt__sql *sql, range *r, bool is_last_source, dbt_e
     if (status < 0) return status;
     if (r->last >= r->first) status = delete_batch(sql, r, from, err);
     if (status == DBT_OK && from <= r->first) status = finish_source(sql, r, is_last_source, err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
     r->last = from - 1;
-    return status;
+    return dbt__sql_end(sql, status, err);
 }
 
 static dbt_status clean_all(dbt__sql *sql, dbt_error *err)
@@ -255,9 +253,7 @@ static dbt_status cut_rejects(dbt__sql *sql, const dbt__kept *kept, dbt_error *e
     if (status == DBT_OK)
         status = dbt__sql_run(sql, "UPDATE source SET rejected = ?2 WHERE id = ?1",
                               (int64_t[]){kept->source_id, kept->rejected}, 2, err);
-    if (status == DBT_OK) status = dbt__sql_commit(sql, err);
-    if (status < 0) dbt__sql_rollback(sql);
-    return status;
+    return dbt__sql_end(sql, status, err);
 }
 
 dbt_status dbt__ingest_cut(dbt__sql *sql, const dbt__kept *kept, int64_t last_document_id,

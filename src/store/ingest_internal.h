@@ -148,6 +148,8 @@ typedef struct dbt__twins dbt__twins;
 dbt_status dbt__twins_new(dbt__sql *sql, dbt__twins **twins, dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. */
 void dbt__twins_free(dbt__twins *twins);
+/* Of the name of a source or split. */
+#define DBT__SOURCE_NAME_BYTES ((size_t)256 * 1024)
 /* A source; the texts, which end in a NUL, are those of the last one that was found. The buffers
  * are the caller's. */
 typedef struct dbt__twin {
