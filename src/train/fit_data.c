@@ -111,6 +111,21 @@ static dbt_status survey_splits(dbt__fit *fit, dbt_error *err)
     return status;
 }
 
+/* A vectorized row that is kept has twice the id. */
+static dbt_status check_label_ids(const dbt__fit *fit, dbt_error *err)
+{
+    const dbt__label_map *labels = &fit->survey.labels;
+    for (size_t i = 0; i < labels->n; i++)
+        if (labels->label[i].id < 1 || labels->label[i].id > INT64_MAX / 2)
+            return dbt__fail(
+                err, DBT_EDATA,
+                "label '%s' of split '%s' has the id %lld, which no dbtrain gives: ids "
+                "of labels must be from 1 to %lld",
+                labels->label[i].name, fit->train, (long long)labels->label[i].id,
+                (long long)(INT64_MAX / 2));
+    return DBT_OK;
+}
+
 static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
 {
     if (fit->survey.unlabelled > 0)
@@ -132,7 +147,7 @@ static dbt_status check_survey(const dbt__fit *fit, dbt_error *err)
         return dbt__fail(err, DBT_EDATA,
                          "a classifier needs at least two labels: split '%s' has only '%s'",
                          fit->train, fit->survey.labels.label[0].name);
-    return DBT_OK;
+    return check_label_ids(fit, err);
 }
 
 /* Every document of the validation split needs a label that training knows. */

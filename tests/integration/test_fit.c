@@ -949,6 +949,9 @@ static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
         {"endless", NULL, 2, DBT_EDATA,
          "of split 'endless/train' has a weight that is negative or"},
         {"nothing", "test", 2, DBT_EDATA, "all documents of split 'nothing' have the weight 0"},
+        {"odd", "test", 2, DBT_EDATA, "label 'negative' of split 'odd' has the id -5"},
+        {"huge", "test", 2, DBT_EDATA,
+         "label 'huge' of split 'huge' has the id 5000000000000000000"},
     };
     dbt_store *store = make_quickstart("refused.db");
     for (int i = 0; i < 20; i++) {
@@ -957,6 +960,12 @@ static void test_fit__refuses_splits_that_cannot_be_learnt_from(void **state)
         add_document(store, "one", "travel", text);
         add_document(store, "bare", i == 0 ? "travel" : i == 1 ? "cooking" : NULL, text);
     }
+    run_sql(store, "INSERT INTO label (id, name) VALUES (-5, 'negative'),"
+                   " (5000000000000000000, 'huge')");
+    add_document(store, "odd", "travel", "a train to the sea");
+    add_document(store, "odd", "negative", "a train to the river");
+    add_document(store, "huge", "travel", "a train to the sea");
+    add_document(store, "huge", "huge", "a train to the river");
     add_document(store, "strange", "travel", "a train to the sea");
     add_document(store, "strange", "chess", "a queen for a rook");
     run_sql(store, "INSERT INTO split (name) VALUES ('empty')");
