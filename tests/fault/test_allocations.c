@@ -6,7 +6,8 @@
  * scenario_check says; under AddressSanitizer nothing may have leaked either, at any point.
  *
  * The commit amount takes every 17th point of an ingest and a fit and every 85th of SQLite's in the
- * others, from another first one for each sweep. DBT_PART shares a night's points out (amount.h).
+ * others (of a fit of threads a quarter of that), from another first one for each sweep. DBT_PART
+ * shares a night's points out (amount.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static void sweep(scenario_kind scenario)
     for (int door = 0; door < DOORS; door++) {
         long points = 0, failed = 0;
         long every = is_main || door == DOOR_OWN ? 17 : 85;
+        if (scenario == SCENARIO_FIT_THREADS) every *= 4; /* most of its points are the fit's */
         long step = choose_amount(11 * every, every, 1);
         for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
             long first = 1 + (2 * (long)scenario + 5 * door + 9 * from_then_on) % step;

@@ -90,14 +90,17 @@ static void check_outcome(const meddler *m, dbt_status status, const dbt_error *
         fail_msg("'%s' at %ld: %s", m->act, m->at, err->message);
 }
 
-/* One edit at every moment of a fit. */
+/* Times that a fit asks before it trains, and some; then each step is like the others. */
+enum { EVERY_TIME_UNTIL = 20, THEN_EVERY = 9 };
+
+/* One edit at every moment until the fit trains, then now and then. */
 static long change_at_every_moment(dbt_store *store, const dbt_fit_options *options,
                                    const char *edit, const char *expected)
 {
     long ended = 0;
     meddler m = {dbt_store_path(store), edit, 0, 0};
     do {
-        m.at++;
+        m.at += m.at < EVERY_TIME_UNTIL ? 1 : THEN_EVERY;
         m.asked = 0;
         dbt_error err = {0};
         dbt_fit_result result;
@@ -172,7 +175,7 @@ static void test_meddling__a_run_that_goes_on_is_not_lost(void **state)
     meddler m = {dbt_store_path(store), edits[2], 0, 0};
     do {
         int64_t run = stop_run(store, &options);
-        m.at++;
+        m.at += m.at < EVERY_TIME_UNTIL ? 1 : THEN_EVERY;
         m.asked = 0;
         dbt_error err = {0};
         const dbt_observer observer = {.stop = meddle, .context = &m};
