@@ -80,7 +80,7 @@ static void make_world(void)
     fuzz_ok(dbt__survey_split(store, "train", N_ROWS, NULL, NULL, &survey, &err), err);
     key = (dbt__block_key){"train", split.id, 0, N_ROWS, survey.row_fingerprint};
     fit_vectorizer(&survey);
-    dbt__label_map_release(&survey.labels);
+    dbt__survey_release(&survey);
     dbt__row_cache_free(open_cache());
     fuzz_ok(dbt__prepare(dbt__store_sql(store), "UPDATE row_block SET value = ?, digest = ?",
                          &update, &err),

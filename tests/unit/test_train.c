@@ -859,7 +859,7 @@ static world make_world(void)
 static void forget(world *w)
 {
     dbt_vectorizer_free(w->vectorizer);
-    dbt__label_map_release(&w->survey.labels);
+    dbt__survey_release(&w->survey);
     w->vectorizer = NULL;
 }
 
@@ -901,8 +901,8 @@ static void test_survey__counts_and_fingerprints_the_documents(void **state)
         assert_ok(dbt__survey_split(store, "train", N_DOCUMENTS, NULL, NULL, &after, &err), err);
         assert_int_equal(before.fingerprint != after.fingerprint, cases[i].differs);
         assert_int_equal(after.unlabelled, i == 4);
-        dbt__label_map_release(&before.labels);
-        dbt__label_map_release(&after.labels);
+        dbt__survey_release(&before);
+        dbt__survey_release(&after);
         close_store(store);
     }
 }
@@ -930,15 +930,15 @@ static void test_survey__does_not_depend_on_the_threads(void **state)
         assert_true(together.row_fingerprint == alone.row_fingerprint);
         assert_int_equal(together.documents, DOCUMENTS);
         assert_int_equal(together.labels.n, N_LABELS);
-        dbt__label_map_release(&together.labels);
+        dbt__survey_release(&together);
         dbt_pool_free(pool);
     }
-    dbt__label_map_release(&alone.labels);
+    dbt__survey_release(&alone);
     const dbt_observer impatient = {.stop = stop_at_once};
     assert_int_equal(
         dbt__survey_split(store, "train", DOCUMENTS, NULL, &impatient, &together, NULL),
         DBT_EINTERRUPTED);
-    dbt__label_map_release(&together.labels);
+    dbt__survey_release(&together);
 
     run_sql(store, "DELETE FROM split_document WHERE position IN (1023, 1700, 2999)");
     for (size_t threads = 1; threads <= 5; threads += 2) {
@@ -948,7 +948,7 @@ static void test_survey__does_not_depend_on_the_threads(void **state)
         assert_int_equal(dbt__survey_split(store, "train", DOCUMENTS, pool, NULL, &together, &gap),
                          DBT_EFORMAT);
         assert_non_null(strstr(gap.message, "1023"));
-        dbt__label_map_release(&together.labels);
+        dbt__survey_release(&together);
         dbt_pool_free(pool);
     }
     close_store(store);
