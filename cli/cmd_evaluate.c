@@ -234,16 +234,10 @@ static void qualify(const dbt_model_info *info, const char *split, const dbt_rep
     if (!report->stored) cli_note("the database is read-only: nothing was stored");
 }
 
-static void print_note(void *context, const char *line)
-{
-    (void)context;
-    cli_note("%s", line);
-}
-
 static dbt_status run_evaluate(const cli_input *input, dbt_error *err)
 {
     const evaluate_values *v = input->values;
-    const dbt_observer observer = {.note = print_note, .stop = cli_stop};
+    const dbt_observer observer = {.note = cli_note_line, .stop = cli_stop};
     dbt_store *store = NULL;
     dbt_model *model = NULL;
     dbt_report report = {0};

@@ -184,12 +184,6 @@ static dbt_status check_sources(const cli_input *input, dbt_error *err)
     return DBT_OK;
 }
 
-static void print_said(void *context, const char *line)
-{
-    (void)context;
-    cli_note("%s", line);
-}
-
 static void show_progress(void *context, const dbt_ingest_progress *progress)
 {
     (void)context;
@@ -251,7 +245,7 @@ static dbt_status run_ingest(const cli_input *input, dbt_error *err)
     options.header = (dbt_header)v->header;
     options.text_column = v->text_columns.item;
     options.n_text_columns = v->text_columns.n;
-    options.said = print_said;
+    options.said = cli_note_line;
     options.progress = show_progress;
     options.stop = cli_stop;
 

@@ -282,16 +282,10 @@ static dbt_status print_predicted(const dbt_model *model, const char *split,
     return status;
 }
 
-static void print_note(void *context, const char *line)
-{
-    (void)context;
-    cli_note("%s", line);
-}
-
 static dbt_status predict_split(const predict_values *v, dbt_store *store, const dbt_model *model,
                                 dbt_error *err)
 {
-    const dbt_observer observer = {.note = print_note, .stop = cli_stop};
+    const dbt_observer observer = {.note = cli_note_line, .stop = cli_stop};
     dbt_report report;
     if (!dbt_store_writable(store))
         return cli_fail(err, DBT_EIO, "'%s' is read-only: predictions cannot be stored",

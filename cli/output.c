@@ -178,6 +178,12 @@ void cli_note(const char *format, ...)
     fputc('\n', stderr);
 }
 
+void cli_note_line(void *context, const char *line)
+{
+    (void)context;
+    cli_note("%s", line);
+}
+
 static double read_clock(void)
 {
     struct timespec now = {0};

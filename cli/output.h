@@ -47,6 +47,8 @@ json_t *cli_json_text(const char *text);
 
 /* "dbtrain COMMAND: ...". The name is set once, by main.c. */
 void cli_note(const char *format, ...) DBT_PRINTF(1, 2);
+/* The same of a line as it is, for those whom the library tells something; no context. */
+void cli_note_line(void *context, const char *line);
 /* The name that notes begin with: "dbtrain" or "dbtrain COMMAND". */
 void cli_name_set(const char *command);
 /* Replaces the progress line, at most ten times a second; nothing where stderr is not a terminal.

@@ -1,16 +1,10 @@
 /* store.c: opening and closing the file that a command works on. */
 #include "commands.h"
 
-static void print_caution(void *context, const char *line)
-{
-    (void)context;
-    cli_note("%s", line);
-}
-
 dbt_status cli_store_open(const char *path, dbt_store_mode mode, dbt_store **store, dbt_error *err)
 {
     dbt_status status = dbt_store_open(path, mode, store, err);
-    if (status == DBT_OK && mode != DBT_STORE_READ) dbt_store_cautions(*store, print_caution, NULL);
+    if (status == DBT_OK && mode != DBT_STORE_READ) dbt_store_cautions(*store, cli_note_line, NULL);
     return status;
 }
 
