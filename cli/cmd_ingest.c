@@ -89,7 +89,7 @@ static const cli_option ingest_options[] = {
      .parse = parse_delimiter,
      .expected = "one ASCII character or 'tab'",
      .help = "what separates the columns",
-     .shown = "comma; tab for tsv"},
+     .shown = "what a first line sep=; names, else comma; tab for tsv"},
     {.name = "unescape",
      .kind = CLI_FLAG,
      .field = FIELD(options.unescape),

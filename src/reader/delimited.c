@@ -19,6 +19,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_FIELDS = 65536 };
 
@@ -371,12 +372,39 @@ static void find_hint(dbt__reader *r)
     }
 }
 
+/* "sep=;", which Excel writes before the records, is none of them: it names the delimiter, where
+ * the caller does not. */
+static bool take_separator(dbt__reader *r)
+{
+    static const char start[] = "sep=", separators[] = ";,|\t";
+    const char *line = dbt__window_data(&r->window);
+    size_t n = r->record_bytes, length = sizeof start - 1;
+    while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+        n--;
+    if (r->format != DBT__CSV || n != length + 1 || strncasecmp(line, start, length) != 0 ||
+        memchr(separators, line[length], sizeof separators - 1) == NULL)
+        return false;
+    if (r->options.delimiter == 0) r->delimiter = line[length];
+    dbt__window_consume(&r->window, r->record_bytes);
+    r->record_bytes = 0;
+    return true;
+}
+
+/* The first record, which may be a header. DBT_DONE: there is none. */
+static dbt_status peek_first(dbt__reader *r, dbt__scan *scan, dbt_error *err)
+{
+    dbt_status status = peek_filled(r, scan, err);
+    if (status == DBT_OK && *scan == DBT__SCAN_RECORD && take_separator(r))
+        status = peek_filled(r, scan, err);
+    return status;
+}
+
 dbt_status dbt__delimited_start(dbt__reader *r, dbt_error *err)
 {
     dbt__scan scan = DBT__SCAN_RECORD;
     r->has_header = false;
     r->n_fields = 0;
-    dbt_status status = peek_filled(r, &scan, err);
+    dbt_status status = peek_first(r, &scan, err);
     if (status < 0) return status;
     bool sound = status == DBT_OK && scan == DBT__SCAN_RECORD;
     if (r->options.header == DBT__HEADER_YES && status == DBT_OK && !sound)

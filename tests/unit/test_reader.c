@@ -496,6 +496,29 @@ static void test_delimiter__may_be_chosen(void **state)
     static const char tabs[] = "a\t\"x\ty\"\nb\tz,w\n";
     expect(write_file("a.csv", tabs, sizeof tabs - 1), &options, "1 a|x\ty\n2 b|z,w\n");
     assert_string_equal(said, "csv, delimiter tab, no header, label = column 1, text = column 2");
+    static const char other[] = "sep=;\na\tx;y\n";
+    expect(write_file("a.csv", other, sizeof other - 1), &options, "2 a|x;y\n");
+}
+
+static void test_separator__may_be_the_first_line(void **state)
+{
+    (void)state;
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    static const struct {
+        const char *name, *data, *expected;
+    } cases[] = {
+        {"a.csv", "\xef\xbb\xbfsep=;\r\nlabel;text\r\na;x, y\r\n", "3 a|x, y\n"},
+        {"a.csv", "SEP=,\na,x\n", "2 a|x\n"},
+        {"a.csv", "sep=\t\na\t\"x\ty\"\n", "2 a|x\ty\n"},
+        {"a.csv", "sep=|", ""},
+        {"a.csv", "sep=x,y\na,z\n", "1 sep=x|y\n2 a|z\n"},
+        {"a.csv", "sep=;,y\na,z\n", "1 sep=;|y\n2 a|z\n"},
+        {"a.tsv", "sep=\t\na\tz\n", "1 sep=|\n2 a|z\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect(write_file(cases[i].name, cases[i].data, strlen(cases[i].data)), &options,
+               cases[i].expected);
 }
 
 static void test_splits__come_from_base_names(void **state)
@@ -657,6 +680,7 @@ int main(void)
         cmocka_unit_test(test_labels__longer_than_any_name_are_refused),
         cmocka_unit_test(test_formats__are_detected_by_name_and_content),
         cmocka_unit_test(test_delimiter__may_be_chosen),
+        cmocka_unit_test(test_separator__may_be_the_first_line),
         cmocka_unit_test(test_splits__come_from_base_names),
         cmocka_unit_test(test_utf8__every_position_of_nul_is_replaced),
         cmocka_unit_test(test_utf8__ill_formed_bytes_are_replaced_and_counted),
