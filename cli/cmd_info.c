@@ -118,6 +118,15 @@ static dbt_status print_split(const dbt_split_info *split, dbt_error *err)
     return DBT_OK;
 }
 
+/* NaN: there is none. */
+static void add_number(cli_table *table, double number)
+{
+    if (isnan(number))
+        cli_table_add(table, "-");
+    else
+        cli_table_add(table, "%.4f", number);
+}
+
 static dbt_status print_runs(const dbt_info *info, dbt_error *err)
 {
     static const char *const heads[] = {"run",        "name",     "status",  "epochs",
@@ -134,19 +143,43 @@ static dbt_status print_runs(const dbt_info *info, dbt_error *err)
         cli_table_add(&table, "%s", run->name == NULL ? "-" : run->name);
         cli_table_add(&table, "%s", run->status);
         cli_table_add(&table, "%lld", (long long)run->epochs);
-        if (run->best_epoch > 0) {
+        if (run->best_epoch > 0)
             cli_table_add(&table, "%lld", (long long)run->best_epoch);
-            cli_table_add(&table, "%.4f", run->val_loss);
-            cli_table_add(&table, "%.4f", run->val_acc);
-        } else {
-            for (int k = 0; k < 3; k++)
-                cli_table_add(&table, "-");
-        }
+        else
+            cli_table_add(&table, "-");
+        add_number(&table, run->val_loss);
+        add_number(&table, run->val_acc);
         cli_table_add(&table, "%s", run->train_split == NULL ? "(gone)" : run->train_split);
         cli_table_add(&table, "%s",
                       run->validation_split == NULL ? "(gone)" : run->validation_split);
         cli_table_add(&table, "%s", cli_bytes(number, run->bytes));
         cli_table_add(&table, "%s", run->started_at);
+    }
+    cli_print("\n");
+    dbt_status status = cli_table_print(&table, 0, err);
+    cli_table_release(&table);
+    return status;
+}
+
+static dbt_status print_evaluations(const dbt_info *info, dbt_error *err)
+{
+    static const char *const heads[] = {"run",  "evaluated on", "weights", "documents",
+                                        "loss", "acc",          "when"};
+    char number[CLI_NUMBER_BYTES];
+    cli_table table;
+    if (info->n_evaluations == 0) return DBT_OK;
+    cli_table_init(&table, "rllrrrl");
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        cli_table_add(&table, "%s", heads[i]);
+    for (size_t i = 0; i < info->n_evaluations; i++) {
+        const dbt_evaluation_info *evaluation = &info->evaluation[i];
+        cli_table_add(&table, "%lld", (long long)evaluation->run_id);
+        cli_table_add(&table, "%s", evaluation->split);
+        cli_table_add(&table, "%s", evaluation->weights);
+        cli_table_add(&table, "%s", cli_thousands(number, evaluation->documents));
+        add_number(&table, evaluation->loss);
+        add_number(&table, evaluation->acc);
+        cli_table_add(&table, "%s", evaluation->evaluated_at);
     }
     cli_print("\n");
     dbt_status status = cli_table_print(&table, 0, err);
@@ -177,7 +210,8 @@ static dbt_status print_info(const char *path, const dbt_info *info, dbt_error *
         cli_print("\nno run yet: dbtrain fit makes one\n");
         return DBT_OK;
     }
-    return print_runs(info, err);
+    dbt_status status = print_runs(info, err);
+    return status < 0 ? status : print_evaluations(info, err);
 }
 
 static json_t *split_json(const dbt_split_info *split)
@@ -210,22 +244,36 @@ static json_t *run_json(const dbt_run_info *run)
         cli_json_text(run->validation_split), "started_at", cli_json_text(run->started_at));
 }
 
+static json_t *evaluation_json(const dbt_evaluation_info *evaluation)
+{
+    return json_pack("{s:I, s:o, s:o, s:I, s:o, s:o, s:o}", "run", (json_int_t)evaluation->run_id,
+                     "split", cli_json_text(evaluation->split), "weights",
+                     cli_json_text(evaluation->weights), "documents",
+                     (json_int_t)evaluation->documents, "loss", cli_json_number(evaluation->loss),
+                     "acc", cli_json_number(evaluation->acc), "evaluated_at",
+                     cli_json_text(evaluation->evaluated_at));
+}
+
 static dbt_status print_info_json(const char *path, const dbt_info *info, dbt_error *err)
 {
     json_t *splits = json_array();
     json_t *runs = json_array();
+    json_t *evaluations = json_array();
     for (size_t i = 0; i < info->n_splits; i++)
         (void)json_array_append_new(splits, split_json(&info->split[i]));
     for (size_t i = 0; i < info->n_runs; i++)
         (void)json_array_append_new(runs, run_json(&info->run[i]));
+    for (size_t i = 0; i < info->n_evaluations; i++)
+        (void)json_array_append_new(evaluations, evaluation_json(&info->evaluation[i]));
     return cli_print_json(
-        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o}", "database",
+        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o, s:o}", "database",
                   cli_json_text(path), "bytes", (json_int_t)info->file_bytes, "documents",
                   (json_int_t)info->documents, "sources", (json_int_t)info->sources, "rejected",
                   (json_int_t)info->rejected, "unfinished", (json_int_t)info->unfinished,
                   "cache_bytes", (json_int_t)info->cache_bytes, "sqlite_version",
                   info->sqlite_version, "sqlite_has_wal_reset_bug",
-                  (int)info->sqlite_has_wal_reset_bug, "splits", splits, "runs", runs),
+                  (int)info->sqlite_has_wal_reset_bug, "splits", splits, "runs", runs,
+                  "evaluations", evaluations),
         err);
 }
 

@@ -298,15 +298,26 @@ typedef struct dbt_run_info {
     const char *started_at;
 } dbt_run_info;
 
+/* What was measured of a run last, on a split. */
+typedef struct dbt_evaluation_info {
+    int64_t run_id;
+    const char *split;
+    const char *weights; /* "best" or "last" */
+    int64_t documents;
+    double loss, acc; /* NaN: no document had a label */
+    const char *evaluated_at;
+} dbt_evaluation_info;
+
 typedef struct dbt_info {
     int64_t file_bytes;
     int64_t documents;
     int64_t sources, rejected;
     int64_t unfinished;  /* documents of sources whose ingest has not ended */
     int64_t cache_bytes; /* of vectorized rows that are kept */
-    size_t n_splits, n_runs;
+    size_t n_splits, n_runs, n_evaluations;
     const dbt_split_info *split;
     const dbt_run_info *run;
+    const dbt_evaluation_info *evaluation;
     const char *sqlite_version;
     bool sqlite_has_wal_reset_bug; /* 3.7.0 .. 3.51.2, but for 3.44.6 and 3.50.7 */
     struct dbt__info_memory *memory;

@@ -31,6 +31,8 @@ struct dbt__info_memory {
     size_t split_capacity;
     dbt_run_info *run;
     size_t run_capacity;
+    dbt_evaluation_info *evaluation;
+    size_t evaluation_capacity;
     dbt_label_count **labels; /* [n_splits], owned */
     size_t labels_capacity;
     char **strings;
@@ -235,6 +237,11 @@ static const char runs_query[] =
     " LEFT JOIN split t ON t.id = r.train_split_id"
     " LEFT JOIN split v ON v.id = r.validation_split_id ORDER BY r.id";
 
+static double number_or_nan(dbt__statement *select, int column)
+{
+    return dbt__column_is_null(select, column) ? (double)NAN : dbt__column_double(select, column);
+}
+
 static dbt_status keep_run(dbt__statement *select, struct dbt__info_memory *memory,
                            dbt_run_info *run, dbt_error *err)
 {
@@ -250,8 +257,8 @@ static dbt_status keep_run(dbt__statement *select, struct dbt__info_memory *memo
         .id = dbt__column_int(select, 0),
         .epochs = dbt__column_int(select, 3),
         .best_epoch = dbt__column_int(select, 4),
-        .val_loss = dbt__column_is_null(select, 5) ? (double)NAN : dbt__column_double(select, 5),
-        .val_acc = dbt__column_is_null(select, 6) ? (double)NAN : dbt__column_double(select, 6),
+        .val_loss = number_or_nan(select, 5),
+        .val_acc = number_or_nan(select, 6),
         .bytes = dbt__column_int(select, 7),
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -275,6 +282,45 @@ static dbt_status read_runs(dbt__sql *sql, bool has_writer, dbt_info *info, dbt_
         if (status < 0) break;
         info->run = memory->run;
         info->n_runs++;
+    }
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
+static dbt_status keep_evaluation(dbt__statement *select, struct dbt__info_memory *memory,
+                                  dbt_evaluation_info *evaluation, dbt_error *err)
+{
+    *evaluation = (dbt_evaluation_info){
+        .run_id = dbt__column_int(select, 0),
+        .documents = dbt__column_int(select, 3),
+        .loss = number_or_nan(select, 4),
+        .acc = number_or_nan(select, 5),
+    };
+    dbt_status status = keep_text(memory, select, 1, &evaluation->split, err);
+    if (status == DBT_OK) status = keep_text(memory, select, 2, &evaluation->weights, err);
+    if (status == DBT_OK) status = keep_text(memory, select, 6, &evaluation->evaluated_at, err);
+    return status;
+}
+
+static dbt_status read_evaluations(dbt__sql *sql, dbt_info *info, dbt_error *err)
+{
+    struct dbt__info_memory *memory = info->memory;
+    dbt__statement *select = NULL;
+    dbt_status status =
+        dbt__prepare(sql,
+                     "SELECT e.run_id, s.name, e.kind, e.documents, e.loss, e.acc, e.evaluated_at"
+                     " FROM evaluation e JOIN split s ON s.id = e.split_id"
+                     " ORDER BY e.run_id, e.split_id, e.kind",
+                     &select, err);
+    while (status == DBT_OK && (status = dbt__step(select, err)) == DBT_OK) {
+        status =
+            dbt__reserve((void **)&memory->evaluation, &memory->evaluation_capacity,
+                         info->n_evaluations + 1, sizeof *memory->evaluation, "an overview", err);
+        if (status == DBT_OK)
+            status = keep_evaluation(select, memory, &memory->evaluation[info->n_evaluations], err);
+        if (status < 0) break;
+        info->evaluation = memory->evaluation;
+        info->n_evaluations++;
     }
     dbt__finalize(select);
     return status < 0 ? status : DBT_OK;
@@ -328,6 +374,7 @@ dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err)
     for (size_t i = 0; status == DBT_OK && i < info->n_splits; i++)
         status = count_split_words(sql, &info->memory->split[i], err);
     if (status == DBT_OK) status = read_runs(sql, dbt__store_has_writer(store), info, err);
+    if (status == DBT_OK) status = read_evaluations(sql, info, err);
     return status;
 }
 
@@ -343,6 +390,7 @@ void dbt_info_release(dbt_info *info)
         dbt__free(memory->labels);
         dbt__free(memory->split);
         dbt__free(memory->run);
+        dbt__free(memory->evaluation);
         dbt__free(memory);
     }
     *info = (dbt_info){0};
