@@ -57,7 +57,8 @@ double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes,
     double within = squares - square_of_sum - between;
     double mean_between = between / ((double)present - 1);
     double mean_within = within / (n - (double)present);
-    return mean_between / mean_within;
+    double f = mean_between / mean_within;
+    return f == 0 ? 0 : f; /* not -0: SQLite stores no sign of a zero */
 }
 
 static int compare_labels(const void *a, const void *b)
