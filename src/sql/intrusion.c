@@ -44,30 +44,40 @@ static bool is_same_log(const dbt__file_state *a, const dbt__file_state *b)
            memcmp(a->salt, b->salt, sizeof a->salt) == 0;
 }
 
+bool dbt__file_glance(const char *path, dbt__file_state *state)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0) return false;
+    state->written = facts.st_mtim;
+    state->bytes = facts.st_size;
+    return true;
+}
+
+bool dbt__file_is_same(const dbt__file_state *before, const dbt__file_state *now)
+{
+    return before->bytes == now->bytes && before->written.tv_sec == now->written.tv_sec &&
+           before->written.tv_nsec == now->written.tv_nsec;
+}
+
 /* The file's time and the index are of one moment when the index is the same before and after. */
 void dbt__file_look(sqlite3 *handle, const char *path, dbt__file_state *state)
 {
-    struct stat facts;
     *state = (dbt__file_state){0};
     for (int try = 0; !state->is_known && try < MOST_TRIES; try++) {
         dbt__file_state after = {0};
         const unsigned char *index = find_index(handle);
         if (index == NULL) return;
         read_index(index, state);
-        if (stat(path, &facts) != 0) return;
+        if (!dbt__file_glance(path, state)) return;
         read_index(index, &after);
         state->is_known = is_same_log(state, &after);
     }
-    state->written = facts.st_mtim;
-    state->bytes = facts.st_size;
 }
 
 bool dbt__file_has_intruder(const dbt__file_state *before, const dbt__file_state *now)
 {
     if (!before->is_known || !now->is_known) return false;
-    if (before->bytes == now->bytes && before->written.tv_sec == now->written.tv_sec &&
-        before->written.tv_nsec == now->written.tv_nsec)
-        return false;
+    if (dbt__file_is_same(before, now)) return false;
     /* Somebody is at it; or was killed then: until the log is moved the next time nothing can be
      * told. */
     if (now->to_move != now->moved) return false;

@@ -21,6 +21,9 @@ typedef struct dbt__file_state {
 /* The state as it is; not known where it cannot be read. The connection has the file open in WAL
  * mode, and has read from it. */
 void dbt__file_look(sqlite3 *handle, const char *path, dbt__file_state *state);
+/* When it was written to and its bytes alone; false: that cannot be told. */
+bool dbt__file_glance(const char *path, dbt__file_state *state);
+bool dbt__file_is_same(const dbt__file_state *before, const dbt__file_state *now);
 /* The file has changed from `before` to `now`, and nobody said that he moved the log into it. */
 bool dbt__file_has_intruder(const dbt__file_state *before, const dbt__file_state *now);
 

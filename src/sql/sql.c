@@ -386,8 +386,9 @@ int64_t dbt__sql_log_bytes(const dbt__sql *sql)
 /*
  * A file in WAL mode on a read-only medium or in a read-only folder cannot be opened plainly:
  * SQLite wants to make the log's index beside it. If there is no log, the file alone is the whole
- * truth and, since nobody can write there, stays it: it can be opened as immutable. With a log that
- * would show an old state without a word, so then the error stands.
+ * truth, and can be opened as immutable: as long as it stays so, which others, who may write there,
+ * need not heed. Each step looks whether it did. With a log the file alone would be an old state
+ * without a word, so then the error stands.
  */
 static dbt_status open_reader(dbt__sql *sql, dbt_error *err)
 {
@@ -399,6 +400,7 @@ static dbt_status open_reader(dbt__sql *sql, dbt_error *err)
         (void)sqlite3_close(sql->handle);
         sql->handle = NULL;
         dbt_error second = {0};
+        sql->is_immutable = dbt__file_glance(sql->path, &sql->seen);
         status = open_handle(sql, DBT__SQL_READ, true, &second);
         if (status == DBT_OK) status = apply_settings(sql, &second);
     }

@@ -29,7 +29,8 @@ struct dbt__sql {
     void *wait_context;
     struct timespec wait_began;
     bool is_watched;        /* for what others write into the file past SQLite */
-    dbt__file_state seen;   /* the last time */
+    bool is_immutable;      /* SQLite reads it without locks: nobody may write to it meanwhile */
+    dbt__file_state seen;   /* the last time, or when it was opened as immutable */
     int64_t schema_version; /* as it is known to dbtrain; 0: not told */
     dbt__taker taker;
     sqlite3_stmt *rollback; /* made beforehand: giving up must need no memory */

@@ -168,19 +168,34 @@ void dbt__bind_null(dbt__statement *statement, int index)
     keep_failure(statement, sqlite3_bind_null(statement->handle, index));
 }
 
+/* Of a file that is read without locks; what was read of it may then be of two states. */
+static bool was_changed(const dbt__sql *sql)
+{
+    dbt__file_state now;
+    return sql->is_immutable &&
+           !(dbt__file_glance(sql->path, &now) && dbt__file_is_same(&sql->seen, &now));
+}
+
 dbt_status dbt__step(dbt__statement *statement, dbt_error *err)
 {
-    if (statement->failed != SQLITE_OK)
-        return dbt__sql_fail(statement->sql, statement->failed, err);
-    statement->sql->looks = 0;
-    dbt__sql_limit(statement->sql, statement->longest);
-    switch (sqlite3_step(statement->handle)) {
+    dbt__sql *sql = statement->sql;
+    if (statement->failed != SQLITE_OK) return dbt__sql_fail(sql, statement->failed, err);
+    sql->looks = 0;
+    dbt__sql_limit(sql, statement->longest);
+    int code = sqlite3_step(statement->handle);
+    if (was_changed(sql))
+        return dbt__fail(
+            err, DBT_EDATA,
+            "'%s' was changed by somebody else while it was read, without locks as its "
+            "folder cannot be written to: give the same command again",
+            sql->path);
+    switch (code) {
     case SQLITE_ROW:
         return DBT_OK;
     case SQLITE_DONE:
         return DBT_DONE;
     default:
-        return dbt__sql_fail(statement->sql, SQLITE_OK, err);
+        return dbt__sql_fail(sql, SQLITE_OK, err);
     }
 }
 

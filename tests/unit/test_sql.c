@@ -1,6 +1,7 @@
 /* test_sql.c: connections and their settings, errors and their mapping, statements. */
 #include "scratch.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -185,6 +186,42 @@ static void test_sql__reads_a_file_in_a_read_only_folder(void **state)
     assert_int_equal(opened_status, DBT_EIO);
     assert_non_null(strstr(opened_error.message, "a.db' cannot be written (Permission denied)"));
     assert_int_equal(chmod(path_of("still?#%"), 0755), 0);
+}
+
+/* Reads a row, lets the owner change the file, and reads the next. */
+static void read_while_it_changes(const char *path)
+{
+    bool root = geteuid() == 65534 && getuid() == 0;
+    dbt__sql *sql;
+    dbt__statement *rows = NULL;
+    opened_error = (dbt_error){0};
+    assert_ok(dbt__sql_open(path, DBT__SQL_READ, &sql, &opened_error), opened_error);
+    assert_ok(dbt__prepare(sql, "SELECT a FROM t UNION ALL SELECT 2 UNION ALL SELECT 3", &rows,
+                           &opened_error),
+              opened_error);
+    assert_int_equal(dbt__step(rows, &opened_error), DBT_OK);
+    assert_int_equal(dbt__step(rows, &opened_error), DBT_OK);
+    if (root) assert_int_equal(seteuid(0), 0);
+    struct timespec later[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1700000000}};
+    assert_int_equal(utimensat(AT_FDCWD, path, later, 0), 0);
+    if (root) assert_int_equal(seteuid(65534), 0);
+    opened_status = dbt__step(rows, &opened_error);
+    dbt__finalize(rows);
+    dbt__sql_close(sql);
+}
+
+static void test_sql__tells_when_a_file_that_it_reads_without_locks_is_changed(void **state)
+{
+    (void)state;
+    char path[160];
+    assert_int_equal(mkdir(path_of("theirs"), 0755), 0);
+    (void)snprintf(path, sizeof path, "%s", path_of("theirs/a.db"));
+    make_database(path);
+    assert_int_equal(chmod(path_of("theirs"), 0555), 0);
+    as_nobody(read_while_it_changes, path);
+    assert_int_equal(opened_status, DBT_EDATA);
+    assert_non_null(strstr(opened_error.message, "a.db' was changed by somebody else"));
+    assert_int_equal(chmod(path_of("theirs"), 0755), 0);
 }
 
 static void test_sql__does_not_read_past_a_log_it_cannot_use(void **state)
@@ -992,6 +1029,7 @@ int main(void)
         cmocka_unit_test(test_sql__every_connection_has_the_settings),
         cmocka_unit_test(test_sql__a_reader_cannot_write),
         cmocka_unit_test(test_sql__reads_a_file_in_a_read_only_folder),
+        cmocka_unit_test(test_sql__tells_when_a_file_that_it_reads_without_locks_is_changed),
         cmocka_unit_test(test_sql__does_not_read_past_a_log_it_cannot_use),
         cmocka_unit_test(test_sql__checkpoint_empties_the_log),
         cmocka_unit_test(test_sql__a_lock_is_waited_for_as_long_as_wanted),
