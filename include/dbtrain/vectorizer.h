@@ -222,8 +222,8 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_unpack(const dbt_vectorizer *vectorizer,
 
 /*
  * The norms of all documents of a corpus under a vectorizer that is not whole, in a temporary file:
- * the corpus is read as often as the terms make parts that fit into `memory`. DBT_EUSAGE (it is
- * whole), DBT_EIO, DBT_ENOMEM, and what the corpus returns.
+ * the corpus is read as often as the terms make parts that fit into `memory`, at least 1 MiB.
+ * DBT_EUSAGE (it is whole, or less memory), DBT_EIO, DBT_ENOMEM, and what the corpus returns.
  */
 typedef struct dbt_norms dbt_norms;
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_norms_new(const dbt_vectorizer *vectorizer,

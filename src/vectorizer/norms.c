@@ -123,11 +123,13 @@ dbt_status dbt_norms_new(const dbt_vectorizer *vectorizer, const dbt_corpus *cor
         return dbt__fail(err, DBT_EUSAGE, "a whole vectorizer needs no norms");
     dbt_vectorizer_options options = vectorizer->options;
     options.memory = memory;
+    dbt_status status = dbt__check_memory(memory, err);
+    if (status < 0) return status;
     dbt__rounds rounds = {0};
     dbt__norms *made = dbt__alloc(sizeof *made);
     if (made == NULL) return dbt__out_of_memory(err, "norms");
-    dbt_status status = dbt__norms_init(made, &vectorizer->options,
-                                        dbt__spill_folder(vectorizer->lexicon.spill), err);
+    status = dbt__norms_init(made, &vectorizer->options,
+                             dbt__spill_folder(vectorizer->lexicon.spill), err);
     if (status == DBT_OK) status = dbt__rounds_init(&rounds, &options, corpus, pool, err);
     if (status == DBT_OK) status = dbt__rounds_set_hash(&rounds, vectorizer->seed, UINT64_MAX, err);
     if (status == DBT_OK) status = add_parts(vectorizer, &rounds, memory, made, err);

@@ -22,6 +22,12 @@ void dbt_vectorizer_options_init(dbt_vectorizer_options *options)
     };
 }
 
+dbt_status dbt__check_memory(size_t memory, dbt_error *err)
+{
+    if (memory >= (size_t)1 << 20) return DBT_OK;
+    return dbt__fail(err, DBT_EUSAGE, "memory must be at least 1 MiB, not %zu bytes", memory);
+}
+
 dbt_status dbt__options_check(const dbt_vectorizer_options *options, dbt_error *err)
 {
     if (options->analyzer > DBT_ANALYZER_CHAR_WB || options->strip_accents > DBT_ACCENTS_UNICODE ||
@@ -42,10 +48,7 @@ dbt_status dbt__options_check(const dbt_vectorizer_options *options, dbt_error *
     if (options->hash_bits > DBT_MAX_HASH_BITS)
         return dbt__fail(err, DBT_EUSAGE, "hash-bits must be 1 to %d, or 0 for none, not %u",
                          DBT_MAX_HASH_BITS, options->hash_bits);
-    if (options->memory < (size_t)1 << 20)
-        return dbt__fail(err, DBT_EUSAGE, "memory must be at least 1 MiB, not %zu bytes",
-                         options->memory);
-    return DBT_OK;
+    return dbt__check_memory(options->memory, err);
 }
 
 dbt__analyzer_options dbt__options_analyzer(const dbt_vectorizer_options *options, uint64_t seed,

@@ -445,6 +445,7 @@ dbt_status dbt__hashing_find_term(const dbt_vectorizer_options *options, const d
                                   bool *has_term, dbt_error *err) DBT_MUST_USE;
 /* Makes the idf of all features, once there are all. DBT_ENOMEM. */
 dbt_status dbt__vectorizer_weigh(dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;
+dbt_status dbt__check_memory(size_t memory, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__options_check(const dbt_vectorizer_options *options, dbt_error *err) DBT_MUST_USE;
 dbt__analyzer_options dbt__options_analyzer(const dbt_vectorizer_options *options, uint64_t seed,
                                             uint64_t hash_mask);

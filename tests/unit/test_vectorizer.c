@@ -558,6 +558,7 @@ static void assert_same_norms(const dbt_vectorizer *spilled, made_corpus *corpus
     size_t n = (size_t)corpus->array.n_documents;
     double *a = calloc(n, sizeof *a), *b = calloc(n, sizeof *b);
     assert_true(a != NULL && b != NULL && fitted != NULL);
+    assert_int_equal(dbt_norms_new(spilled, &source, NULL, 20, &made, NULL), DBT_EUSAGE);
     assert_ok(dbt_norms_new(spilled, &source, NULL, memory, &made, &err), err);
     assert_ok(dbt_norms_read(made, 0, n, a, &err), err);
     assert_ok(dbt_norms_read(fitted, 0, n, b, &err), err);
@@ -898,6 +899,9 @@ static void test_anova__is_scikit_learns_at_its_limits(void **state)
     /* Constant within the classes, different between them; and constant throughout. */
     assert_true(isinf(dbt__anova_f((double[]){2, 0, 0}, n, 3, 2)));
     assert_true(isnan(dbt__anova_f((double[]){0, 0, 0}, n, 3, 0)));
+    /* Constant throughout but for the rounding of its squares: 0, and not -0. */
+    double f = dbt__anova_f((double[]){2, 0, 2}, n, 3, nextafter(4, 0));
+    assert_true(f == 0 && !signbit(f));
     /* {1, 2} and {4, 5}: between 9, within 1 over 2. */
     assert_true(dbt__anova_f((double[]){3, 0, 9}, n, 3, 46) == 18);
 }
