@@ -11,7 +11,7 @@ typedef struct vectorize_values {
     const char *split;
 } vectorize_values;
 
-enum { PAGE_ROWS = 256, ENTRY_BYTES = 40 };
+enum { ENTRY_BYTES = 40 };
 
 static void init_values(void *values)
 {
@@ -59,8 +59,7 @@ static dbt_status run_vectorize(const cli_input *input, dbt_error *err)
     dbt_model *model = NULL;
     dbt_status status = cli_store_open(input->argument[0], DBT_STORE_READ, &store, err);
     if (status == DBT_OK) status = cli_open_model(store, &v->model, &model, err);
-    if (status == DBT_OK)
-        status = dbt_vectorize(store, model, v->split, PAGE_ROWS, print_batch, NULL, err);
+    if (status == DBT_OK) status = dbt_vectorize(store, model, v->split, print_batch, NULL, err);
     dbt_model_close(model);
     cli_store_close(store);
     return status;

@@ -255,15 +255,14 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_evaluate(dbt_store *store, const dbt_mode
 DBT_EXPORT void dbt_report_release(dbt_report *report);
 
 /* Called for each batch of a split in order, with the output of each row's label (-1: none or
- * unknown). */
+ * unknown). How many rows a batch has depends on how long the documents are. */
 typedef dbt_status (*dbt_batch_visit)(void *context, const dbt_batch *batch, const dbt_page *page,
                                       const int32_t *output, dbt_error *err);
 /* The split as the model's network sees it. DBT_EUSAGE (no such split), what `visit` returns, and
  * the store's. */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorize(dbt_store *store, const dbt_model *model,
-                                                 const char *split, size_t batch_size,
-                                                 dbt_batch_visit visit, void *context,
-                                                 dbt_error *err);
+                                                 const char *split, dbt_batch_visit visit,
+                                                 void *context, dbt_error *err);
 
 /* What is in the file; every array and string is the info's, freed by dbt_info_release. */
 typedef struct dbt_label_count {

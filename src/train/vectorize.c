@@ -2,25 +2,30 @@
 #include <dbtrain/cursor.h>
 
 #include "model.h"
+#include "page_rows.h"
 #include "store_internal.h"
 
+#define PAGE_ROWS 256
+
 dbt_status dbt_vectorize(dbt_store *store, const dbt_model *model, const char *split,
-                         size_t batch_size, dbt_batch_visit visit, void *context, dbt_error *err)
+                         dbt_batch_visit visit, void *context, dbt_error *err)
 {
     dbt_cursor_options options;
     dbt_cursor_options_init(&options);
     options.split = split;
-    options.batch_size = batch_size;
     options.verify = true;
     dbt_split found;
     dbt_cursor *cursor = NULL;
     dbt_page *page = NULL;
     dbt_batch *batch = NULL;
     dbt_transformer *transformer = NULL;
-    int32_t *output = dbt__alloc_array(batch_size, sizeof *output);
-    dbt_status status = output == NULL ? dbt__out_of_memory(err, "a batch") : DBT_OK;
-    if (status == DBT_OK) status = dbt__split_find_verified(store, split, &found, err);
+    int32_t *output = NULL;
+    dbt_status status = dbt__split_find_verified(store, split, &found, err);
+    if (status == DBT_OK)
+        status = dbt__page_rows(store, split, found.documents, PAGE_ROWS, &options.batch_size, err);
     if (status == DBT_OK) status = dbt_cursor_open(store, &options, &cursor, err);
+    if (status == DBT_OK) output = dbt__alloc_array(options.batch_size, sizeof *output);
+    if (status == DBT_OK && output == NULL) status = dbt__out_of_memory(err, "a batch");
     if (status == DBT_OK) status = dbt_page_new(&page, err);
     if (status == DBT_OK) status = dbt_batch_new(&batch, err);
     if (status == DBT_OK) status = dbt_transformer_new(model->vectorizer, &transformer, err);

@@ -238,7 +238,7 @@ static dbt_status vectorize(dbt_store *store, uint64_t *digest, dbt_error *err)
 {
     dbt_model *model = NULL;
     dbt_status status = dbt_model_open(store, NULL, DBT_WEIGHTS_BEST, &model, err);
-    if (status == DBT_OK) status = dbt_vectorize(store, model, "test", 2, visit_batch, digest, err);
+    if (status == DBT_OK) status = dbt_vectorize(store, model, "test", visit_batch, digest, err);
     dbt_model_close(model);
     return status;
 }

@@ -620,23 +620,22 @@ static void test_vectorize__rows_are_those_of_the_vectorizer(void **state)
     dbt_store *store = make_trained("vectorize.db", "test");
     dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
     dbt_error err = {0};
-    comparison c = {.cursor = open_split(store, "train", 100), .model = model, .fail_at = -1};
+    comparison c = {.cursor = open_split(store, "train", 256), .model = model, .fail_at = -1};
     assert_ok(dbt_transformer_new(dbt_model_vectorizer(model), &c.transformer, &err), err);
     assert_ok(dbt_page_new(&c.page, &err), err);
     assert_ok(dbt_batch_new(&c.batch, &err), err);
-    assert_ok(dbt_vectorize(store, model, "train", 100, compare_batch, &c, &err), err);
+    assert_ok(dbt_vectorize(store, model, "train", compare_batch, &c, &err), err);
     assert_int_equal(c.rows, QUICKSTART_TRAIN);
     assert_int_equal(dbt_model_output(model, 999), -1);
     assert_int_equal(dbt_model_output(model, 0), -1);
 
     c.rows = 0;
-    c.fail_at = 200;
+    c.fail_at = 256;
     assert_ok(dbt_cursor_reset(c.cursor, 1, &err), err);
-    assert_int_equal(dbt_vectorize(store, model, "train", 100, compare_batch, &c, &err), DBT_EIO);
+    assert_int_equal(dbt_vectorize(store, model, "train", compare_batch, &c, &err), DBT_EIO);
     assert_string_equal(err.message, "enough");
     err = (dbt_error){0};
-    assert_int_equal(dbt_vectorize(store, model, "trian", 100, compare_batch, &c, &err),
-                     DBT_EUSAGE);
+    assert_int_equal(dbt_vectorize(store, model, "trian", compare_batch, &c, &err), DBT_EUSAGE);
     dbt_batch_free(c.batch);
     dbt_page_free(c.page);
     dbt_transformer_free(c.transformer);
