@@ -134,6 +134,25 @@ static dbt_status count_page(dbt__statement *select, const dbt_split_info *split
     return status < 0 ? status : DBT_OK;
 }
 
+/* Places without a document. Since the split's size was read, others may have made it smaller: both
+ * are asked for again, in one statement, which sees one state of the file. */
+static dbt_status count_missing(dbt__sql *sql, dbt_split_info *split, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        sql,
+        "SELECT max(0, documents - (SELECT count(*) FROM split_document s JOIN document d"
+        " ON d.id = s.document_id WHERE s.split_id = split.id AND s.position < split.documents))"
+        " FROM split WHERE name = ?",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_string(select, 1, split->name);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) split->missing = dbt__column_int(select, 0);
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
 /* Not through a cursor, which refuses a split that lacks a document: this tells of the others. But
  * as there, no transaction is held from page to page. */
 static dbt_status count_split_words(dbt__sql *sql, dbt_split_info *split, dbt_error *err)
@@ -164,11 +183,11 @@ static dbt_status count_split_words(dbt__sql *sql, dbt_split_info *split, dbt_er
         split->terms = more * dbt__term_sample_terms(counts.terms, options.min_df);
     }
     dbt__term_sample_free(counts.terms);
-    split->missing = split->documents - counts.documents;
+    bool is_whole = counts.documents == split->documents;
     split->documents = counts.documents;
     dbt__finalize(select);
     dbt__free(counts.histogram);
-    return status;
+    return status < 0 || is_whole ? status : count_missing(sql, split, err);
 }
 
 /* Appends the rows of label_count for a split, most frequent first. */
@@ -365,8 +384,10 @@ dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err)
         status = dbt__sql_int(sql, "SELECT count(*) FROM source WHERE status = 'loaded'", 0,
                               &info->sources, err);
     if (status == DBT_OK)
-        status = dbt__sql_int(sql, "SELECT sum(documents) FROM source WHERE status = 'loading'", 0,
-                              &info->unfinished, err);
+        status = dbt__sql_int(sql,
+                              "SELECT CAST(total(documents) AS INTEGER) FROM source"
+                              " WHERE status = 'loading'",
+                              0, &info->unfinished, err);
     if (status == DBT_OK)
         status = dbt__sql_int(sql, "SELECT count(id) FROM reject", 0, &info->rejected, err);
     if (status == DBT_OK) status = dbt__block_table_bytes(sql, &info->cache_bytes, err);
