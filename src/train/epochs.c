@@ -13,6 +13,7 @@
 
 #include "observer.h"
 #include "run.h"
+#include "term_effect.h"
 #include "weights.h"
 
 /* Bytes of the log from which a user is told, and states of this network more: a commit writes up
@@ -104,9 +105,15 @@ dbt_status dbt__fit_save(dbt__fit *fit, dbt_error *err)
 
 dbt_status dbt__fit_finish(dbt__fit *fit, dbt_error *err)
 {
+    int64_t run_id = fit->result->run_id;
     dbt_status status = dbt__fit_save_best(fit, err);
+    if (status == DBT_OK) status = dbt__checkpoint_finish(fit->sql, run_id, fit->network, err);
+    /* The network has done its work: it may take the best weights. */
+    if (status == DBT_OK)
+        status = dbt__weights_read(fit->sql, run_id, DBT_WEIGHTS_BEST, fit->network, err);
     if (status < 0) return status;
-    return dbt__checkpoint_finish(fit->sql, fit->result->run_id, fit->network, err);
+    return dbt__term_effect_write(fit->sql, run_id, fit->network, fit->vectorizer,
+                                  &fit->survey.labels, fit->pool, err);
 }
 
 /* After the commit of a checkpoint. */

@@ -137,7 +137,8 @@ dbt_status dbt__fit_close_run(dbt__fit *fit, dbt_status outcome, dbt_error *err)
 dbt_status dbt__fit_epochs(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 /* Writes a checkpoint, inside the caller's transaction. */
 dbt_status dbt__fit_save(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
-/* Writes the best and the last weights of a training that is over, which needs no checkpoint. */
+/* Writes the best and the last weights of a training that is over, which needs no checkpoint, and
+ * what its terms say: the network is then the best epoch's. */
 dbt_status dbt__fit_finish(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;
 /* Writes the best weights alone, if they are not stored. */
 dbt_status dbt__fit_save_best(dbt__fit *fit, dbt_error *err) DBT_MUST_USE;

@@ -11,12 +11,13 @@
 #include "labels.h"
 #include "sql.h"
 
-/* Bytes of the weights, predictions and checkpoint of run r, in SQL. A prediction's key, value and
- * cell take about 40. */
+/* Bytes of the weights, predictions, terms and checkpoint of run r, in SQL. A prediction's key,
+ * value and cell take about 40, a term's 20. */
 #define DBT__RUN_BYTES                                                                             \
     "((SELECT coalesce(sum(length(value)), 0) FROM parameter WHERE run_id = r.id)"                 \
     " + (SELECT coalesce(sum(length(state)), 0) FROM checkpoint WHERE run_id = r.id)"              \
-    " + 40 * (SELECT count(*) FROM prediction WHERE run_id = r.id))"
+    " + 40 * (SELECT count(*) FROM prediction WHERE run_id = r.id)"                                \
+    " + 20 * (SELECT count(*) FROM term_effect WHERE run_id = r.id))"
 
 typedef struct dbt__run_row {
     int64_t train_split_id;

@@ -291,6 +291,8 @@ static const char *const contents[SCENARIOS] = {
         "   FROM vocabulary WHERE vectorizer_id = v.id ORDER BY part))"
         " || (SELECT group_concat(kind || layer || name || digest) FROM (SELECT * FROM parameter"
         "   WHERE run_id = r.id ORDER BY kind, layer, name))"
+        " || (SELECT group_concat(printf('%d %d %!.9g', label_id, feature_id, effect)) FROM"
+        "   (SELECT * FROM term_effect WHERE run_id = r.id ORDER BY label_id, feature_id))"
         " || (SELECT group_concat(printf('%!.17g %!.17g %!.17g %!.17g', loss, acc, val_loss,"
         "   val_acc)) FROM (SELECT * FROM epoch WHERE run_id = r.id ORDER BY epoch))"
         " || (SELECT group_concat(name || documents) FROM (SELECT * FROM split ORDER BY name))"
@@ -376,7 +378,8 @@ static const char *check_run(sqlite3 *handle, const scenario_outcome *outcome)
         " AND kind = 'best') <> iif(best_epoch IS NULL, 0, 4) OR best_epoch IS NOT NULL AND "
         "best_epoch NOT IN"
         " (SELECT epoch FROM epoch WHERE run_id = r.id)"
-        " OR status = 'finished' AND best_epoch IS NULL");
+        " OR status = 'finished' AND (best_epoch IS NULL OR NOT EXISTS (SELECT 1 FROM term_effect"
+        " WHERE run_id = r.id))");
     if (epochs < outcome->epochs)
         return complain("%lld epochs, but %lld were acknowledged", (long long)epochs,
                         (long long)outcome->epochs);

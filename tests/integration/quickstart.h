@@ -57,11 +57,11 @@ static inline dbt_fit_result fit(dbt_store *store, const dbt_fit_options *option
     return result;
 }
 
-/* Everything that must be the same bit by bit: vocabulary (which a hashing vectorizer has not),
- * weights, history. To be freed. */
+/* Everything that must be the same bit by bit: vocabulary and what its terms say (which a hashing
+ * vectorizer has not), weights, history. To be freed. */
 static inline char *bits_of_run(dbt_store *store, int64_t run_id)
 {
-    char query[1200];
+    char query[1600];
     (void)snprintf(
         query, sizeof query,
         "SELECT v.digest || (SELECT coalesce(group_concat(digest), '') FROM (SELECT digest"
@@ -71,6 +71,9 @@ static inline char *bits_of_run(dbt_store *store, int64_t run_id)
         " || (SELECT group_concat(printf('%%d %%!.17g %%!.17g %%!.17g %%!.17g', documents, loss,"
         "   acc, val_loss, val_acc)) FROM (SELECT * FROM epoch WHERE run_id = r.id"
         "   ORDER BY epoch))"
+        " || coalesce((SELECT group_concat(printf('%%d %%d %%!.9g', label_id, feature_id, effect))"
+        "   FROM (SELECT * FROM term_effect WHERE run_id = r.id ORDER BY label_id, feature_id)), "
+        "'')"
         " FROM run r JOIN vectorizer v ON v.id = r.vectorizer_id WHERE r.id = %lld",
         (long long)run_id);
     char *bits = ask_text(store, query);

@@ -6,6 +6,7 @@
 
 #include <dbtrain/cursor.h>
 
+#include "model.h"
 #include "quickstart.h"
 
 /* --- evaluating --- */
@@ -581,6 +582,108 @@ static void test_predict__agrees_with_what_evaluate_stored(void **state)
     close_store(store);
 }
 
+/* --- what terms say --- */
+
+/* Of a document of one term, or of none (SIZE_MAX): probabilities of all labels, to `to`. */
+static void predict_term(const dbt_model *model, dbt_workspace *workspace, size_t term, float *to)
+{
+    dbt_error err = {0};
+    dbt_feature feature = {.idf = 0};
+    if (term != SIZE_MAX) feature = dbt_vectorizer_feature(model->vectorizer, term);
+    bool raw = dbt_vectorizer_get_options(model->vectorizer)->norm == DBT_NORM_NONE;
+    size_t start[2] = {0, term != SIZE_MAX};
+    uint32_t column = (uint32_t)term;
+    float value = raw ? (float)feature.idf : 1;
+    const float *probability;
+    dbt_batch batch = {.n_rows = 1,
+                       .n_columns = dbt_vectorizer_features(model->vectorizer),
+                       .row_start = start,
+                       .column = &column,
+                       .value = &value};
+    assert_ok(dbt_network_predict(model->network, workspace, &batch, &probability, &err), err);
+    memcpy(to, probability, model->labels.n * sizeof *to);
+}
+
+/* The stored effects of a label are those of its terms, and no other's is larger. */
+static void assert_strongest(dbt_store *store, const dbt_model *model, size_t output,
+                             const float *effect, size_t n_terms)
+{
+    enum { MOST = 100 };
+    char query[300];
+    float least = 1;
+    size_t n = 0, n_positive = 0;
+    for (size_t term = 0; term < n_terms; term++) {
+        (void)snprintf(query, sizeof query,
+                       "SELECT coalesce(max(effect), 9) FROM term_effect WHERE run_id = %lld"
+                       " AND label_id = %lld AND feature_id = %zu",
+                       (long long)model->run_id, (long long)model->labels.label[output].id, term);
+        double stored = ask_number(store, query);
+        float own = effect[term * model->labels.n + output];
+        n_positive += own > 0;
+        if (stored == 9) continue;
+        assert_near(stored, (double)own, 2e-6);
+        least = own < least ? own : least;
+        n++;
+    }
+    assert_true(n_positive > 0);
+    assert_int_equal(n, n_positive < MOST ? n_positive : MOST);
+    size_t above = 0;
+    for (size_t term = 0; term < n_terms; term++)
+        above += effect[term * model->labels.n + output] > least + 2e-6F;
+    assert_true(above < MOST || n_positive < MOST);
+}
+
+static void assert_term_effects(dbt_store *store, const dbt_fit_options *options)
+{
+    dbt_error err = {0};
+    (void)fit(store, options);
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    dbt_workspace *workspace;
+    assert_ok(dbt_workspace_new(model->network, &workspace, &err), err);
+    size_t n_terms = dbt_vectorizer_features(model->vectorizer), n = model->labels.n;
+    float *effect = calloc(n_terms * n, sizeof *effect), empty[QUICKSTART_LABELS];
+    assert_non_null(effect);
+    predict_term(model, workspace, SIZE_MAX, empty);
+    for (size_t term = 0; term < n_terms; term++) {
+        predict_term(model, workspace, term, effect + term * n);
+        for (size_t output = 0; output < n; output++)
+            effect[term * n + output] -= empty[output];
+    }
+    for (size_t output = 0; output < n; output++)
+        assert_strongest(store, model, output, effect, n_terms);
+    free(effect);
+    dbt_workspace_free(workspace);
+    dbt_model_close(model);
+}
+
+static void test_terms__the_strongest_of_each_label_are_stored(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("terms.db");
+    dbt_fit_options options = quick_options(3);
+    assert_term_effects(store, &options);
+    options.vectorizer.norm = DBT_NORM_NONE;
+    options.vectorizer.top_k = 300;
+    options.threads = 1;
+    assert_term_effects(store, &options);
+    assert_int_equal(
+        ask(store, "SELECT count(*) FROM top_feature t JOIN feature f ON f.term = t.term"
+                   " AND f.vectorizer_id = (SELECT vectorizer_id FROM run WHERE id = t.run_id)"),
+        ask(store, "SELECT count(*) FROM term_effect"));
+    close_store(store);
+}
+
+static void test_terms__hashes_have_none(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("hashes.db");
+    dbt_fit_options options = quick_options(2);
+    options.vectorizer.hash_bits = 10;
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, "SELECT count(*) FROM term_effect"), 0);
+    close_store(store);
+}
+
 /* --- vectorizing --- */
 
 typedef struct comparison {
@@ -769,7 +872,8 @@ static void test_info__tells_of_runs(void **state)
     assert_string_equal(run->validation_split, "train/validation");
     assert_int_equal(run->epochs, ask(store, "SELECT count(*) FROM epoch"));
     assert_true(run->val_loss == ask_number(store, "SELECT min(val_loss) FROM epoch"));
-    assert_int_equal(run->bytes, ask(store, "SELECT sum(length(value)) FROM parameter"));
+    assert_int_equal(run->bytes, ask(store, "SELECT sum(length(value)) + 20 * (SELECT count(*) FROM"
+                                            " term_effect) FROM parameter"));
     assert_null(run->name);
     dbt_info_release(&info);
     close_store(store);
@@ -794,6 +898,8 @@ int main(void)
         cmocka_unit_test(test_evaluate__a_read_only_store_gets_a_report),
         cmocka_unit_test(test_model__damage_is_told),
         cmocka_unit_test(test_predict__agrees_with_what_evaluate_stored),
+        cmocka_unit_test(test_terms__the_strongest_of_each_label_are_stored),
+        cmocka_unit_test(test_terms__hashes_have_none),
         cmocka_unit_test(test_vectorize__rows_are_those_of_the_vectorizer),
         cmocka_unit_test(test_info__medians_are_numpys),
         cmocka_unit_test(test_info__words_are_pythons),
