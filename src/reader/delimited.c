@@ -9,8 +9,8 @@
  * What RFC 4180 leaves open, as Python's csv module and sqlite3 read it: a quote inside an unquoted
  * field is a character like any other; blank lines are no records; "\r" alone ends a line. What
  * they let pass is refused here, because the row is not what its writer meant: text after a closing
- * quote, a quote that is never closed. After the former reading goes on with the next line,
- * whatever it is.
+ * quote, a quote that is never closed. Such a quote is most often a stray one, and what it seems to
+ * enclose are rows: reading goes on with the line after the one it is in.
  *
  * TSV has no quoting: a tab and a line break cannot be in a field, and a quote is a quote. Where
  * fields look quoted that is said (reader.c).
@@ -59,6 +59,7 @@ static dbt__scan parse_field(dbt__reader *r, const char *p, const char *end, boo
     field->bytes = (size_t)(close - p - 1);
     *stop = close + 1;
     if (*stop < end && **stop != r->delimiter && **stop != '\n' && **stop != '\r') {
+        r->open_quote = (size_t)(p - dbt__window_data(&r->window));
         r->stop = (size_t)(*stop - dbt__window_data(&r->window));
         return DBT__SCAN_TEXT_AFTER_QUOTE;
     }
@@ -181,7 +182,8 @@ static size_t skip_some(const dbt__reader *r, skip_state *state)
     return (size_t)(p - begin);
 }
 
-/* Consumes the record at the window's beginning, however long, in constant memory. */
+/* Consumes the record at the window's beginning, however long, in constant memory. DBT_EDATA: it
+ * has no end, so that whatever rows there are would be refused as one. */
 static dbt_status skip_record(dbt__reader *r, dbt_error *err)
 {
     skip_state state = AT_FIELD;
@@ -190,11 +192,36 @@ static dbt_status skip_record(dbt__reader *r, dbt_error *err)
         if (state == AT_END) return DBT_OK;
         dbt_status status = dbt__window_more(&r->window, err);
         if (status < 0) return status;
-        if (status == DBT_DONE) {
-            dbt__window_consume(&r->window, dbt__window_bytes(&r->window));
-            return DBT_OK;
-        }
+        if (status == DBT_OK) continue;
+        dbt__window_consume(&r->window, dbt__window_bytes(&r->window));
+        if (state != IN_QUOTES) return DBT_OK;
+        return dbt__fail(err, DBT_EDATA,
+                         "%s:%lld: the quote that opens here is never closed: mend this line, what "
+                         "follows it cannot be read",
+                         r->name, (long long)r->record.line);
     }
+}
+
+/* The quote at open_quote is no sound one: refuses its line, and what of the record is before. */
+static dbt_status refuse_quote(dbt__reader *r, dbt__scan scan, dbt_error *err)
+{
+    const char *begin = dbt__window_data(&r->window), *quote = begin + r->open_quote;
+    const char *end = begin + dbt__window_bytes(&r->window);
+    size_t raw = (size_t)(dbt__find_break(quote, end, '\n') - begin);
+    if (scan == DBT__SCAN_OPEN_QUOTE) {
+        (void)dbt__reader_refuse(r, raw, "the quote that opens here is never closed");
+    } else {
+        int64_t lines = dbt__count_lines(quote, begin + r->stop);
+        if (lines == 0)
+            (void)dbt__reader_refuse(r, raw, "text after a closing quote");
+        else
+            (void)dbt__reader_refuse(r, raw,
+                                     "the quote that opens here is closed in line %lld, with text "
+                                     "after it",
+                                     (long long)(r->record.line + lines));
+    }
+    dbt__window_consume(&r->window, r->open_quote);
+    return dbt__window_skip_line(&r->window, err);
 }
 
 /* The row cannot be parsed: refuses and leaves it. */
@@ -206,15 +233,8 @@ static dbt_status refuse_scan(dbt__reader *r, dbt__scan scan, dbt_error *err)
     if (open) r->record.line += dbt__count_lines(begin, begin + r->open_quote);
     switch (scan) {
     case DBT__SCAN_TEXT_AFTER_QUOTE:
-        (void)dbt__reader_refuse(
-            r, (size_t)(dbt__find_break(begin + r->stop, begin + held, '\n') - begin),
-            "text after a closing quote");
-        dbt__window_consume(&r->window, r->stop);
-        return dbt__window_skip_line(&r->window, err);
     case DBT__SCAN_OPEN_QUOTE:
-        (void)dbt__reader_refuse(r, held, "the quote that opens here is never closed");
-        dbt__window_consume(&r->window, held);
-        return DBT_OK;
+        return refuse_quote(r, scan, err);
     case DBT__SCAN_TOO_MANY_FIELDS:
         (void)dbt__reader_refuse(r, held, "more than %d fields", MAX_FIELDS);
         return skip_record(r, err);

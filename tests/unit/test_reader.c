@@ -144,10 +144,18 @@ static const csv_case csv_cases[] = {
     {"text after a quote", "a,\"x\"y\nb,z\n", "1 !text after a closing quote\n2 b|z\n"},
     {"space after a quote", "a,\"x\" \r\nb,z\n", "1 !text after a closing quote\n2 b|z\n"},
     {"text after a quote across lines", "a,\"x\ny\"z\nb,z\n",
-     "1 !text after a closing quote\n3 b|z\n"},
-    {"open quote", "a,x\nb,\"y\nc,z\n", "1 a|x\n2 !the quote that opens here is never closed\n"},
+     "1 !the quote that opens here is closed in line 2, with text after it\n2 !has 1 field, needs "
+     "2\n"
+     "3 b|z\n"},
+    {"stray quote before a quoted word", "a,x\nb,\"y y\nc,z\nd,he said \"no\" to w\ne,v\n",
+     "1 a|x\n2 !the quote that opens here is closed in line 4, with text after it\n3 c|z\n"
+     "4 d|he said \"no\" to w\n5 e|v\n"},
+    {"text after a quote on a later line", "\"a\na\",\"x\"y\nb,z\n",
+     "2 !text after a closing quote\n3 b|z\n"},
+    {"open quote", "a,x\nb,\"y\nc,z\n",
+     "1 a|x\n2 !the quote that opens here is never closed\n3 c|z\n"},
     {"open quote on a later line", "a,x\n\"b\nb\",\"y\nc,z\n",
-     "1 a|x\n3 !the quote that opens here is never closed\n"},
+     "1 a|x\n3 !the quote that opens here is never closed\n4 c|z\n"},
     {"quote as the last byte", "a,x\nb,\"",
      "1 a|x\n2 !the quote that opens here is never closed\n"},
     {"too few fields", "a,x\nb\nc,z\n", "1 a|x\n2 !has 1 field, needs 2\n3 c|z\n"},
@@ -299,8 +307,18 @@ static void test_csv__an_open_quote_takes_no_memory(void **state)
     dbt__reader_options options;
     dbt__reader_options_init(&options);
     options.max_document = 10000;
-    expect(write_file("a.csv", data, bytes), &options,
-           "1 a|b\n2 !the quote that opens here is not closed within 10000 bytes\n");
+    dbt_error err = {0};
+    assert_int_equal(read_path(write_file("a.csv", data, bytes), &options, &err), DBT_EDATA);
+    assert_non_null(
+        strstr(err.message, "a.csv:2: the quote that opens here is never closed: mend"));
+    /* Where it is closed in the end, it was a long text. */
+    memcpy(data + bytes - 7, "\"\nd,e\n", 6);
+    char expected[200];
+    (void)snprintf(
+        expected, sizeof expected,
+        "1 a|b\n2 !the quote that opens here is not closed within 10000 bytes\n%zu d|e\n",
+        bytes - 7 - 7 + 2 + 1);
+    expect(write_file("a.csv", data, bytes), &options, expected);
     free(data);
 }
 
