@@ -414,8 +414,9 @@ static void tell_what_is_kept(const cli_input *input, dbt_status status,
     const fit_values *v = input->values;
     if (run == 0 && status == DBT_EINTERRUPTED)
         cli_note(v->options.resume != 0 ? "the run is as it was: the same command goes on"
-                                        : "there is no run yet: the same command begins one");
-    if (run == 0) return;
+                                        : "this fit has no run yet: the same command begins it");
+    /* A file that was moved, or is damaged, keeps nothing. */
+    if (run == 0 || status == DBT_EFORMAT) return;
     if (result->best_epoch > 0)
         cli_note("run %lld is kept with the weights of its best epoch, %lld", run,
                  (long long)result->best_epoch);

@@ -113,13 +113,13 @@ static const cli_option ingest_options[] = {
      .field = FIELD(options.label_column),
      .argument = "COLUMN",
      .help = "name or number (from 1) of the column with the label; none: there are no labels",
-     .shown = "from the header, else 1"},
+     .shown = "from the header; without one 1"},
     {.name = "text-column",
      .kind = CLI_LIST,
      .field = FIELD(text_columns),
      .argument = "COLUMN,...",
      .help = "names or numbers of the columns with text, joined with \", \"",
-     .shown = "from the header, else all but the label"},
+     .shown = "from the header, where of two the other one is it; without one all but the label"},
     {.name = "classes",
      .kind = CLI_STRING,
      .field = FIELD(options.classes),
@@ -220,7 +220,9 @@ static void print_summary(const char *path, const dbt_ingest_result *result)
     print_count(result->replaced_nul, "NUL character replaced", "NUL characters replaced");
     print_count(result->recognised, "source was there already", "sources were there already");
     if (asks) print_count(result->replaced_utf8, one, many);
-    cli_print("%s\n", asks ? ": is it in another encoding? (--encoding)" : "");
+    cli_print("%s\n", asks ? ": is it in another encoding? begin with a new "
+                             "database and give --encoding"
+                           : "");
 }
 
 static dbt_status print_summary_json(const char *path, const dbt_ingest_result *result,

@@ -52,7 +52,7 @@ typedef struct dbt_ingest_options {
                                        there is a header label, class, category, target, sentiment,
                                        stars or rating */
     const char *const *text_column; /* [n_text_columns]: names or numbers, joined with ", " */
-    size_t n_text_columns;          /* 0: detected */
+    size_t n_text_columns;          /* 0: detected; of two columns the one beside the label */
     dbt_header header;              /* detected */
     char delimiter;                 /* 0: ',' for csv, tab for tsv */
     const char *classes;            /* NULL; file with the names of labels 1..n, one a line */

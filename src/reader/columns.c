@@ -3,8 +3,8 @@
  *
  * What the caller names wins: a name as it is, then without regard to case and to the blanks around
  * it, then a number from 1.
- * Otherwise a header is searched for the names that corpora use; without one the label is column 1
- * and the text the rest.
+ * Otherwise a header is searched for the names that corpora use, and of two columns the one beside
+ * the label is the text; without a header the label is column 1 and the text the rest.
  */
 #include "reader_internal.h"
 
@@ -194,6 +194,12 @@ static dbt_status choose_label(dbt__reader *r, dbt_error *err)
     return columns->label == DBT__NO_COLUMN ? fail_unrecognised(r, "label", err) : DBT_OK;
 }
 
+/* Of two columns the one that is not the label. */
+static size_t find_other(const dbt__columns *columns)
+{
+    return columns->n == 2 && columns->label < 2 ? 1 - columns->label : DBT__NO_COLUMN;
+}
+
 static dbt_status choose_text(dbt__reader *r, dbt_error *err)
 {
     dbt__columns *columns = &r->columns;
@@ -215,8 +221,9 @@ static dbt_status choose_text(dbt__reader *r, dbt_error *err)
     dbt_status status = find_usual(r, text_names, COUNT(text_names), "text", &index, err);
     if (status == DBT_OK) status = find_usual(r, title_name, 1, "text", &title, err);
     if (status < 0) return status;
+    if (index == DBT__NO_COLUMN) index = find_other(columns);
     if (index == DBT__NO_COLUMN) return fail_unrecognised(r, "text", err);
-    if (title != DBT__NO_COLUMN) columns->text[columns->n_text++] = title;
+    if (title != DBT__NO_COLUMN && title != index) columns->text[columns->n_text++] = title;
     columns->text[columns->n_text++] = index;
     return DBT_OK;
 }

@@ -68,12 +68,30 @@ static void say_gone(const dbt_ingest_options *to, const char *name, int64_t doc
         split == NULL ? "" : split, split == NULL ? "" : "'");
 }
 
+/* Whether the options say how a source is to be read, which those that are there were already. */
+static bool tell_how_to_read(const dbt_ingest_options *options)
+{
+    dbt_ingest_options usual;
+    dbt_ingest_options_init(&usual);
+    return options->format != usual.format || options->label_column != NULL ||
+           options->n_text_columns != 0 || options->header != usual.header ||
+           options->delimiter != 0 || options->classes != NULL || options->unescape ||
+           options->encoding != NULL;
+}
+
 void dbt__say_known(const dbt_ingest_options *to, const char *name, int64_t documents, int64_t gone,
                     const char *split)
 {
     char number[32];
     if (gone > 0)
         say_gone(to, name, documents, gone, split);
+    else if (tell_how_to_read(to))
+        dbt__say(
+            to,
+            "%s: already ingested (%s document%s), and left as it was read then: to read it in "
+            "another way begin with a new database, or take it out first, as schema/README.md "
+            "shows (--again ingests it once more, beside what is there)",
+            name, group_digits(documents, number), documents == 1 ? "" : "s");
     else
         dbt__say(
             to,
