@@ -29,7 +29,7 @@ extern "C" {
 #define DBT_PRINTF(text, arguments) __attribute__((format(printf, text, arguments)))
 #else
 #define DBT_MUST_USE
-#define DBT_PRINTF(text, arguments) __attribute__((format(printf, text, arguments)))
+#define DBT_PRINTF(text, arguments)
 #endif
 
 /* X(name, value, text). The value of an error is the program's exit code, negated. */
