@@ -54,8 +54,9 @@ else
 fi
 type=Release
 [ -n "$coverage" ] && type=Debug # an optimizer merges branches
-cmake -S "$root" -B "$build" "$@" "-DCMAKE_BUILD_TYPE=$type" -DDBT_TESTS=ON "-DDBT_SANITIZE=$sanitize" \
-    "-DDBT_VALGRIND=${valgrind:-OFF}" "-DDBT_COVERAGE=${coverage:-OFF}" "-DBUILD_SHARED_LIBS=${SHARED:-OFF}" >/dev/null
+cmake -S "$root" -B "$build" "$@" "-DCMAKE_BUILD_TYPE=$type" -DDBT_TESTS=ON -DDBT_WERROR=ON \
+    "-DDBT_SANITIZE=$sanitize" "-DDBT_VALGRIND=${valgrind:-OFF}" "-DDBT_COVERAGE=${coverage:-OFF}" \
+    "-DBUILD_SHARED_LIBS=${SHARED:-OFF}" >/dev/null
 cmake --build "$build" --parallel "$jobs"
 
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1}"
