@@ -64,7 +64,7 @@ export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 log=$build/tests.log
 outcome=0
 set -- --output-on-failure --no-tests=error -j "$jobs" -O "$log"
-[ -n "$valgrind" ] && set -- "$@" -E '^(cli_|header_|fault_|test_kill)'
+[ -n "$valgrind" ] && set -- "$@" -E '^(cli_|header_|install$|fault_|test_kill)'
 (cd "$build" && ctest "$@") || outcome=$?
 
 if [ -n "$coverage" ]; then
