@@ -72,7 +72,7 @@ struct dbt__reader {
     char reason[256];
     dbt__record record;
     int64_t replaced_utf8, replaced_nul;
-    char said[768];
+    char said[1024];
     char label_column[96];
 };
 
