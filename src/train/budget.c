@@ -36,6 +36,9 @@ static size_t expect_features(const dbt_vectorizer_options *options)
     return options->hash_bits != 0 ? (size_t)1 << options->hash_bits : (size_t)options->top_k;
 }
 
+/* Bytes of text that are counted in a second or two. */
+#define LITTLE_TEXT ((int64_t)64 << 20)
+
 /* Sums of bytes that stay at SIZE_MAX when they overflow. */
 static size_t add(size_t a, size_t b)
 {
@@ -216,23 +219,34 @@ dbt_status dbt__budget_refuse(const dbt_fit_options *options, const dbt__survey 
     return fail_memory(options, "at least ", needed, hint_of(options, survey, &t, needed), err);
 }
 
+/* The features to make room for before they are counted. 0, where they are not known: also where so
+ * many as were asked for would not fit, and there are perhaps fewer, as will soon be known. */
+static size_t plan_features(const dbt_fit_options *options, const dbt__survey *survey)
+{
+    size_t most = expect_features(&options->vectorizer);
+    bool may_be_fewer =
+        options->vectorizer.hash_bits == 0 && (survey == NULL || survey->text_bytes <= LITTLE_TEXT);
+    if (!may_be_fewer || training_bytes(options, survey, most, 0).total <= options->memory)
+        return most;
+    return 0;
+}
+
 dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *survey,
                                   dbt_error *err)
 {
     dbt_vectorizer_options *vectorizer = &options->vectorizer;
-    /* The features there will be are not known before counting: those that are asked for are. */
-    demand t = training_bytes(options, survey, expect_features(vectorizer), 0);
-    if (options->memory < t.total)
+    size_t most = plan_features(options, survey);
+    demand t = training_bytes(options, survey, most, 0);
+    size_t fixed = fixed_bytes(options, survey), counting = add(fixed, COUNTING_BYTES);
+    if (options->memory < t.total && t.total >= counting)
         return fail_memory(options, "at least ", t.total, hint_of(options, survey, &t, t.total),
                            err);
-    size_t fixed = fixed_bytes(options, survey), counting = add(fixed, COUNTING_BYTES);
     if (options->memory < counting)
         return fail_memory(options, "at least ", counting, hint_of_fixed(options, survey, counting),
                            err);
     vectorizer->memory = options->memory - fixed;
-    /* Those that were asked for have been looked at. */
-    if (expect_features(vectorizer) == 0)
-        vectorizer->most_features = most_features(options, survey);
+    /* Those that there is room made for have been looked at. */
+    if (most == 0) vectorizer->most_features = most_features(options, survey);
     vectorizer->table_memory = dbt__budget_left(options->memory, t.total + WINDOW_BYTES) + MIB;
     return DBT_OK;
 }
@@ -251,8 +265,7 @@ dbt_status dbt__budget_check(const dbt_fit_options *options, const dbt__survey *
     demand t = known_bytes(options, survey, vectorizer);
     size_t needed = t.total;
     /* Where the features were asked for, the vocabulary takes what they leave. */
-    if (expect_features(&options->vectorizer) == 0)
-        needed = add(needed, dbt_vectorizer_bytes(vectorizer));
+    if (plan_features(options, survey) == 0) needed = add(needed, dbt_vectorizer_bytes(vectorizer));
     if (needed <= options->memory) return DBT_OK;
     return fail_memory(options, "", needed, hint_of(options, survey, &t, needed), err);
 }

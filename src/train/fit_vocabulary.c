@@ -42,8 +42,10 @@ static dbt_status fit_vocabulary(dbt__fit *fit, dbt_vectorizer_stats *stats, dbt
         dbt__vocabulary_fit(fit->store, fit->train, options, &fit->survey, fit->pool, fit->observer,
                             &fit->vectorizer, stats, &cause);
     if (status == DBT_OK) return DBT_OK;
-    if (options->most_features != 0 && stats->terms > options->most_features)
-        return dbt__budget_refuse(&fit->options, &fit->survey, stats->terms, err);
+    int64_t n = stats->terms; /* features that there would be */
+    if (options->top_k != 0 && options->top_k < n) n = options->top_k;
+    if (options->most_features != 0 && n > options->most_features)
+        return dbt__budget_refuse(&fit->options, &fit->survey, n, err);
     return dbt__fail(err, status, "%s", cause.message);
 }
 

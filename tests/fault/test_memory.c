@@ -136,7 +136,7 @@ static void test_memory__of_the_defaults(void **state)
     (void)state;
     static const char *const options[] = {"--epochs", "4", "--checkpoint-every", "0.1", NULL};
     const char *database = path_of("defaults.db");
-    make_corpus(database, 20000, 3, 40);
+    make_corpus(database, 30000, 3, 80);
     assert_kept(database, "64M", "; a lower top-k or fewer units take less", options);
 }
 
