@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <utf8proc.h>
+
 #include <dbtrain/page.h>
 #include <dbtrain/train.h>
 
@@ -217,9 +219,62 @@ static dbt_status reserve_read(line_stream *stream, dbt_error *err)
     return DBT_OK;
 }
 
+/* What a file that begins so is, and what to do with it; NULL: it may be text. */
+static const char *find_foreign(const char *data, size_t bytes)
+{
+    static const struct {
+        const char *magic;
+        size_t bytes;
+        const char *what;
+    } kinds[] = {
+        {"\x1f\x8b", 2, "is compressed: unpack it into a pipe"},
+        {"BZh", 3, "is compressed: unpack it into a pipe"},
+        {"\xfd"
+         "7zXZ",
+         5, "is compressed: unpack it into a pipe"},
+        {"\x28\xb5\x2f\xfd", 4, "is compressed: unpack it into a pipe"},
+        {"PK\3\4", 4, "is an archive: unpack it into a pipe"},
+        {"\xff\xfe", 2, "is UTF-16: make it UTF-8 with iconv"},
+        {"\xfe\xff", 2, "is UTF-16: make it UTF-8 with iconv"},
+        {"SQLite format 3", 16, "is an SQLite database: --split names a split"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (bytes >= kinds[i].bytes && memcmp(data, kinds[i].magic, kinds[i].bytes) == 0)
+            return kinds[i].what;
+    size_t nuls = 0;
+    for (size_t i = 0; i < bytes; i++)
+        nuls += data[i] == '\0';
+    return nuls > bytes / 10 ? "is no text: it has NUL bytes" : NULL;
+}
+
+/* A character may be cut off at the end. */
+static bool is_utf8(const char *data, size_t bytes)
+{
+    enum { LONGEST = 4 };
+    for (size_t i = 0; i < bytes;) {
+        utf8proc_int32_t code_point;
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)data + i,
+                                              (utf8proc_ssize_t)(bytes - i), &code_point);
+        if (n <= 0) return bytes - i < LONGEST;
+        i += (size_t)n;
+    }
+    return true;
+}
+
+/* Of what was read first. */
+static dbt_status check_text(const line_stream *stream, dbt_error *err)
+{
+    const char *what = find_foreign(stream->data, stream->length);
+    if (what != NULL) return cli_fail(err, DBT_EDATA, "'%s' %s", stream->name, what);
+    if (!is_utf8(stream->data, stream->length))
+        cli_note("'%s' is not all UTF-8: its other bytes count as no letters (iconv converts it)",
+                 stream->name);
+    return DBT_OK;
+}
+
 static dbt_status answer_stream(line_stream *stream, dbt_error *err)
 {
-    for (;;) {
+    for (bool first = true;; first = false) {
         dbt_status status = reserve_read(stream, err);
         if (status < 0) return status;
         if (cli_stopped()) return cli_fail(err, DBT_EINTERRUPTED, "interrupted");
@@ -228,6 +283,7 @@ static dbt_status answer_stream(line_stream *stream, dbt_error *err)
         if (bytes < 0)
             return cli_fail(err, DBT_EDATA, "cannot read '%s': %s", stream->name, strerror(errno));
         stream->length += (size_t)bytes;
+        if (first && (status = check_text(stream, err)) < 0) return status;
         status = answer_lines(stream, bytes == 0, err);
         if (status < 0 || bytes == 0) return status;
     }
