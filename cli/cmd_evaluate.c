@@ -14,8 +14,9 @@ typedef struct evaluate_values {
     bool json;
 } evaluate_values;
 
-/* A confusion matrix of more labels than this is for a machine, or for the view `confusion`. */
-enum { WIDEST_CONFUSION = 25 };
+/* A confusion matrix of more labels than the first is for a machine; of more than the second, of
+ * which almost all cells are 0, for the view `confusion` alone. */
+enum { WIDEST_CONFUSION = 25, WIDEST_JSON = 1000 };
 
 static void init_values(void *values)
 {
@@ -109,8 +110,7 @@ static dbt_status print_confusion(const dbt_report *report, dbt_error *err)
         else
             cli_table_add(&table, "- %s", report->class_row[i].label);
         for (size_t j = 0; j < report->n_outputs; j++)
-            cli_table_add(&table, "%s",
-                          cli_thousands(number, report->confusion[i * report->n_outputs + j]));
+            cli_table_add(&table, "%s", cli_thousands(number, dbt_report_documents(report, i, j)));
     }
     dbt_status status = cli_table_print(&table, 0, err);
     cli_table_release(&table);
@@ -147,12 +147,13 @@ static json_t *class_rows_json(const dbt_report *report)
 
 static json_t *confusion_json(const dbt_report *report)
 {
+    if (report->n_classes > WIDEST_JSON) return json_null();
     json_t *rows = json_array();
     for (size_t i = 0; i < report->n_classes; i++) {
         json_t *row = json_array();
         for (size_t j = 0; j < report->n_outputs; j++)
             (void)json_array_append_new(
-                row, json_integer((json_int_t)report->confusion[i * report->n_outputs + j]));
+                row, json_integer((json_int_t)dbt_report_documents(report, i, j)));
         if (json_array_append_new(rows, row) != 0) {
             json_decref(rows);
             return NULL;
@@ -271,7 +272,7 @@ const cli_command cli_evaluate = {
         "predictions are stored in DATABASE: see the views confusion, class_report and mistake.\n"
         "In JSON, trained_on and stopped_training say whether the run was trained on documents of "
         "the split, or stopped by them; where recut is true it only may have been, as a later fit "
-        "has cut its parts anew.",
+        "has cut its parts anew. confusion is null where there are more than 1,000 labels.",
     .examples = "  dbtrain evaluate imdb.db\n"
                 "  dbtrain evaluate imdb.db --split test --run 3 --json\n",
     .arguments = evaluate_arguments,

@@ -213,10 +213,18 @@ typedef struct dbt_class_row {
     const char *label; /* the report's */
     int64_t support;
     int64_t predicted; /* documents that are taken for it, of those with a label */
+    int64_t correct;   /* of its own */
     double precision;
     double recall;
     double f1;
 } dbt_class_row;
+
+/* A cell of the confusion matrix: rows are actual labels, columns predicted ones. */
+typedef struct dbt_report_cell {
+    size_t actual;    /* a class */
+    size_t predicted; /* an output of the model */
+    int64_t documents;
+} dbt_report_cell;
 
 typedef struct dbt_report {
     int64_t documents; /* with a label; the others are predicted but not counted */
@@ -229,10 +237,13 @@ typedef struct dbt_report {
     int64_t changed_since; /* the first run that was evaluated on the split when it had other
                               documents, labels or texts, as far as is stored; 0: none */
     bool stored;           /* evaluation and predictions are in the store; false: it is read-only */
-    size_t n_classes;      /* of `class` */
-    size_t n_outputs;      /* the model's labels: the columns of `confusion` */
+    size_t n_classes;      /* rows of the confusion matrix */
+    size_t n_outputs;      /* the model's labels, its columns */
     dbt_class_row *class_row; /* [n_classes] */
-    int64_t *confusion;       /* [n_classes x n_outputs]: documents by actual label and predicted */
+    /* Of the matrix, the cells that have documents, row by row: it may have a billion, but of these
+     * no more than there are documents. dbt_report_documents is about any cell. */
+    size_t n_cells;
+    dbt_report_cell *cell; /* [n_cells] */
     int64_t *predicted; /* [n_outputs]: documents by predicted label, those without a label too */
     /* Over the labels that are a document's or are predicted, as scikit-learn's. */
     double macro_precision, macro_recall, macro_f1;
@@ -253,6 +264,8 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_evaluate(dbt_store *store, const dbt_mode
                                                 const dbt_observer *observer, dbt_report *report,
                                                 dbt_error *err);
 DBT_EXPORT void dbt_report_release(dbt_report *report);
+/* Documents of a class that were taken for an output. */
+DBT_EXPORT int64_t dbt_report_documents(const dbt_report *report, size_t actual, size_t predicted);
 
 /* Called for each batch of a split in order, with the output of each row's label (-1: none or
  * unknown). How many rows a batch has depends on how long the documents are. */

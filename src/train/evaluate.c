@@ -5,11 +5,12 @@
  * connection: whoever looks on sees the old evaluation or the new one, never half of one.
  */
 #include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include <dbtrain/cursor.h>
 #include <dbtrain/pool.h>
 
+#include "confusion.h"
 #include "model.h"
 #include "page_rows.h"
 #include "scan.h"
@@ -19,13 +20,9 @@
 #include "unfinished.h"
 #include "weights.h"
 
-/* Labels of the split that the model does not know: rows of the confusion matrix after its outputs.
- */
+/* Labels of the split that the model does not know: classes after its outputs. */
 struct dbt__report_memory {
     dbt__label_map unknown;
-    int64_t *confusion; /* [outputs x outputs] */
-    dbt_class_row *class_row;
-    int64_t *full; /* [classes x outputs], what the report shows */
 };
 
 typedef struct evaluation {
@@ -37,9 +34,7 @@ typedef struct evaluation {
     dbt__bulk insert;
     dbt__hasher *hasher; /* over what each document is, in order */
     char fingerprint[DBT__DIGEST_CHARS];
-    /* [outputs]: by what is predicted, documents by label, of those that the model does not know.
-     * Their ids are the file's, and may be any number. */
-    dbt__label_map *unknown;
+    dbt__confusion confusion;
 } evaluation;
 
 static dbt_status store_page(evaluation *e, const dbt__scanned *scanned, dbt_error *err)
@@ -77,72 +72,71 @@ static void hash_page(dbt__hasher *hasher, const dbt__scanned *scanned)
 static dbt_status visit_page(void *context, const dbt__scanned *scanned, dbt_error *err)
 {
     evaluation *e = context;
-    size_t n_outputs = e->model->labels.n;
+    dbt_status status = DBT_OK;
     hash_page(e->hasher, scanned);
-    for (size_t i = 0; i < scanned->n_rows; i++) {
-        int32_t actual = scanned->actual[i];
+    for (size_t i = 0; status == DBT_OK && i < scanned->n_rows; i++) {
         if (!isfinite(scanned->probability[i])) return dbt__model_diverged(e->model, err);
         e->report->predicted[scanned->predicted[i]]++;
-        if (actual == DBT_NO_LABEL) {
+        if (scanned->actual[i] == DBT_NO_LABEL)
             e->report->unlabelled++;
-        } else if (actual == DBT_UNKNOWN_LABEL) {
-            dbt_status status = dbt__label_map_count(&e->unknown[scanned->predicted[i]],
-                                                     scanned->label_id[i], 1, err);
-            if (status < 0) return status;
-        } else {
-            e->report->memory
-                ->confusion[(size_t)actual * n_outputs + (size_t)scanned->predicted[i]]++;
-        }
+        else
+            status = dbt__confusion_count(&e->confusion, scanned->label_id[i],
+                                          scanned->predicted[i], err);
     }
-    return e->storing ? store_page(e, scanned, err) : DBT_OK;
+    return status == DBT_OK && e->storing ? store_page(e, scanned, err) : status;
 }
+
+/* --- the report --- */
 
 /* Names the labels that the model does not know, and counts their documents. */
 static dbt_status find_unknown_labels(evaluation *e, dbt_error *err)
 {
-    dbt__label_map *all = &e->report->memory->unknown;
+    dbt__label_map *unknown = &e->report->memory->unknown;
     dbt_status status = DBT_OK;
-    for (size_t j = 0; j < e->model->labels.n; j++)
-        for (size_t i = 0; status == DBT_OK && i < e->unknown[j].n; i++)
-            status = dbt__label_map_count(all, e->unknown[j].label[i].id,
-                                          e->unknown[j].label[i].documents, err);
-    return status == DBT_OK ? dbt__label_map_finish(all, e->sql, err) : status;
-}
-
-/* The rows of the confusion matrix after those of the model's labels. */
-static void fill_unknown(evaluation *e)
-{
-    struct dbt__report_memory *memory = e->report->memory;
-    size_t n_outputs = e->model->labels.n;
-    for (size_t j = 0; j < n_outputs; j++) {
-        const dbt__label_map *map = &e->unknown[j];
-        for (size_t i = 0; i < map->n; i++) {
-            int32_t place = dbt__label_map_output(&memory->unknown, map->label[i].id);
-            memory->full[(n_outputs + (size_t)place) * n_outputs + j] = map->label[i].documents;
-        }
+    for (size_t i = 0; status == DBT_OK && i < e->confusion.n; i++) {
+        const dbt__pair *pair = &e->confusion.slots[i];
+        if (dbt__label_map_output(&e->model->labels, pair->label_id) == DBT_UNKNOWN_LABEL)
+            status = dbt__label_map_count(unknown, pair->label_id, pair->documents, err);
     }
+    return status == DBT_OK ? dbt__label_map_finish(unknown, e->sql, err) : status;
 }
 
-/* The known labels' rows, then one row for each label that the model does not know. */
-static dbt_status complete_confusion(evaluation *e, dbt_error *err)
+/* The model's labels by output, then those that it does not know. */
+static size_t class_of(const evaluation *e, int64_t label_id)
 {
-    struct dbt__report_memory *memory = e->report->memory;
-    size_t n_outputs = e->model->labels.n;
-    dbt_status status = find_unknown_labels(e, err);
-    if (status < 0) return status;
-    size_t n_classes = n_outputs + memory->unknown.n, cells;
-    if (!dbt__multiply(n_classes, n_outputs, &cells)) return dbt__out_of_memory(err, "a report");
-    memory->full = dbt__alloc_array(cells, sizeof *memory->full);
-    memory->class_row = dbt__alloc_array(n_classes, sizeof *memory->class_row);
-    if (memory->full == NULL || memory->class_row == NULL)
-        return dbt__out_of_memory(err, "a report");
-    memcpy(memory->full, memory->confusion, n_outputs * n_outputs * sizeof *memory->full);
-    fill_unknown(e);
-    e->report->n_classes = n_classes;
-    e->report->n_outputs = n_outputs;
-    e->report->confusion = memory->full;
-    e->report->class_row = memory->class_row;
-    return DBT_OK;
+    int32_t output = dbt__label_map_output(&e->model->labels, label_id);
+    if (output != DBT_UNKNOWN_LABEL) return (size_t)output;
+    return e->model->labels.n +
+           (size_t)dbt__label_map_output(&e->report->memory->unknown, label_id);
+}
+
+static int compare_cells(const void *a, const void *b)
+{
+    const dbt_report_cell *x = a, *y = b;
+    if (x->actual != y->actual) return x->actual < y->actual ? -1 : 1;
+    return (x->predicted > y->predicted) - (x->predicted < y->predicted);
+}
+
+static void fill_cells(evaluation *e)
+{
+    dbt_report *report = e->report;
+    report->n_cells = e->confusion.n;
+    for (size_t i = 0; i < report->n_cells; i++) {
+        const dbt__pair *pair = &e->confusion.slots[i];
+        report->cell[i] = (dbt_report_cell){class_of(e, pair->label_id), (size_t)pair->predicted,
+                                            pair->documents};
+    }
+    if (report->n_cells > 0)
+        qsort(report->cell, report->n_cells, sizeof *report->cell, compare_cells);
+}
+
+int64_t dbt_report_documents(const dbt_report *report, size_t actual, size_t predicted)
+{
+    const dbt_report_cell wanted = {.actual = actual, .predicted = predicted};
+    if (report->n_cells == 0) return 0;
+    const dbt_report_cell *found =
+        bsearch(&wanted, report->cell, report->n_cells, sizeof wanted, compare_cells);
+    return found == NULL ? 0 : found->documents;
 }
 
 static double ratio(double a, double b)
@@ -156,18 +150,20 @@ static void fill_rows(evaluation *e)
 {
     dbt_report *report = e->report;
     size_t n = report->n_outputs;
+    for (size_t i = 0; i < report->n_cells; i++) {
+        const dbt_report_cell *cell = &report->cell[i];
+        report->class_row[cell->actual].support += cell->documents;
+        report->class_row[cell->predicted].predicted += cell->documents;
+        if (cell->actual == cell->predicted)
+            report->class_row[cell->actual].correct = cell->documents;
+    }
     for (size_t i = 0; i < report->n_classes; i++) {
         dbt_class_row *row = &report->class_row[i];
         row->label =
             i < n ? e->model->labels.label[i].name : report->memory->unknown.label[i - n].name;
-        for (size_t j = 0; j < n; j++)
-            row->support += report->confusion[i * n + j];
-        for (size_t j = 0; i < n && j < report->n_classes; j++)
-            row->predicted += report->confusion[j * n + i];
-        double hits = i < n ? (double)report->confusion[i * n + i] : 0;
-        row->precision = ratio(hits, (double)row->predicted);
-        row->recall = ratio(hits, (double)row->support);
-        row->f1 = ratio(2 * hits, (double)row->predicted + (double)row->support);
+        row->precision = ratio((double)row->correct, (double)row->predicted);
+        row->recall = ratio((double)row->correct, (double)row->support);
+        row->f1 = ratio(2 * (double)row->correct, (double)row->predicted + (double)row->support);
     }
 }
 
@@ -188,6 +184,24 @@ static void fill_averages(dbt_report *report)
     }
 }
 
+static dbt_status fill_classes(evaluation *e, dbt_error *err)
+{
+    dbt_report *report = e->report;
+    dbt__confusion_sort(&e->confusion);
+    dbt_status status = find_unknown_labels(e, err);
+    if (status < 0) return status;
+    report->n_outputs = e->model->labels.n;
+    report->n_classes = report->n_outputs + report->memory->unknown.n;
+    report->class_row = dbt__alloc_array(report->n_classes, sizeof *report->class_row);
+    report->cell = dbt__alloc_array(e->confusion.n, sizeof *report->cell);
+    if (report->class_row == NULL || report->cell == NULL)
+        return dbt__out_of_memory(err, "a report");
+    fill_cells(e);
+    fill_rows(e);
+    fill_averages(report);
+    return DBT_OK;
+}
+
 static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_error *err)
 {
     dbt_report *report = e->report;
@@ -200,11 +214,7 @@ static dbt_status fill_report(evaluation *e, const dbt_metrics *metrics, dbt_err
     report->is_train = exposure.in_training;
     report->is_validation = exposure.in_validation;
     report->is_recut = exposure.is_recut;
-    if (status == DBT_OK) status = complete_confusion(e, err);
-    if (status < 0) return status;
-    fill_rows(e);
-    fill_averages(report);
-    return DBT_OK;
+    return status == DBT_OK ? fill_classes(e, err) : status;
 }
 
 /* Whether the split is what it was when it was evaluated before. */
@@ -311,24 +321,19 @@ static dbt_status scan_split(evaluation *e, dbt_store *store, const char *split,
     return status;
 }
 
-static dbt_status allocate_report(dbt_report *report, size_t n_outputs, dbt_error *err)
+static dbt_status allocate_evaluation(evaluation *e, dbt_error *err)
 {
-    size_t cells;
-    report->memory = dbt__alloc(sizeof *report->memory);
-    if (report->memory == NULL || !dbt__multiply(n_outputs, n_outputs, &cells))
-        return dbt__out_of_memory(err, "a report");
-    report->memory->confusion = dbt__alloc_array(cells, sizeof(int64_t));
-    report->predicted = dbt__alloc_array(n_outputs, sizeof(int64_t));
-    if (report->memory->confusion == NULL || report->predicted == NULL)
-        return dbt__out_of_memory(err, "a report");
+    e->hasher = dbt__hasher_new();
+    e->report->memory = dbt__alloc(sizeof *e->report->memory);
+    e->report->predicted = dbt__alloc_array(e->model->labels.n, sizeof *e->report->predicted);
+    if (e->hasher == NULL || e->report->memory == NULL || e->report->predicted == NULL)
+        return dbt__out_of_memory(err, "an evaluation");
     return DBT_OK;
 }
 
 static void release_evaluation(evaluation *e)
 {
-    for (size_t j = 0; e->unknown != NULL && j < e->model->labels.n; j++)
-        dbt__label_map_release(&e->unknown[j]);
-    dbt__free(e->unknown);
+    dbt__confusion_release(&e->confusion);
     dbt__hasher_free(e->hasher);
 }
 
@@ -343,14 +348,11 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
     dbt_split found;
     dbt_status status = dbt__split_find_verified(store, split, &found, err);
     if (status == DBT_OK) status = dbt__unfinished_tell(e.sql, observer, split, NULL, err);
-    if (status == DBT_OK) status = allocate_report(report, model->labels.n, err);
-    if (status < 0) return status;
-    e.split_id = found.id;
-    e.hasher = dbt__hasher_new();
-    e.unknown = dbt__alloc_array(model->labels.n, sizeof *e.unknown);
-    if (e.hasher == NULL || e.unknown == NULL) {
+    if (status == DBT_OK) status = allocate_evaluation(&e, err);
+    if (status == DBT_OK) e.split_id = found.id;
+    if (status < 0) {
         release_evaluation(&e);
-        return dbt__out_of_memory(err, "an evaluation");
+        return status;
     }
     if (e.storing) status = begin_storing(&e, err);
     if (status == DBT_OK)
@@ -367,12 +369,9 @@ dbt_status dbt_evaluate(dbt_store *store, const dbt_model *model, const char *sp
 void dbt_report_release(dbt_report *report)
 {
     dbt__free(report->predicted);
-    if (report->memory != NULL) {
-        dbt__label_map_release(&report->memory->unknown);
-        dbt__free(report->memory->confusion);
-        dbt__free(report->memory->full);
-        dbt__free(report->memory->class_row);
-        dbt__free(report->memory);
-    }
+    dbt__free(report->class_row);
+    dbt__free(report->cell);
+    if (report->memory != NULL) dbt__label_map_release(&report->memory->unknown);
+    dbt__free(report->memory);
     *report = (dbt_report){0};
 }

@@ -1,6 +1,6 @@
 /*
  * test_memory.c: a fit of the real program takes no more memory than it says it needs, whatever
- * makes it large: features, batches, labels, layers.
+ * makes it large: features, batches, labels, layers. To evaluate it takes no more for many labels.
  */
 #include "testing.h"
 
@@ -212,6 +212,32 @@ static void test_memory__of_documents_of_megabytes(void **state)
     assert_within(database, 80, one + 2);
 }
 
+/* Of as many labels most pairs of an actual and a predicted one never occur: they take nothing. */
+static void test_memory__of_an_evaluation_with_many_labels(void **state)
+{
+    (void)state;
+    enum { MIB = 100 }; /* counts of all pairs would be 128 */
+    const char *database = path_of("evaluated.db");
+    const char *const commands[][6] = {{"evaluate", database, "--split", "train"},
+                                       {"evaluate", database, "--split", "train", "--json"},
+                                       {"predict", database, "--split", "train"}};
+    static const char *const options[] = {"--validation", "train",   "--epochs", "1", "--units",
+                                          "16",           "--top-k", "500",      NULL};
+    char said[4096];
+    long peak;
+    make_corpus(database, 8000, 4000, 6);
+    if (fit(database, options, "1G", &peak, said, sizeof said) != 0) fail_msg("%s", said);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        program child;
+        program_start(&child, false, commands[i]);
+        int status = program_wait(&child);
+        if (status != 0) fail_msg("%.400s", child.text);
+        print_message("%s: %ld MiB taken\n", commands[i][0], child.peak / 1024);
+        assert_peak(child.peak, MIB);
+        program_release(&child);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_memory__of_long_documents),
         cmocka_unit_test(test_memory__of_a_few_long_documents),
         cmocka_unit_test(test_memory__of_documents_of_megabytes),
+        cmocka_unit_test(test_memory__of_an_evaluation_with_many_labels),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

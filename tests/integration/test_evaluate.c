@@ -44,7 +44,7 @@ static void test_evaluate__report_and_views_agree(void **state)
         const dbt_class_row *row = &report.class_row[i];
         int64_t support = 0;
         for (size_t j = 0; j < report.n_outputs; j++) {
-            int64_t cell = report.confusion[i * report.n_outputs + j];
+            int64_t cell = dbt_report_documents(&report, i, j);
             support += cell;
             (void)snprintf(query, sizeof query,
                            "SELECT coalesce(sum(documents), 0) FROM confusion WHERE actual = '%s'"
@@ -54,7 +54,8 @@ static void test_evaluate__report_and_views_agree(void **state)
         }
         assert_int_equal(support, row->support);
         all += support;
-        hits += report.confusion[i * report.n_outputs + i];
+        hits += row->correct;
+        assert_int_equal(row->correct, dbt_report_documents(&report, i, i));
         (void)snprintf(query, sizeof query,
                        "SELECT abs(precision - %.17g) + abs(recall - %.17g) + abs(f1 - %.17g)"
                        " + abs(support - %lld) FROM class_report WHERE label = '%s'",
@@ -408,10 +409,52 @@ static void test_evaluate__ids_of_labels_may_be_any_numbers(void **state)
     for (size_t j = 0; j < report.n_outputs; j++) {
         int64_t predicted = 0;
         for (size_t i = 0; i < report.n_classes; i++)
-            predicted += report.confusion[i * report.n_outputs + j];
+            predicted += dbt_report_documents(&report, i, j);
         assert_int_equal(predicted, report.predicted[j]);
     }
     dbt_report_release(&report);
+    dbt_model_close(model);
+    close_store(store);
+}
+
+/* Labels that the model does not know come after its own, in the order of their names, whatever
+ * that of their ids is. */
+static void test_evaluate__cells_are_those_that_have_documents(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    dbt_store *store = make_trained("cells.db", "test");
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    run_sql(store, "WITH RECURSIVE i (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < 299)"
+                   " INSERT INTO label (name) SELECT printf('x%03d', n * 7 % 300) FROM i");
+    run_sql(store, "UPDATE document SET checksum = NULL,"
+                   " label_id = (SELECT max(id) - document.id % 300 FROM label)"
+                   " WHERE id <= 400");
+    dbt_report report = evaluate(store, model, "train", 2);
+    assert_int_equal(report.documents, QUICKSTART_TRAIN);
+    assert_int_equal(report.n_classes, QUICKSTART_LABELS + MANY);
+    assert_int_equal(report.n_cells, ask(store, "SELECT count(*) FROM confusion"));
+    assert_in_range(report.n_cells, MANY + 1, QUICKSTART_TRAIN);
+    int64_t documents = 0;
+    for (size_t i = 0; i < report.n_cells; i++) {
+        const dbt_report_cell *cell = &report.cell[i];
+        char query[200];
+        (void)snprintf(query, sizeof query,
+                       "SELECT documents FROM confusion WHERE actual = '%s' AND predicted = '%s'",
+                       report.class_row[cell->actual].label,
+                       dbt_model_label(model, cell->predicted));
+        assert_int_equal(ask(store, query), cell->documents);
+        assert_int_equal(dbt_report_documents(&report, cell->actual, cell->predicted),
+                         cell->documents);
+        if (i > 0)
+            assert_true(cell[-1].actual < cell->actual ||
+                        (cell[-1].actual == cell->actual && cell[-1].predicted < cell->predicted));
+        documents += cell->documents;
+    }
+    assert_int_equal(documents, QUICKSTART_TRAIN);
+    assert_string_equal(report.class_row[QUICKSTART_LABELS].label, "x000");
+    dbt_report_release(&report);
+    assert_int_equal(dbt_report_documents(&report, 0, 0), 0);
     dbt_model_close(model);
     close_store(store);
 }
@@ -893,6 +936,7 @@ int main(void)
         cmocka_unit_test(test_evaluate__again_replaces_what_was_stored),
         cmocka_unit_test(test_evaluate__unknown_labels_count_as_wrong_and_missing_ones_not_at_all),
         cmocka_unit_test(test_evaluate__ids_of_labels_may_be_any_numbers),
+        cmocka_unit_test(test_evaluate__cells_are_those_that_have_documents),
         cmocka_unit_test(test_evaluate__a_document_may_be_in_a_split_twice),
         cmocka_unit_test(test_evaluate__that_fails_leaves_what_was_there),
         cmocka_unit_test(test_evaluate__a_read_only_store_gets_a_report),

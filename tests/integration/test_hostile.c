@@ -362,13 +362,16 @@ typedef struct verdict {
 
 static void take_report(const dbt_report *report, verdict *given)
 {
-    size_t cells = report->n_classes * report->n_outputs;
+    const size_t most = sizeof given->confusion / sizeof *given->confusion;
     given->documents = report->documents;
     given->unlabelled = report->unlabelled;
     given->loss = report->loss;
     given->acc = report->acc;
-    assert_in_range(cells, 0, sizeof given->confusion / sizeof *given->confusion);
-    memcpy(given->confusion, report->confusion, cells * sizeof *report->confusion);
+    assert_in_range(report->n_classes * report->n_outputs, 0, most);
+    for (size_t i = 0; i < report->n_cells; i++) {
+        const dbt_report_cell *cell = &report->cell[i];
+        given->confusion[cell->actual * report->n_outputs + cell->predicted] = cell->documents;
+    }
     for (size_t i = 0; i < report->n_classes; i++)
         (void)strncat(given->labels, report->class_row[i].label,
                       sizeof given->labels - strlen(given->labels) - 1);
