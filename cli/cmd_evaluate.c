@@ -232,7 +232,14 @@ static void qualify(const dbt_model_info *info, const char *split, const dbt_rep
                  cli_plural(report->unlabelled, "document", "documents"), split,
                  cli_plural(report->unlabelled, "has no label: it is predicted,",
                             "have no label: they are predicted,"));
-    if (!report->stored) cli_note("the database is read-only: nothing was stored");
+    if (!report->stored) cli_note("the database, or its folder, is read-only: nothing was stored");
+}
+
+/* What can only be read still serves to look at. */
+static dbt_status open_store(const char *path, dbt_store **store, dbt_error *err)
+{
+    dbt_store_mode mode = dbt_store_may_write(path) ? DBT_STORE_WRITE : DBT_STORE_READ;
+    return cli_store_open(path, mode, store, err);
 }
 
 static dbt_status run_evaluate(const cli_input *input, dbt_error *err)
@@ -242,7 +249,7 @@ static dbt_status run_evaluate(const cli_input *input, dbt_error *err)
     dbt_store *store = NULL;
     dbt_model *model = NULL;
     dbt_report report = {0};
-    dbt_status status = cli_open_for_use(input->argument[0], &store, err);
+    dbt_status status = open_store(input->argument[0], &store, err);
     if (status == DBT_OK) status = cli_open_model(store, &v->model, &model, err);
     if (status == DBT_OK)
         status = dbt_evaluate(store, model, v->split, v->threads, &observer, &report, err);

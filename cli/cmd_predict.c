@@ -343,9 +343,6 @@ static dbt_status predict_split(const predict_values *v, dbt_store *store, const
 {
     const dbt_observer observer = {.note = cli_note_line, .stop = cli_stop};
     dbt_report report;
-    if (!dbt_store_writable(store))
-        return cli_fail(err, DBT_EIO, "'%s' is read-only: predictions cannot be stored",
-                        dbt_store_path(store));
     dbt_status status = dbt_evaluate(store, model, v->split, v->threads, &observer, &report, err);
     if (status == DBT_OK) status = print_predicted(model, v->split, report.predicted, v->json, err);
     dbt_report_release(&report);
@@ -371,8 +368,8 @@ static dbt_status run_predict(const cli_input *input, dbt_error *err)
     dbt_model *model = NULL;
     dbt_status status = v->split == NULL ? DBT_OK : check_split_options(input, err);
     if (status == DBT_OK)
-        status = v->split == NULL ? cli_store_open(input->argument[0], DBT_STORE_READ, &store, err)
-                                  : cli_open_for_use(input->argument[0], &store, err);
+        status = cli_store_open(input->argument[0],
+                                v->split == NULL ? DBT_STORE_READ : DBT_STORE_WRITE, &store, err);
     if (status == DBT_OK) status = cli_open_model(store, &v->model, &model, err);
     if (status == DBT_OK)
         status = v->split == NULL ? predict_lines(input, model, err)

@@ -1,15 +1,7 @@
 /* model_options.c: choosing a run. */
 #include "model_options.h"
 
-#include <unistd.h>
-
 const char *const cli_weights_choices[] = {"best", "last", NULL};
-
-dbt_status cli_open_for_use(const char *path, dbt_store **store, dbt_error *err)
-{
-    dbt_store_mode mode = access(path, W_OK) == 0 ? DBT_STORE_WRITE : DBT_STORE_READ;
-    return cli_store_open(path, mode, store, err);
-}
 
 static void tell_choice(const dbt_model_info *info)
 {

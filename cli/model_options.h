@@ -28,9 +28,6 @@ extern const char *const cli_weights_choices[];
         .help = "of its best epoch, or of its last step", .shown = "best"                          \
     }
 
-/* Opens the database for reading only, or for writing where that is possible (a read-only file
- * still serves to look at). Close the store with cli_store_close. */
-dbt_status cli_open_for_use(const char *path, dbt_store **store, dbt_error *err) DBT_MUST_USE;
 /* Opens the model that the options ask for and says which one it is when they do not name it. */
 dbt_status cli_open_model(dbt_store *store, const cli_model_values *values, dbt_model **model,
                           dbt_error *err) DBT_MUST_USE;

@@ -50,4 +50,13 @@ static inline bool exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+/* Runs `body` as a user without rights of its own where the tests run as root. */
+static inline void as_nobody(void (*body)(const char *path), const char *path)
+{
+    bool root = geteuid() == 0;
+    if (root) assert_int_equal(seteuid(65534), 0);
+    body(path);
+    if (root) assert_int_equal(seteuid(0), 0);
+}
+
 #endif

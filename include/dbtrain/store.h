@@ -36,6 +36,9 @@ typedef enum dbt_store_mode {
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_open(const char *path, dbt_store_mode mode,
                                                   dbt_store **store, dbt_error *err);
+/* Whether the rights are there that a writer needs: to the file, and to its folder, where log and
+ * lock are made. False when there is no file. */
+DBT_EXPORT bool dbt_store_may_write(const char *path);
 /*
  * Closes; takes NULL. Before it, a writer moves what the write-ahead log holds into the file; when
  * that fails, `err` says so, but nothing is lost: the log is kept and used by the next open. The

@@ -1,7 +1,11 @@
 /* place.c: what about the place where a file lies a user should know. */
 #define _GNU_SOURCE /* statfs */
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #ifdef __linux__
 #include <sys/vfs.h>
 #endif
@@ -28,6 +32,18 @@ const char *dbt__shared_system(const char *path)
     (void)path;
 #endif
     return NULL;
+}
+
+bool dbt_store_may_write(const char *path)
+{
+    /* SQLite's log and the lock are beside the file itself, whatever symbolic link leads to it. */
+    char *file = realpath(path, NULL);
+    if (file == NULL) return false;
+    bool may = faccessat(AT_FDCWD, file, W_OK, AT_EACCESS) == 0;
+    strrchr(file, '/')[1] = '\0';
+    may = may && faccessat(AT_FDCWD, file, W_OK | X_OK, AT_EACCESS) == 0;
+    free(file);
+    return may;
 }
 
 void dbt_store_cautions(const dbt_store *store, dbt_caution tell, void *context)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # tests/fault/limits.sh: the program with too little of everything (FAULTS A6, A7, A11, C2, C6, C8): address space,
-# descriptors, file size, disk, a full stdout, a read-only medium. It never hangs, ends with the exit code that
-# says why, leaves a sound file, and does its work when there is enough again. And with another processor.
+# descriptors, file size, disk, a full stdout, a read-only medium, a read-only folder. It never hangs, ends with the exit
+# code that says why, leaves a sound file, and does its work when there is enough again. And with another processor.
 #
 # What the machine does not allow is skipped with a word. SANITIZED (not empty): the program
 # is built with a sanitizer, which needs more address space than is tried here.
@@ -107,6 +107,11 @@ if unshare -Urm true 2>/dev/null; then
         "$0" info medium/work.db >/dev/null && echo some words | "$0" predict medium/work.db >/dev/null &&
             "$0" evaluate medium/work.db --split train >/dev/null || exit 1
         "$0" fit medium/work.db
+        [ $? -eq 6 ] || exit 1
+        # a file that can be written, in a folder that cannot
+        mount --bind work.db medium/work.db && mount -o remount,rw,bind medium/work.db || exit 77
+        "$0" evaluate medium/work.db --split train 2>&1 >/dev/null | grep -q "nothing was stored" || exit 1
+        "$0" predict medium/work.db --split train
         [ $? -eq 6 ]' "$program" >messages 2>&1 || fail 'a read-only medium'
 else
     echo 'skipped, there are no user namespaces here: a small disk, a read-only medium'

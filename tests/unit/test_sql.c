@@ -134,15 +134,6 @@ static void test_sql__a_reader_cannot_write(void **state)
     dbt__sql_close(sql);
 }
 
-/* Runs `body` as a user without rights of its own where the tests run as root. */
-static void as_nobody(void (*body)(const char *path), const char *path)
-{
-    bool root = geteuid() == 0;
-    if (root) assert_int_equal(seteuid(65534), 0);
-    body(path);
-    if (root) assert_int_equal(seteuid(0), 0);
-}
-
 static dbt_status opened_status;
 static dbt_error opened_error;
 static int64_t opened_rows;

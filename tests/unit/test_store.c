@@ -562,6 +562,52 @@ static void test_store__a_file_that_is_written_is_in_wal_mode(void **state)
     close_store(store);
 }
 
+static bool may_write;
+
+static void ask_rights(const char *path)
+{
+    may_write = dbt_store_may_write(path);
+}
+
+static void open_as_told(const char *path)
+{
+    dbt_error err = {0};
+    dbt_store *store;
+    ask_rights(path);
+    assert_ok(dbt_store_open(path, may_write ? DBT_STORE_WRITE : DBT_STORE_READ, &store, &err),
+              err);
+    close_store(store);
+}
+
+static void test_store__may_be_written_with_its_folder(void **state)
+{
+    (void)state;
+    static const struct {
+        mode_t file, folder;
+        bool may;
+    } cases[] = {{0666, 0777, true}, {0444, 0777, false}, {0666, 0555, false}, {0444, 0555, false}};
+    char path[160], linked[160];
+    (void)snprintf(path, sizeof path, "%s", path_of("shared/a.db"));
+    (void)snprintf(linked, sizeof linked, "%s", path_of("linked.db"));
+    assert_int_equal(mkdir(path_of("shared"), 0755), 0);
+    close_store(make_corpus("shared/a.db", 10));
+    assert_int_equal(symlink("shared/a.db", linked), 0);
+    assert_int_equal(chmod(folder, 0755), 0); /* nobody may write where the link is */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const names[] = {path, linked};
+        assert_int_equal(chmod(path, cases[i].file), 0);
+        assert_int_equal(chmod(path_of("shared"), cases[i].folder), 0);
+        for (size_t j = 0; j < 2; j++) {
+            as_nobody(ask_rights, names[j]);
+            assert_int_equal(may_write, cases[i].may);
+            as_nobody(open_as_told, names[j]);
+        }
+    }
+    assert_int_equal(chmod(path_of("shared"), 0755), 0);
+    assert_false(dbt_store_may_write(path_of("none.db")));
+    assert_false(dbt_store_may_write(path_of("none/a.db")));
+}
+
 static void test_hold_out__documents_that_are_added_move_no_other(void **state)
 {
     (void)state;
@@ -941,6 +987,7 @@ int main(void)
         cmocka_unit_test(test_store__cautions_of_systems_whose_locks_fail),
         cmocka_unit_test(test_store__cautions_of_a_second_name),
         cmocka_unit_test(test_store__find_split_lists_what_there_is),
+        cmocka_unit_test(test_store__may_be_written_with_its_folder),
         cmocka_unit_test(test_hold_out__parts_are_whole_and_ordered),
         cmocka_unit_test(test_hold_out__copies_never_straddle_and_labels_start_in_training),
         cmocka_unit_test(test_hold_out__is_reused_until_something_changes),
