@@ -87,9 +87,10 @@ DBT_EXPORT void dbt_hold_out_options_init(dbt_hold_out_options *options);
  * document of each label stays in training, and its copies with it. So copies of a text never
  * straddle the two, and documents that are added later move no other. Splits of those names that
  * were made of the same data with the same fraction and seed are reused (*reused); others are
- * replaced, under the same id. One transaction. DBT_EUSAGE, DBT_EDATA (one part would be empty),
- * DBT_EFORMAT (documents are missing), DBT_EINTERRUPTED, DBT_ELOCKED, DBT_EIO, DBT_ENOMEM: then the
- * file is as it was.
+ * replaced, under the same id, and evaluations and predictions of a part go unless its documents
+ * are still there, each in its place. One transaction. DBT_EUSAGE, DBT_EDATA (one part would be
+ * empty), DBT_EFORMAT (documents are missing), DBT_EINTERRUPTED, DBT_ELOCKED, DBT_EIO, DBT_ENOMEM:
+ * then the file is as it was.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_store_hold_out(dbt_store *store, const char *name,
                                                       const dbt_hold_out_options *options,

@@ -14,6 +14,10 @@
  * limit, too. It reads a few thousand rows, resets, and writes them, many in a statement: SQLite
  * would otherwise have to find its place in the table anew after every insert.
  *
+ * A part that loses documents by it, or has them in other places, loses what was evaluated and
+ * predicted of it, too: it was of documents that are not the part's any more. One that only grew at
+ * its end, or in which a text has changed, is like any other split to which that happens.
+ *
  * What the parts were before waits in temporary tables, until whoever had them cut has use for the
  * new ones, or has not.
  */
@@ -367,15 +371,20 @@ static dbt_status run_for_parts(cut *c, const char *text, dbt_error *err)
 /* --- what the parts were --- */
 
 #define FORGET_PARTS                                                                               \
-    "DROP TABLE IF EXISTS temp.part_before; DROP TABLE IF EXISTS temp.place_before;"
+    "DROP TABLE IF EXISTS temp.part_before; DROP TABLE IF EXISTS temp.place_before;"               \
+    "DROP TABLE IF EXISTS temp.evaluation_before; DROP TABLE IF EXISTS temp.prediction_before;"
+/* By run, too: the tables' keys begin with it. */
+#define OF_MOVED_PARTS                                                                             \
+    " WHERE run_id IN (SELECT id FROM run)"                                                        \
+    " AND split_id IN (SELECT id FROM temp.part_before WHERE moved)"
 
 static dbt_status remember_parts(cut *c, dbt_error *err)
 {
     dbt_status status = dbt__sql_exec(c->sql, FORGET_PARTS, err);
     if (status == DBT_OK)
         status = run_for_parts(c,
-                               "CREATE TABLE temp.part_before AS SELECT id, documents, origin"
-                               " FROM split WHERE name IN (?, ?)",
+                               "CREATE TABLE temp.part_before AS SELECT id, documents, origin,"
+                               " 0 AS moved FROM split WHERE name IN (?, ?)",
                                err);
     if (status < 0) return status;
     return dbt__sql_exec(c->sql,
@@ -393,6 +402,33 @@ static dbt_status remember_new_parts(cut *c, dbt_error *err)
                          err);
 }
 
+/* What runs made of documents that are in other places now, or in the other part. */
+static dbt_status take_outcomes(const cut *c, dbt_error *err)
+{
+    return dbt__sql_exec(
+        c->sql,
+        "UPDATE temp.part_before SET moved = EXISTS"
+        " (SELECT 1 FROM temp.place_before AS before WHERE before.split_id = part_before.id"
+        "  AND before.document_id IS NOT (SELECT document_id FROM split_document AS now"
+        "   WHERE now.split_id = before.split_id AND now.position = before.position));"
+        "CREATE TABLE temp.evaluation_before AS SELECT * FROM evaluation" OF_MOVED_PARTS ";"
+        "CREATE TABLE temp.prediction_before AS SELECT * FROM prediction" OF_MOVED_PARTS ";"
+        "DELETE FROM evaluation" OF_MOVED_PARTS ";"
+        "DELETE FROM prediction" OF_MOVED_PARTS,
+        err);
+}
+
+dbt_status dbt__hold_out_took(dbt_store *store, bool *outcomes, dbt_error *err)
+{
+    int64_t any = 0;
+    dbt_status status = dbt__sql_int(dbt__store_sql(store),
+                                     "SELECT EXISTS (SELECT 1 FROM temp.evaluation_before)"
+                                     " OR EXISTS (SELECT 1 FROM temp.prediction_before)",
+                                     0, &any, err);
+    *outcomes = any != 0;
+    return status;
+}
+
 dbt_status dbt__hold_out_keep(dbt_store *store, dbt_error *err)
 {
     return dbt__sql_exec(dbt__store_sql(store), FORGET_PARTS, err);
@@ -407,6 +443,8 @@ dbt_status dbt__hold_out_undo(dbt_store *store, dbt_error *err)
         sql,
         "DELETE FROM split_document WHERE split_id IN (SELECT id FROM temp.part_before);"
         "INSERT INTO split_document SELECT * FROM temp.place_before;"
+        "INSERT OR REPLACE INTO evaluation SELECT * FROM temp.evaluation_before;"
+        "INSERT OR REPLACE INTO prediction SELECT * FROM temp.prediction_before;"
         "UPDATE split SET documents = before.documents, origin = before.origin"
         " FROM temp.part_before AS before"
         " WHERE before.id = split.id AND before.origin IS NOT NULL;"
@@ -427,6 +465,7 @@ static dbt_status make_parts(cut *c, dbt_error *err)
     if (status == DBT_OK) status = write_parts(c, err);
     if (status == DBT_OK) status = finish_part(c, &c->parts[TRAIN], err);
     if (status == DBT_OK) status = finish_part(c, &c->parts[VALIDATION], err);
+    if (status == DBT_OK) status = take_outcomes(c, err);
     return status;
 }
 

@@ -33,8 +33,12 @@ const char *dbt__shared_system(const char *path);
 /* How many documents of split `a` are in split `b` too. */
 dbt_status dbt__split_shared(dbt__sql *sql, int64_t a, int64_t b, int64_t *documents,
                              dbt_error *err) DBT_MUST_USE;
+/* After a dbt_store_hold_out that did not reuse the parts, and before what comes below: whether
+ * evaluations or predictions of them are gone by it. */
+dbt_status dbt__hold_out_took(dbt_store *store, bool *outcomes, dbt_error *err) DBT_MUST_USE;
 /* After a dbt_store_hold_out that did not reuse the parts, one of these: the parts stay as they are
- * now; or they become what they were before it, and those that were not there are gone. */
+ * now; or they become what they were before it, with what was evaluated and predicted of them, and
+ * those that were not there are gone. */
 dbt_status dbt__hold_out_keep(dbt_store *store, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__hold_out_undo(dbt_store *store, dbt_error *err) DBT_MUST_USE;
 /* document.checksum: of XXH3 of the text, seeded with that of the others, the lower 32 bits as a

@@ -20,6 +20,24 @@ static dbt_status copy_name(char **copy, const char *name, const char *suffix, d
     return DBT_OK;
 }
 
+/* Says what the cut has done to parts that were there. */
+static dbt_status tell_replaced(const dbt__fit *fit, dbt_error *err)
+{
+    bool took_outcomes;
+    dbt__fit_note(
+        fit,
+        "'%s' and '%s' were cut from other documents, with another share or another seed: they "
+        "are replaced, and no longer hold what earlier runs were trained and validated on",
+        fit->train, fit->validation);
+    dbt_status status = dbt__hold_out_took(fit->store, &took_outcomes, err);
+    if (status == DBT_OK && took_outcomes)
+        dbt__fit_note(fit,
+                      "evaluations and predictions of '%s' and '%s' are deleted: they are of the "
+                      "documents that these had before",
+                      fit->train, fit->validation);
+    return status;
+}
+
 static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
 {
     const dbt_fit_options *options = &fit->options;
@@ -44,13 +62,7 @@ static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK && reused)
         status = dbt__split_find_verified(fit->store, fit->validation, &fit->validation_split, err);
     fit->has_replaced = fit->has_cut && existed;
-    if (fit->has_replaced)
-        dbt__fit_note(
-            fit,
-            "'%s' and '%s' were cut from other documents, with another share or another seed: they "
-            "are replaced, and no longer hold what earlier runs were trained and validated on",
-            fit->train, fit->validation);
-    return status;
+    return fit->has_replaced ? tell_replaced(fit, err) : status;
 }
 
 static dbt_status resolve_splits(dbt__fit *fit, dbt_error *err)

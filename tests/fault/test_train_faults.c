@@ -94,6 +94,17 @@ static void mix_answer(uint64_t *digest, const char *query)
     assert_int_equal(sqlite3_close(handle), SQLITE_OK);
 }
 
+/* Whatever has failed: predictions of a split are of its documents. */
+static void assert_no_strangers(void)
+{
+    uint64_t none = 0, found = 0;
+    mix_answer(&none, "SELECT 0 AS n");
+    mix_answer(&found, "SELECT count(*) AS n FROM prediction p WHERE NOT EXISTS (SELECT 1 FROM"
+                       " split_document s WHERE s.split_id = p.split_id"
+                       " AND s.document_id = p.document_id)");
+    assert_true(found == none);
+}
+
 static dbt_status run_command(const void *what, uint64_t *digest, dbt_error *err)
 {
     const command *to = what;
@@ -102,6 +113,7 @@ static dbt_status run_command(const void *what, uint64_t *digest, dbt_error *err
     dbt_status status = dbt_store_open(path_of("work.db"), to->mode, &store, err);
     if (status == DBT_OK) status = to->run(store, digest, err);
     (void)dbt_store_close(store, NULL); /* what was committed is there all the same */
+    if (to->from != NULL) assert_no_strangers();
     if (status == DBT_OK && to->query != NULL) mix_answer(digest, to->query);
     return status;
 }
@@ -225,6 +237,34 @@ static dbt_status evaluate(dbt_store *store, uint64_t *digest, dbt_error *err)
     return status;
 }
 
+static dbt_status evaluate_parts(dbt_store *store, uint64_t *digest, dbt_error *err)
+{
+    static const char *const parts[] = {"train/train", "train/validation"};
+    dbt_model *model = NULL;
+    dbt_status status = dbt_model_open(store, NULL, DBT_WEIGHTS_BEST, &model, err);
+    for (int i = 0; status == DBT_OK && i < 2; i++) {
+        dbt_report report = {0};
+        status = dbt_evaluate(store, model, parts[i], 1, NULL, &report, err);
+        mix(digest, &report.loss, sizeof report.loss);
+        dbt_report_release(&report);
+    }
+    dbt_model_close(model);
+    return status;
+}
+
+/* The first one is refused once it has cut the parts, and cuts them back. */
+static dbt_status fit_recut(dbt_store *store, uint64_t *digest, dbt_error *err)
+{
+    dbt_error refusal = {0};
+    dbt_fit_options options = fit_options();
+    options.seed = 9;
+    options.class_weight = "e=2";
+    dbt_status status = fit_with(store, &options, NULL, digest, &refusal);
+    if (status != DBT_EUSAGE) return dbt__fail(err, status, "%s", refusal.message);
+    options.class_weight = NULL;
+    return fit_with(store, &options, NULL, digest, err);
+}
+
 static dbt_status visit_batch(void *digest, const dbt_batch *batch, const dbt_page *page,
                               const int32_t *output, dbt_error *err)
 {
@@ -303,6 +343,11 @@ static const command commands[] = {
     {"resume", "stopped.db", DBT_STORE_WRITE, resume, ALL_WEIGHTS},
     {"evaluate", "fitted.db", DBT_STORE_WRITE, evaluate,
      "SELECT document_id || label_id || probability FROM prediction ORDER BY 1"},
+    {"evaluate parts", "fitted.db", DBT_STORE_WRITE, evaluate_parts,
+     "SELECT document_id || label_id || probability FROM prediction ORDER BY 1"},
+    {"fit, cutting anew", "evaluated.db", DBT_STORE_WRITE, fit_recut,
+     "SELECT r.status || (SELECT count(*) FROM prediction) || (SELECT count(*) FROM evaluation)"
+     " FROM run r ORDER BY id"},
     {"vectorize", "fitted.db", DBT_STORE_READ, vectorize, NULL},
     {"info", "fitted.db", DBT_STORE_READ, look, NULL},
     {"query", "ingested.db", DBT_STORE_READ, read_query, NULL},
@@ -346,7 +391,8 @@ static int prepare(void **state)
     if (make_folder(state) != 0) return -1;
     write_sources();
     return prepare_file(&commands[0], "ingested.db") && prepare_file(&commands[2], "fitted.db") &&
-                   prepare_file(&commands[4], "stopped.db")
+                   prepare_file(&commands[4], "stopped.db") &&
+                   prepare_file(&commands[7], "evaluated.db")
                ? 0
                : -1;
 }

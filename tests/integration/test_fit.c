@@ -435,6 +435,58 @@ static void test_fit__a_validation_split_is_cut_off_and_reused(void **state)
     close_store(store);
 }
 
+/* The newest run, on its parts. */
+static void evaluate_parts(dbt_store *store)
+{
+    dbt_model *model = open_model(store, NULL, DBT_WEIGHTS_BEST);
+    static const char *const parts[] = {"train/train", "train/validation"};
+    for (size_t i = 0; i < 2; i++) {
+        dbt_error err = {0};
+        dbt_report report;
+        assert_ok(dbt_evaluate(store, model, parts[i], 1, NULL, &report, &err), err);
+        dbt_report_release(&report);
+    }
+    dbt_model_close(model);
+}
+
+/* What is there of parts is of their documents. */
+static void test_fit__that_cuts_parts_anew_takes_what_was_evaluated_on_them(void **state)
+{
+    (void)state;
+    static const char strangers[] =
+        "SELECT count(*) FROM prediction p WHERE NOT EXISTS (SELECT 1 FROM split_document s"
+        " WHERE s.split_id = p.split_id AND s.document_id = p.document_id)";
+    dbt_store *store = make_quickstart("outcomes.db");
+    dbt_fit_options options = quick_options(1);
+    options.validation = NULL;
+    (void)fit(store, &options);
+    evaluate_parts(store);
+    dbt_model *model = open_model(store, "1", DBT_WEIGHTS_BEST);
+    dbt_error err = {0};
+    dbt_report report;
+    assert_ok(dbt_evaluate(store, model, "test", 1, NULL, &report, &err), err);
+    dbt_report_release(&report);
+    dbt_model_close(model);
+    /* The same parts, and with a document more. */
+    (void)fit(store, &options);
+    add_document(store, "train", "travel", "a train to the sea");
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, "SELECT count(*) FROM evaluation"), 3);
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction"),
+                     QUICKSTART_TRAIN + QUICKSTART_TEST);
+    evaluate_parts(store);
+    options.seed = 9;
+    (void)fit(store, &options);
+    assert_int_equal(ask(store, strangers), 0);
+    assert_answer(store, "SELECT group_concat(name) FROM evaluation JOIN split ON id = split_id",
+                  "test");
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction"), QUICKSTART_TEST);
+    assert_int_equal(ask(store, "SELECT count(*) FROM class_report WHERE split <> 'test'"), 0);
+    evaluate_parts(store);
+    assert_int_equal(ask(store, strangers), 0);
+    close_store(store);
+}
+
 static void test_fit__stops_when_patience_is_at_an_end(void **state)
 {
     (void)state;
@@ -578,7 +630,9 @@ static void test_fit__interrupted_before_there_is_a_run_it_leaves_the_splits_of_
     (void)state;
     static const char places[] = "SELECT group_concat(split_id || ' ' || position || ' ' ||"
                                  " document_id) || (SELECT group_concat(name || documents ||"
-                                 " coalesce(origin, '')) FROM split) FROM split_document";
+                                 " coalesce(origin, '')) FROM split) || (SELECT count(*) || '"
+                                 " ' || total(acc) FROM evaluation) || (SELECT count(*) || ' ' ||"
+                                 " total(probability) FROM prediction) FROM split_document";
     dbt_store *store = make_quickstart("recut.db");
     dbt_fit_options options = quick_options(1);
     options.validation = NULL;
@@ -598,7 +652,10 @@ static void test_fit__interrupted_before_there_is_a_run_it_leaves_the_splits_of_
         assert_int_equal(strcmp(before, after) == 0, other == 1);
         free(before);
         free(after);
-        if (other == 0) (void)fit(store, &options);
+        if (other == 0) {
+            (void)fit(store, &options);
+            evaluate_parts(store);
+        }
     }
     close_store(store);
 }
@@ -872,12 +929,18 @@ static void test_fit__class_weights_and_document_weights_enter_the_loss(void **s
 
 /* --- refusals --- */
 
-/* All splits, and what is in them. */
+/* All splits, what is in them, and what runs made of that. */
 static char *read_splits(dbt_store *store)
 {
-    return ask_text(store, "SELECT (SELECT group_concat(id || name || documents || ifnull(origin,"
-                           " ''), ';') FROM split) || (SELECT group_concat(split_id || ' ' ||"
-                           " position || ' ' || document_id) FROM split_document)");
+    return ask_text(store,
+                    "SELECT (SELECT group_concat(id || name || documents || ifnull(origin,"
+                    " ''), ';') FROM split) || (SELECT group_concat(split_id || ' ' ||"
+                    " position || ' ' || document_id) FROM split_document)"
+                    " || ifnull((SELECT group_concat(run_id || kind || split_id || documents ||"
+                    " printf('%!.17g %!.17g', loss, acc) || evaluated_at || fingerprint)"
+                    " FROM evaluation), '') || ifnull((SELECT group_concat(run_id || kind ||"
+                    " split_id || document_id || label_id || printf('%!.17g', probability))"
+                    " FROM prediction), '')");
 }
 
 /* Fits, expecting a refusal that leaves no run, and the splits as they were. */
@@ -989,6 +1052,8 @@ static void test_fit__refused_leaves_the_parts_of_earlier_runs(void **state)
     options.validation = NULL;
     (void)fit(store, &options);
     assert_answer(store, "SELECT count(*) FROM temp.sqlite_schema", "0");
+    evaluate_parts(store);
+    assert_int_equal(ask(store, "SELECT count(*) FROM prediction"), QUICKSTART_TRAIN);
     for (int i = 0; i < 3; i++) {
         dbt_fit_options other = options;
         if (i == 0) other.seed = 9;
@@ -1183,6 +1248,7 @@ int main(void)
         cmocka_unit_test(test_fit__counts_that_do_not_fit_give_the_same_bits),
         cmocka_unit_test(test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data),
         cmocka_unit_test(test_fit__a_validation_split_is_cut_off_and_reused),
+        cmocka_unit_test(test_fit__that_cuts_parts_anew_takes_what_was_evaluated_on_them),
         cmocka_unit_test(test_fit__stops_when_patience_is_at_an_end),
         cmocka_unit_test(
             test_fit__interrupted_before_there_is_a_run_it_leaves_the_splits_of_others),
