@@ -212,8 +212,11 @@ static void print_summary(const char *path, const dbt_ingest_result *result)
     static const char one[] = "invalid UTF-8 sequence replaced";
     static const char many[] = "invalid UTF-8 sequences replaced";
     bool asks = is_odd_encoding(result); /* at the line's end */
-    cli_print("%s: %s %s added", path, cli_thousands(number, result->documents),
-              cli_plural(result->documents, "document", "documents"));
+    int64_t added = result->documents - result->resumed;
+    cli_print("%s: %s %s added", path, cli_thousands(number, added),
+              cli_plural(added, "document", "documents"));
+    print_count(result->resumed, "was there of the ingest that did not end",
+                "were there of the ingest that did not end");
     print_count(result->rejected, "row refused", "rows refused");
     print_count(result->duplicates, "duplicate left out", "duplicates left out");
     if (!asks) print_count(result->replaced_utf8, one, many);
@@ -229,12 +232,13 @@ static dbt_status print_summary_json(const char *path, const dbt_ingest_result *
                                      dbt_error *err)
 {
     return cli_print_json(
-        json_pack(
-            "{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "database", cli_json_text(path), "sources",
-            (json_int_t)result->sources, "recognised", (json_int_t)result->recognised, "documents",
-            (json_int_t)result->documents, "rejected", (json_int_t)result->rejected, "duplicates",
-            (json_int_t)result->duplicates, "replaced_utf8", (json_int_t)result->replaced_utf8,
-            "replaced_nul", (json_int_t)result->replaced_nul),
+        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "database", cli_json_text(path),
+                  "sources", (json_int_t)result->sources, "recognised",
+                  (json_int_t)result->recognised, "documents", (json_int_t)result->documents,
+                  "resumed", (json_int_t)result->resumed, "rejected", (json_int_t)result->rejected,
+                  "duplicates", (json_int_t)result->duplicates, "replaced_utf8",
+                  (json_int_t)result->replaced_utf8, "replaced_nul",
+                  (json_int_t)result->replaced_nul),
         err);
 }
 

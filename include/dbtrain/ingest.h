@@ -75,8 +75,8 @@ typedef struct dbt_ingest_options {
 typedef struct dbt_ingest_result {
     int64_t sources;    /* completed now */
     int64_t recognised; /* there already, left alone */
-    int64_t documents;  /* of the sources completed now, those of an earlier ingest that did not end
-                           included */
+    int64_t documents;  /* of the sources completed now, */
+    int64_t resumed;    /* of which so many are of an earlier ingest that did not end */
     int64_t rejected;
     int64_t duplicates;    /* left out by dedup */
     int64_t replaced_utf8; /* invalid UTF-8 sequences replaced by U+FFFD */

@@ -174,7 +174,8 @@ bool dbt__detect_array(const char *sample, size_t bytes)
     return i < bytes && sample[i] == '{';
 }
 
-dbt__format dbt__detect_format(const char *name, const char *sample, size_t bytes, char *delimiter)
+dbt__format dbt__detect_format(const char *name, const char *sample, size_t bytes,
+                               const dbt__reader_options *options)
 {
     dbt__format format = DBT__DETECT;
     bool known = dbt__name_has_format(name, &format);
@@ -183,6 +184,8 @@ dbt__format dbt__detect_format(const char *name, const char *sample, size_t byte
     if (i < bytes && sample[i] == '{') return DBT__JSONL;
     if (dbt__detect_array(sample, bytes)) return DBT__JSONL; /* and refused as such */
     if (begins(sample + i, bytes - i, "__label__", 9)) return DBT__FASTTEXT;
-    if (*delimiter == 0 && has_tabs(sample, bytes)) return DBT__TSV;
-    return DBT__CSV;
+    if (options->delimiter != 0) return DBT__CSV;
+    if (has_tabs(sample, bytes)) return DBT__TSV;
+    bool unlabelled = options->label_column != NULL && strcmp(options->label_column, "none") == 0;
+    return known && unlabelled && options->n_text_columns == 0 ? DBT__TSV : DBT__CSV;
 }

@@ -202,7 +202,7 @@ static dbt_status detect(dbt__reader *r, dbt_error *err)
     r->format = r->options.format;
     if (r->format == DBT__DETECT && bytes == 0) r->format = DBT__CSV;
     if (r->format == DBT__DETECT)
-        r->format = dbt__detect_format(r->name, sample, bytes, &r->delimiter);
+        r->format = dbt__detect_format(r->name, sample, bytes, &r->options);
     if (r->format == DBT__JSONL && dbt__detect_array(sample, bytes))
         return dbt__fail(err, DBT_EDATA,
                          "%s: is a JSON array, but JSON is read as one object a line: "

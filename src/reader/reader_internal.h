@@ -95,7 +95,9 @@ dbt_status dbt__reader_refuse_long(dbt__reader *reader);
 const char *dbt__detect_foreign(const char *sample, size_t bytes, bool decoded);
 /* Begins as an array of objects does, which is JSON but not JSON Lines. */
 bool dbt__detect_array(const char *sample, size_t bytes);
-dbt__format dbt__detect_format(const char *name, const char *sample, size_t bytes, char *delimiter);
+/* Lines of a .txt that have no label are plain text, which is read as TSV is: without quotes. */
+dbt__format dbt__detect_format(const char *name, const char *sample, size_t bytes,
+                               const dbt__reader_options *options);
 bool dbt__name_is_packed(const char *name);
 bool dbt__name_has_format(const char *name, dbt__format *format);
 /* --- columns.c --- */

@@ -42,6 +42,7 @@ typedef struct ingestion {
     dbt__buffer name;              /* of a source, where the file's is not UTF-8 */
     dbt_error idle;                /* of a commit while a pipe was waited for */
     dbt__buffer first_label;       /* of rows that may begin with a header, while no other has it */
+    int64_t resumed;               /* documents of the source that it goes on with */
     bool has_begun;                /* a source; so none is left unfinished by an earlier ingest */
     int64_t first_line;            /* of the first refused row */
     char first_reject[512];
@@ -204,7 +205,10 @@ static dbt_status begin_source(ingestion *in, const char *name, const char *form
     dbt_status status = DBT_OK;
     if (!in->has_begun)
         status = dbt__writer_resume_source(in->writer, name, format, split, &resumed, err);
-    if (resumed) dbt__say_resumed(in->options, name, dbt__writer_source(in->writer)->documents);
+    if (resumed) {
+        in->resumed = dbt__writer_source(in->writer)->documents;
+        dbt__say_resumed(in->options, name, in->resumed);
+    }
     if (status == DBT_OK && !in->has_begun && !resumed) status = abandon_unfinished(in, err);
     in->has_begun = true;
     if (status < 0 || resumed) return status;
@@ -221,6 +225,8 @@ static dbt_status end_source(ingestion *in, const char *name, int64_t bytes, con
     if (source.taken_out > 0) dbt__say_taken_out(in->options, name, source.taken_out);
     in->result->sources++;
     in->result->documents += source.documents;
+    in->result->resumed += in->resumed - (in->resumed > 0 ? source.taken_out : 0);
+    in->resumed = 0;
     in->result->duplicates += source.duplicates;
     return DBT_OK;
 }
@@ -523,6 +529,7 @@ static void settle(ingestion *in, dbt_status status)
         in->writer = NULL;
         if (dbt__ingest_clean(sql, NULL) < 0) dbt__sql_rollback(sql);
         in->result->documents = in->result->sources = in->result->duplicates = 0;
+        in->result->resumed = 0;
         break;
     }
 }

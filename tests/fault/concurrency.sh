@@ -3,7 +3,7 @@
 # read, hold locks, empty the log, drop tables and delete rows, a second dbtrain, a file that is replaced, files that do
 # not belong together.
 . "$(dirname "$0")/common.sh"
-[ $nightly = yes ] && epochs=2000 || epochs=60
+case ${DBT_AMOUNT-} in nightly) epochs=2000 ;; sample) epochs=15 ;; *) epochs=60 ;; esac
 fit() { # EPOCHS [OPTION...]: of a network that takes a moment for each
     of=$1
     shift

@@ -51,7 +51,7 @@ static void sweep(scenario_kind scenario)
         long points = 0, failed = 0;
         long every = is_main || door == DOOR_OWN ? 17 : 85;
         if (scenario == SCENARIO_FIT_THREADS) every *= 4; /* most of its points are the fit's */
-        long step = choose_amount(11 * every, every, 1);
+        long step = choose_amount(16 * every, every, 1);
         for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
             long first = 1 + (2 * (long)scenario + 5 * door + 9 * from_then_on) % step;
             long n = first + part.k * step;

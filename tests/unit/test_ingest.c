@@ -847,6 +847,8 @@ static void test_interrupted__is_left_by_what_cannot_begin(void **state)
     options.label_column = NULL;
     assert_ok(ingest(at("a.csv")), err);
     assert_non_null(strstr(said, "goes on after 2 documents"));
+    assert_int_equal(result.documents, 3);
+    assert_int_equal(result.resumed, 2);
     assert_string_equal(rows(CORPUS), "train|a|1 train|a|2 train|a|3");
     check_invariants();
 }
@@ -968,6 +970,8 @@ static void test_resume__what_reads_otherwise_now_is_read_anew(void **state)
         assert_ok(ingest_some(paths, -1), err);
         assert_non_null(strstr(said, "b.csv: goes on after 6 documents"));
         assert_non_null(strstr(said, "of its documents were taken out"));
+        assert_in_range(result.resumed, 0, 5);
+        assert_true(result.resumed <= result.documents);
         assert_string_equal(rows(OUTCOME), expected);
         check_invariants();
     }

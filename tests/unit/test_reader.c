@@ -473,6 +473,21 @@ static const format_case format_cases[] = {
      NULL},
 };
 
+static void test_lines__without_a_label_are_plain_text(void **state)
+{
+    (void)state;
+    static const char lines[] = "of, not horrid\n\"I loved it\", she said\nfine\n";
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.label_column = "none";
+    expect(write_file("a.txt", lines, sizeof lines - 1), &options,
+           "1 -|of, not horrid\n2 -|\"I loved it\", she said\n3 -|fine\n");
+    static const char rows[] = "x,y\n\"z\",v\n";
+    expect(write_file("a.csv", rows, sizeof rows - 1), &options, "1 -|x, y\n2 -|z, v\n");
+    options.delimiter = ',';
+    expect(write_file("a.txt", rows, sizeof rows - 1), &options, "1 -|x, y\n2 -|z, v\n");
+}
+
 static void test_labels__longer_than_any_name_are_refused(void **state)
 {
     (void)state;
@@ -700,6 +715,7 @@ int main(void)
         cmocka_unit_test(test_csv__an_open_quote_takes_no_memory),
         cmocka_unit_test(test_columns__are_detected_or_named),
         cmocka_unit_test(test_classes__name_the_labels),
+        cmocka_unit_test(test_lines__without_a_label_are_plain_text),
         cmocka_unit_test(test_labels__longer_than_any_name_are_refused),
         cmocka_unit_test(test_formats__are_detected_by_name_and_content),
         cmocka_unit_test(test_delimiter__may_be_chosen),
