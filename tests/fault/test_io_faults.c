@@ -91,7 +91,7 @@ static void sweep(scenario_kind scenario)
 {
     long points = 0, failed = 0;
     bool is_main = scenario == SCENARIO_INGEST || scenario == SCENARIO_FIT;
-    long step = choose_amount(is_main ? 13 : 5, is_main ? 1 : 5, 1);
+    long step = choose_amount(is_main ? 19 : 8, is_main ? 1 : 5, 1);
     for (int kind = 0; kind < FAULT_KINDS; kind++)
         for (int from_then_on = 0; from_then_on < 2; from_then_on++) {
             long n = 1;

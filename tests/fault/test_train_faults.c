@@ -357,7 +357,7 @@ static const command commands[] = {
 static void test_commands__fail_with_a_message_or_do_everything(void **state)
 {
     (void)state;
-    const long step = choose_amount(29, 5, 1);
+    const long step = choose_amount(43, 5, 1);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         const fault_task task = {commands[i].name, run_command, &commands[i]};
         run_task_with_faults(&task, step);

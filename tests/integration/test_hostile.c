@@ -297,7 +297,7 @@ static unsigned char *make_fitted(size_t *bytes)
 static void test_damage__a_flipped_byte_is_told_or_changes_no_number(void **state)
 {
     (void)state;
-    size_t bytes, refused = 0, flips = (size_t)choose_amount(600, 600, 20000);
+    size_t bytes, refused = 0, flips = (size_t)choose_amount(200, 600, 20000);
     opinion whole, damaged;
     unsigned char *data = make_fitted(&bytes);
     const char *path = path_of("flipped.db");
@@ -400,7 +400,7 @@ static dbt_status evaluate_file(const char *path, const char *split, verdict *gi
 static void test_damage__a_flipped_bit_is_told_or_changes_no_evaluation(void **state)
 {
     (void)state;
-    size_t bytes, refused = 0, flips = (size_t)choose_amount(400, 400, 20000);
+    size_t bytes, refused = 0, flips = (size_t)choose_amount(150, 400, 20000);
     verdict whole, damaged;
     unsigned char *data = make_fitted(&bytes);
     const char *path = path_of("flipped-bits.db");
