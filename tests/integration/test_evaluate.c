@@ -922,6 +922,20 @@ static void test_info__tells_of_runs(void **state)
     close_store(store);
 }
 
+/* Their sum is more than SQLite adds up. */
+static void test_info__counts_that_are_forged_are_no_bug(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("forged.db");
+    dbt_error err = {0};
+    dbt_info info;
+    run_sql(store, "UPDATE source SET status = 'loading', documents = 9223372036854775807");
+    assert_ok(dbt_info_read(store, &info, &err), err);
+    assert_true(info.unfinished == INT64_MAX);
+    dbt_info_release(&info);
+    close_store(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -948,6 +962,7 @@ int main(void)
         cmocka_unit_test(test_info__medians_are_numpys),
         cmocka_unit_test(test_info__words_are_pythons),
         cmocka_unit_test(test_info__tells_of_runs),
+        cmocka_unit_test(test_info__counts_that_are_forged_are_no_bug),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
