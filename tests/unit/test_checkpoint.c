@@ -22,8 +22,12 @@ enum {
     AT_EPOCH = 32,
     AT_STEP = 40,
     AT_LOSS = 48,
+    AT_CORRECT = 56,
     AT_ROWS = 64,
+    AT_SECONDS = 72,
     AT_BEST_EPOCH = 80,
+    AT_BEST_VAL_LOSS = 88,
+    AT_BEST_VAL_ACC = 96,
     HEAD_BYTES = 104
 };
 
@@ -294,6 +298,12 @@ static void test_checkpoint__numbers_that_cannot_be_are_refused(void **state)
         {AT_LEARNING_RATE, 0, (double)NAN, true, "a learning rate of"},
         {AT_LOSS, 0, (double)INFINITY, true, "not finite"},
         {AT_LOSS, 0, (double)NAN, true, "not finite"},
+        {AT_CORRECT, 0, (double)NAN, true, "not finite"},
+        {AT_CORRECT, 0, -1, true, "out of range"},
+        {AT_SECONDS, 0, (double)NAN, true, "not finite"},
+        {AT_SECONDS, 0, -0.5, true, "out of range"},
+        {AT_BEST_VAL_LOSS, 0, (double)NAN, true, "not finite"},
+        {AT_BEST_VAL_ACC, 0, (double)INFINITY, true, "not finite"},
         {HEAD_BYTES + 56, 0, (double)NAN, true, "keeps of layer 0 is not finite"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -306,6 +316,23 @@ static void test_checkpoint__numbers_that_cannot_be_are_refused(void **state)
         dbt__free(e.bytes);
         dbt_network_free(network);
     }
+}
+
+/* Before the first step of a run, and before its first epoch has ended. */
+static void test_checkpoint__the_least_numbers_are_decoded(void **state)
+{
+    (void)state;
+    encoded unused;
+    dbt_network *network = make_trained(DBT_ADAM, &unused);
+    dbt__free(unused.bytes);
+    const dbt__progress progress = {.epoch = 1, .step = 9};
+    encoded e = encode(network, &progress);
+    dbt__progress read;
+    dbt_error err = {0};
+    assert_ok(dbt__checkpoint_decode(e.bytes, e.n, network, &read, &err), err);
+    assert_memory_equal(&read, &progress, sizeof read);
+    dbt__free(e.bytes);
+    dbt_network_free(network);
 }
 
 /* --- in the store --- */
@@ -438,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_checkpoint__each_flipped_byte_is_refused_or_decoded_as_it_is),
         cmocka_unit_test(test_checkpoint__a_state_of_another_shape_is_refused),
         cmocka_unit_test(test_checkpoint__numbers_that_cannot_be_are_refused),
+        cmocka_unit_test(test_checkpoint__the_least_numbers_are_decoded),
         cmocka_unit_test(test_checkpoint__is_one_a_run_with_the_last_weights),
         cmocka_unit_test(test_checkpoint__damage_is_told),
         cmocka_unit_test(test_checkpoint__each_flipped_byte_of_a_stored_one_is_noticed),
