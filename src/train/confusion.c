@@ -1,8 +1,6 @@
 /* confusion.c: pairs of an actual label and a predicted one, and their documents. */
 #include "confusion.h"
 
-#include <stdlib.h>
-
 /* Where the pair is, or the free slot where it belongs. There is always a free one. */
 static dbt__pair *find_slot(const dbt__confusion *confusion, int64_t label_id, int32_t predicted)
 {
@@ -46,19 +44,11 @@ dbt_status dbt__confusion_count(dbt__confusion *confusion, int64_t label_id, int
     return DBT_OK;
 }
 
-static int compare_pairs(const void *a, const void *b)
-{
-    const dbt__pair *x = a, *y = b;
-    if (x->label_id != y->label_id) return x->label_id < y->label_id ? -1 : 1;
-    return (x->predicted > y->predicted) - (x->predicted < y->predicted);
-}
-
-void dbt__confusion_sort(dbt__confusion *confusion)
+void dbt__confusion_compact(dbt__confusion *confusion)
 {
     size_t n = 0;
     for (size_t i = 0; i < confusion->capacity; i++)
         if (confusion->slots[i].documents != 0) confusion->slots[n++] = confusion->slots[i];
-    if (n > 0) qsort(confusion->slots, n, sizeof *confusion->slots, compare_pairs);
 }
 
 void dbt__confusion_release(dbt__confusion *confusion)

@@ -26,9 +26,9 @@ typedef struct dbt__confusion {
 /* Counts one document. DBT_ENOMEM. */
 dbt_status dbt__confusion_count(dbt__confusion *confusion, int64_t label_id, int32_t predicted,
                                 dbt_error *err) DBT_MUST_USE;
-/* The pairs, without the free slots between them, to the front of `slots`: [n], by label_id, then
- * by `predicted`. Nothing may be counted after it. */
-void dbt__confusion_sort(dbt__confusion *confusion);
+/* The pairs, without the free slots between them, to the front of `slots`: [n], in no order.
+ * Nothing may be counted after it. */
+void dbt__confusion_compact(dbt__confusion *confusion);
 void dbt__confusion_release(dbt__confusion *confusion);
 
 #endif

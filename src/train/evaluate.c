@@ -187,7 +187,7 @@ static void fill_averages(dbt_report *report)
 static dbt_status fill_classes(evaluation *e, dbt_error *err)
 {
     dbt_report *report = e->report;
-    dbt__confusion_sort(&e->confusion);
+    dbt__confusion_compact(&e->confusion);
     dbt_status status = find_unknown_labels(e, err);
     if (status < 0) return status;
     report->n_outputs = e->model->labels.n;

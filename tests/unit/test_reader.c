@@ -261,6 +261,32 @@ static void test_csv__refuses_long_records_in_bounded_memory(void **state)
                          "5 c|z\n");
 }
 
+/* What is skipped ends where its line does, however that ends. */
+static void test_csv__goes_on_behind_a_long_record(void **state)
+{
+    (void)state;
+    enum { LONG = 1200 };
+    static const char *const ends[] = {"\n", "\r\n", "\r"};
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    options.format = DBT__CSV;
+    options.header = DBT__HEADER_NO;
+    options.max_document = 1000;
+    char text[LONG + 1], data[3 * LONG];
+    memset(text, 'x', LONG);
+    text[LONG] = '\0';
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const char *end = ends[i];
+        int n = snprintf(data, sizeof data, "a,%s%sb,y%sc,\"%s\"\"\"%sd,z%s", text, end, end, text,
+                         end, end);
+        expect_at_all_chunks(write_file("a.csv", data, (size_t)n), options,
+                             "1 !longer than 1000 bytes (--max-document)\n"
+                             "2 b|y\n"
+                             "3 !the quote that opens here is not closed within 1000 bytes\n"
+                             "4 d|z\n");
+    }
+}
+
 static void test_csv__refuses_too_many_fields(void **state)
 {
     (void)state;
@@ -710,6 +736,7 @@ int main(void)
         cmocka_unit_test(test_csv__unescapes_when_asked_and_says_so_when_not),
         cmocka_unit_test(test_tsv__says_that_fields_are_quoted),
         cmocka_unit_test(test_csv__refuses_long_records_in_bounded_memory),
+        cmocka_unit_test(test_csv__goes_on_behind_a_long_record),
         cmocka_unit_test(test_csv__refuses_too_many_fields),
         cmocka_unit_test(test_lines__longer_than_a_document_are_refused),
         cmocka_unit_test(test_csv__an_open_quote_takes_no_memory),
