@@ -223,10 +223,12 @@ static dbt_status check_file(dbt_store *store, dbt_store_mode mode, dbt_error *e
     file_facts facts;
     dbt_status status = read_facts(store->sql, &facts, err);
     if (status == DBT_OK) status = check_facts(store->path, mode, &facts, err);
-    if (status == DBT_OK && !is_blank(&facts)) status = check_schema(store, facts.version, err);
-    store->is_made &= is_blank(&facts);
+    if (status != DBT_OK) return status;
+    bool blank = is_blank(&facts);
+    store->is_made &= blank;
+    if (!blank) status = check_schema(store, facts.version, err);
     /* The mode stays with the file. It cannot be changed inside a transaction. */
-    if (status == DBT_OK && is_blank(&facts))
+    if (status == DBT_OK && blank)
         status = dbt__sql_exec(store->sql, LAYOUT "PRAGMA journal_mode = WAL", err);
     /* One that was copied (VACUUM INTO) may have lost it. */
     else if (status == DBT_OK && mode != DBT_STORE_READ)
