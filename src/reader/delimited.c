@@ -25,13 +25,18 @@ enum { MAX_FIELDS = 65536 };
 
 /*
  * The end of a quoted field whose text begins at p: the closing quote, or NULL when it is not in
- * memory. A quote at the very end of what is in memory is the closing one only at the end of the
- * data.
+ * memory; then what is from *undecided on has to be seen again with what follows it. A quote at the
+ * very end of what is in memory is the closing one only at the end of the data.
  */
-static const char *find_closing_quote(const char *p, const char *end, bool at_end, bool *doubled)
+static const char *find_closing_quote(const char *p, const char *end, bool at_end, bool *doubled,
+                                      const char **undecided)
 {
+    *undecided = end;
     while (p < end && (p = memchr(p, '"', (size_t)(end - p))) != NULL) {
-        if (p + 1 == end) return at_end ? p : NULL;
+        if (p + 1 == end) {
+            *undecided = p;
+            return at_end ? p : NULL;
+        }
         if (p[1] != '"') return p;
         *doubled = true;
         p += 2;
@@ -49,7 +54,8 @@ static dbt__scan parse_field(dbt__reader *r, const char *p, const char *end, boo
         field->bytes = (size_t)(*stop - p);
         return DBT__SCAN_RECORD;
     }
-    const char *close = find_closing_quote(p + 1, end, at_end, &field->doubled);
+    const char *undecided;
+    const char *close = find_closing_quote(p + 1, end, at_end, &field->doubled, &undecided);
     if (close == NULL) {
         r->open_quote = (size_t)(p - dbt__window_data(&r->window));
         return at_end ? DBT__SCAN_OPEN_QUOTE : DBT__SCAN_MORE;
@@ -164,12 +170,10 @@ static size_t skip_some(const dbt__reader *r, skip_state *state)
             if (*state == IN_QUOTES) p++;
         } else if (*state == IN_QUOTES) {
             bool doubled = false;
-            const char *close = find_closing_quote(p, end, at_end, &doubled);
-            if (close == NULL) {
-                /* A quote or '\r' at the end may belong to what follows. */
-                size_t kept = !at_end && (end[-1] == '"' || end[-1] == '\r') ? 1 : 0;
-                return (size_t)(end - begin) - kept;
-            }
+            const char *undecided;
+            const char *close = find_closing_quote(p, end, at_end, &doubled, &undecided);
+            /* A '\r' at the end may be the first half of a line break, which counts once. */
+            if (close == NULL) return (size_t)(undecided - begin) - (!at_end && end[-1] == '\r');
             p = close + 1;
             *state = IN_FIELD;
         } else {
@@ -187,19 +191,19 @@ static size_t skip_some(const dbt__reader *r, skip_state *state)
 static dbt_status skip_record(dbt__reader *r, dbt_error *err)
 {
     skip_state state = AT_FIELD;
-    for (;;) {
+    bool was_last = false;
+    while (!was_last) {
+        was_last = r->window.at_end; /* then nothing is undecided */
         dbt__window_consume(&r->window, skip_some(r, &state));
         if (state == AT_END) return DBT_OK;
         dbt_status status = dbt__window_more(&r->window, err);
         if (status < 0) return status;
-        if (status == DBT_OK) continue;
-        dbt__window_consume(&r->window, dbt__window_bytes(&r->window));
-        if (state != IN_QUOTES) return DBT_OK;
-        return dbt__fail(err, DBT_EDATA,
-                         "%s:%lld: the quote that opens here is never closed: mend this line, what "
-                         "follows it cannot be read",
-                         r->name, (long long)r->record.line);
     }
+    if (state != IN_QUOTES) return DBT_OK;
+    return dbt__fail(err, DBT_EDATA,
+                     "%s:%lld: the quote that opens here is never closed: mend this line, what "
+                     "follows it cannot be read",
+                     r->name, (long long)r->record.line);
 }
 
 /* The quote at open_quote is no sound one: refuses its line, and what of the record is before. */

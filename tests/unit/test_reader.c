@@ -261,30 +261,44 @@ static void test_csv__refuses_long_records_in_bounded_memory(void **state)
                          "5 c|z\n");
 }
 
-/* What is skipped ends where its line does, however that ends. */
+/* What is skipped ends where its line does, however that ends, and whichever quote of a run of them
+ * is the last that is in memory. */
 static void test_csv__goes_on_behind_a_long_record(void **state)
 {
     (void)state;
     enum { LONG = 1200 };
     static const char *const ends[] = {"\n", "\r\n", "\r"};
+    static const char *const lasts[] = {"\"",   "\"\"\"", "\"\"x\"\"\"\"\"",
+                                        "\n\"", "\r\"",   "\r\n\"\"\""};
     dbt__reader_options options;
     dbt__reader_options_init(&options);
     options.format = DBT__CSV;
     options.header = DBT__HEADER_NO;
     options.max_document = 1000;
-    char text[LONG + 1], data[3 * LONG];
+    char text[LONG + 1], data[3 * LONG], expected[200];
     memset(text, 'x', LONG);
     text[LONG] = '\0';
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        const char *end = ends[i];
-        int n = snprintf(data, sizeof data, "a,%s%sb,y%sc,\"%s\"\"\"%sd,z%s", text, end, end, text,
-                         end, end);
-        expect_at_all_chunks(write_file("a.csv", data, (size_t)n), options,
-                             "1 !longer than 1000 bytes (--max-document)\n"
-                             "2 b|y\n"
-                             "3 !the quote that opens here is not closed within 1000 bytes\n"
-                             "4 d|z\n");
-    }
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        for (size_t j = 0; j < sizeof lasts / sizeof *lasts; j++) {
+            const char *end = ends[i];
+            int n = snprintf(data, sizeof data, "a,%s%sb,y%sc,\"%s%s%sd,z", text, end, end, text,
+                             lasts[j], end);
+            bool two_lines = strpbrk(lasts[j], "\r\n") != NULL;
+            (void)snprintf(expected, sizeof expected,
+                           "1 !longer than 1000 bytes (--max-document)\n"
+                           "2 b|y\n"
+                           "3 !the quote that opens here is not closed within 1000 bytes\n"
+                           "%d d|z\n",
+                           two_lines ? 5 : 4);
+            expect_at_all_chunks(write_file("a.csv", data, (size_t)n), options, expected);
+            /* and where nothing follows */
+            size_t whole = (size_t)n - strlen("d,z");
+            *strrchr(expected, '\n') = '\0';
+            strrchr(expected, '\n')[1] = '\0';
+            expect_at_all_chunks(write_file("a.csv", data, whole), options, expected);
+            whole -= strlen(end);
+            expect_at_all_chunks(write_file("a.csv", data, whole), options, expected);
+        }
 }
 
 static void test_csv__refuses_too_many_fields(void **state)
