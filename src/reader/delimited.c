@@ -89,6 +89,7 @@ static dbt_status parse_record(dbt__reader *r, dbt__scan *scan, dbt_error *err)
         if (*scan != DBT__SCAN_RECORD) return DBT_OK;
         if (p == end || *p != r->delimiter) break;
         if (r->n_fields == MAX_FIELDS) {
+            r->stop = (size_t)(p - begin);
             *scan = DBT__SCAN_TOO_MANY_FIELDS;
             return DBT_OK;
         }
@@ -115,17 +116,29 @@ static size_t find_quote_around(const dbt__reader *r, size_t limit)
     return SIZE_MAX;
 }
 
+/* Bytes that tell what the scan has found; more than are in memory beyond them change nothing. */
+static size_t needed_bytes(const dbt__reader *r, dbt__scan scan)
+{
+    switch (scan) {
+    case DBT__SCAN_RECORD:
+        return r->record_bytes;
+    case DBT__SCAN_TEXT_AFTER_QUOTE:
+    case DBT__SCAN_TOO_MANY_FIELDS:
+        return r->stop + 1;
+    default:
+        return dbt__window_bytes(&r->window);
+    }
+}
+
 /* Parses it, reading on until it is complete or longer than a record may be. DBT_DONE: the end. */
 static dbt_status peek_record(dbt__reader *r, dbt__scan *scan, dbt_error *err)
 {
+    const size_t limit = r->options.max_document + 2;
     for (;;) {
         if (dbt__window_bytes(&r->window) > 0) {
             dbt_status status = parse_record(r, scan, err);
             if (status < 0) return status;
-            bool more = *scan == DBT__SCAN_MORE;
-            size_t bytes = more ? dbt__window_bytes(&r->window) : r->record_bytes;
-            size_t limit = r->options.max_document + 2;
-            if ((more || *scan == DBT__SCAN_RECORD) && bytes > limit) {
+            if (needed_bytes(r, *scan) > limit) {
                 *scan = DBT__SCAN_TOO_LONG;
                 r->open_quote = find_quote_around(r, limit);
             }
@@ -206,12 +219,27 @@ static dbt_status skip_record(dbt__reader *r, dbt_error *err)
                      r->name, (long long)r->record.line);
 }
 
+/* *bytes: up to the end of the line that goes on at `from`, or as many as are kept of a record that
+ * is refused. */
+static dbt_status read_line(dbt__reader *r, size_t from, size_t *bytes, dbt_error *err)
+{
+    for (;;) {
+        const char *begin = dbt__window_data(&r->window);
+        size_t held = dbt__window_bytes(&r->window);
+        *bytes = (size_t)(dbt__find_break(begin + from, begin + held, '\n') - begin);
+        if (*bytes < held || held >= DBT__RAW_BYTES) return DBT_OK;
+        dbt_status status = dbt__window_more(&r->window, err);
+        if (status != DBT_OK) return status == DBT_DONE ? DBT_OK : status;
+    }
+}
+
 /* The quote at open_quote is no sound one: refuses its line, and what of the record is before. */
 static dbt_status refuse_quote(dbt__reader *r, dbt__scan scan, dbt_error *err)
 {
+    size_t raw;
+    dbt_status status = read_line(r, r->open_quote, &raw, err);
+    if (status < 0) return status;
     const char *begin = dbt__window_data(&r->window), *quote = begin + r->open_quote;
-    const char *end = begin + dbt__window_bytes(&r->window);
-    size_t raw = (size_t)(dbt__find_break(quote, end, '\n') - begin);
     if (scan == DBT__SCAN_OPEN_QUOTE) {
         (void)dbt__reader_refuse(r, raw, "the quote that opens here is never closed");
     } else {
@@ -232,7 +260,7 @@ static dbt_status refuse_quote(dbt__reader *r, dbt__scan scan, dbt_error *err)
 static dbt_status refuse_scan(dbt__reader *r, dbt__scan scan, dbt_error *err)
 {
     const char *begin = dbt__window_data(&r->window);
-    size_t held = dbt__window_bytes(&r->window);
+    size_t held = dbt__window_bytes(&r->window), most = r->options.max_document;
     bool open = r->open_quote != SIZE_MAX;
     if (open) r->record.line += dbt__count_lines(begin, begin + r->open_quote);
     switch (scan) {
@@ -244,9 +272,9 @@ static dbt_status refuse_scan(dbt__reader *r, dbt__scan scan, dbt_error *err)
         return skip_record(r, err);
     default:
         if (open)
-            (void)dbt__reader_refuse(r, held,
+            (void)dbt__reader_refuse(r, held < most ? held : most,
                                      "the quote that opens here is not closed within %zu bytes",
-                                     r->options.max_document);
+                                     most);
         else
             (void)dbt__reader_refuse_long(r);
         return skip_record(r, err);

@@ -273,15 +273,18 @@ dbt_status dbt__jsonl_start(dbt__reader *r, dbt_error *err)
 {
     dbt_text line;
     bool too_long;
-    size_t next;
-    /* The first line is to be whole, the others as many as are in memory. */
+    size_t next = 0;
+    /* The first line is to be whole, the others as many as are in the sample. */
     dbt_status status =
         dbt__window_line(&r->window, r->options.max_document, &line, &next, &too_long, err);
     if (status != DBT_OK) return status == DBT_DONE ? DBT_OK : status;
-    const char *p = dbt__window_data(&r->window), *end = p + dbt__window_bytes(&r->window);
+    size_t held = dbt__window_bytes(&r->window), sample = r->options.sample;
+    bool is_all = held < sample || held == next;
+    if (sample < next) sample = next;
+    const char *p = dbt__window_data(&r->window), *end = p + (held < sample ? held : sample);
     for (int i = 0; i < SAMPLE_LINES && p < end; i++) {
         const char *stop = dbt__find_break(p, end, '\n');
-        if (stop == end && !r->window.at_end) break;
+        if (stop == end && !is_all) break;
         status = sample_names(r, (dbt_text){p, (size_t)(stop - p)}, err);
         if (status < 0) return status;
         p = stop == end ? end : stop + 1;

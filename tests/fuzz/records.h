@@ -104,13 +104,14 @@ static inline void fuzz_take_record(void *context, const dbt__record *record)
     fuzz_digest_text(&records->digest, record->label);
 }
 
-/* The same records whatever the chunk size: `chunk` and 4096 are compared. */
+/* The same records whatever the chunk size: `chunk` and 4096 are compared. A sample is read first,
+ * whole, and the same decides on the format: it is no longer than a chunk. */
 static inline void fuzz_compare_chunks(const char *data, size_t bytes, dbt__reader_options *options,
                                        size_t chunk)
 {
     fuzz_records small = {0}, large = {0};
     dbt_error small_err = {0}, large_err = {0};
-    options->chunk = chunk;
+    options->chunk = options->sample = chunk;
     dbt_status small_status = fuzz_read(data, bytes, options, fuzz_take_record, &small, &small_err);
     options->chunk = 4096;
     dbt_status large_status = fuzz_read(data, bytes, options, fuzz_take_record, &large, &large_err);
