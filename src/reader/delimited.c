@@ -107,7 +107,7 @@ static dbt_status parse_record(dbt__reader *r, dbt__scan *scan, dbt_error *err)
 static size_t find_quote_around(const dbt__reader *r, size_t limit)
 {
     const char *begin = dbt__window_data(&r->window);
-    if (r->open_quote <= limit) return r->open_quote;
+    if (r->open_quote < limit) return r->open_quote;
     for (size_t i = 0; i < r->n_fields; i++) {
         const dbt__field *field = &r->field[i];
         size_t from = (size_t)(field->data - begin);

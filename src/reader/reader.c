@@ -141,16 +141,16 @@ dbt_status dbt__reader_emit(dbt__reader *r, dbt_text label, dbt_text text, dbt_e
 
 static dbt_status fill_sample(dbt__reader *r, dbt_error *err)
 {
+    /* A byte order mark is no text, and none of the sample. */
+    static const char mark[] = "\xef\xbb\xbf";
+    const size_t length = sizeof mark - 1;
     dbt_status status = DBT_OK;
-    while (status == DBT_OK && dbt__window_bytes(&r->window) < r->options.sample)
-        status = dbt__window_more(&r->window, err);
-    /* A byte order mark is no text. */
-    while (status == DBT_OK && dbt__window_bytes(&r->window) < 3)
+    while (status == DBT_OK && dbt__window_bytes(&r->window) < r->options.sample + length)
         status = dbt__window_more(&r->window, err);
     if (status < 0) return status;
-    if (dbt__window_bytes(&r->window) >= 3 &&
-        memcmp(dbt__window_data(&r->window), "\xef\xbb\xbf", 3) == 0)
-        dbt__window_advance(&r->window, 3, 0);
+    if (dbt__window_bytes(&r->window) >= length &&
+        memcmp(dbt__window_data(&r->window), mark, length) == 0)
+        dbt__window_advance(&r->window, length, 0);
     return DBT_OK;
 }
 
