@@ -279,7 +279,7 @@ dbt_status dbt__jsonl_start(dbt__reader *r, dbt_error *err)
         dbt__window_line(&r->window, r->options.max_document, &line, &next, &too_long, err);
     if (status != DBT_OK) return status == DBT_DONE ? DBT_OK : status;
     size_t held = dbt__window_bytes(&r->window), sample = r->options.sample;
-    bool is_all = held < sample || held == next;
+    bool is_all = held < sample || held == next; /* else its last line may go on */
     if (sample < next) sample = next;
     const char *p = dbt__window_data(&r->window), *end = p + (held < sample ? held : sample);
     for (int i = 0; i < SAMPLE_LINES && p < end; i++) {
