@@ -12,7 +12,8 @@
 #   SHARED    ON builds the library as a shared one, as it is installed by distributions (OFF)
 #   BUILD     the build folder (build, with the compiler, -sanitized, -thread, -valgrind or -coverage behind it
 #             where that is asked for)
-#   JOBS      how much runs at once (as many as there are processors)
+#   JOBS      how much is compiled at once (as many as there are processors); of the tests, which wait for locks and
+#             disks, one more
 #   DBT_AMOUNT  of the fault tests: nightly, or sample for builds that are slow (a commit's)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -63,7 +64,7 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 log=$build/tests.log
 outcome=0
-set -- --output-on-failure --no-tests=error -j "$jobs" -O "$log"
+set -- --output-on-failure --no-tests=error -j "$((jobs + 1))" -O "$log"
 [ -n "$valgrind" ] && set -- "$@" -E '^(cli_|header_|install$|fault_|test_kill)'
 (cd "$build" && ctest "$@") || outcome=$?
 

@@ -582,6 +582,33 @@ static void test_cursor__order_is_the_split_s_own(void **state)
     close_store(store);
 }
 
+/* Blocks and windows are cut by it. */
+static void test_cursor__the_mean_of_texts_is_that_of_a_sample(void **state)
+{
+    (void)state;
+    enum { N = 6000 };
+    dbt_error err = {0};
+    dbt_store *store = make_store("mean.db", N);
+    run(store, "UPDATE document SET text = printf('%.*c', 1 + id % 10, 'x')");
+    dbt__split_reader reader = {0};
+    dbt_split split;
+    int64_t bytes;
+    assert_ok(dbt__split_reader_init(&reader, store, "all", false, &split, &err), err);
+    assert_int_equal(split.documents, N);
+    assert_ok(dbt__split_mean_bytes(&reader, 20, &bytes, &err), err);
+    assert_int_equal(bytes, 5);
+    assert_ok(dbt__split_mean_bytes(&reader, 1, &bytes, &err), err);
+    assert_int_equal(bytes, 2);
+    assert_ok(dbt__split_mean_bytes(&reader, 0, &bytes, &err), err);
+    assert_int_equal(bytes, 0);
+    /* Every row of the second half is longer, and half of the sample is of it. */
+    run(store, "UPDATE document SET text = printf('%.*c', iif(id <= 3000, 10, 30), 'x')");
+    assert_ok(dbt__split_mean_bytes(&reader, N, &bytes, &err), err);
+    assert_int_equal(bytes, 20);
+    dbt__split_reader_release(&reader);
+    close_store(store);
+}
+
 static void test_cursor__does_not_see_what_comes_later(void **state)
 {
     (void)state;
@@ -874,6 +901,7 @@ static void test_query__rows_are_checked(void **state)
         {"VALUES ('a')", DBT_EUSAGE, "no column named text", 0, 0},
         {"SELECT 5 AS text, 'pos' AS label, NULL AS weight", DBT_OK, "", 2, 1},
         {"SELECT '' AS text, NULL AS label, 3 AS weight", DBT_OK, "", 0, 3},
+        {"SELECT x'' AS text", DBT_OK, "", 0, 1},
         {"SELECT NULL AS text", DBT_EDATA, "query: row 1 has no text", 0, 0},
         {"SELECT 'a' AS text, 'psi' AS label", DBT_EDATA, "query: row 1: no label 'psi' in '", 0,
          0},
@@ -922,6 +950,7 @@ int main(void)
         cmocka_unit_test(test_order__windows_draw_blocks_uniformly),
         cmocka_unit_test(test_order__stays_what_it_was),
         cmocka_unit_test(test_cursor__order_is_the_split_s_own),
+        cmocka_unit_test(test_cursor__the_mean_of_texts_is_that_of_a_sample),
         cmocka_unit_test(test_cursor__does_not_see_what_comes_later),
         cmocka_unit_test(test_cursor__leaves_the_writer_alone),
         cmocka_unit_test(test_cursor__missing_documents_are_an_error_not_a_short_page),
