@@ -746,6 +746,33 @@ static void test_cursor__a_large_split_is_read_by_windows(void **state)
     close_store(store);
 }
 
+/* A window that cannot be read has overwritten what was held of the one before. */
+static void test_cursor__a_window_is_read_again_after_one_that_fails(void **state)
+{
+    (void)state;
+    enum { N = 1900, B = 100, LAST = N / B - 1 };
+    dbt_error err = {0};
+    dbt_store *store = make_store("failing-window.db", N);
+    dbt_page *page = new_page();
+    run(store, "UPDATE document SET text = hex(zeroblob(8000))");
+    dbt_cursor *cursor = open_cursor(store, "all", B, true, (size_t)32 << 20);
+    assert_ok(dbt_cursor_read(cursor, LAST, page, &err), err);
+    char script[100];
+    (void)snprintf(script, sizeof script,
+                   "PRAGMA foreign_keys = OFF; DELETE FROM document WHERE id = %lld",
+                   (long long)page->document_id[B / 2]);
+    int64_t ids[B];
+    assert_ok(dbt_cursor_read(cursor, 0, page, &err), err);
+    memcpy(ids, page->document_id, sizeof ids);
+    run(store, script);
+    assert_int_equal(dbt_cursor_read(cursor, LAST, page, NULL), DBT_EFORMAT);
+    assert_ok(dbt_cursor_read(cursor, 0, page, &err), err);
+    assert_memory_equal(page->document_id, ids, sizeof ids);
+    dbt_cursor_close(cursor);
+    dbt_page_free(page);
+    close_store(store);
+}
+
 /* A checksum that is there and does not fit; documents that a shell writes have none. */
 static void test_cursor__a_damaged_document_is_told_where_that_is_asked(void **state)
 {
@@ -955,6 +982,7 @@ int main(void)
         cmocka_unit_test(test_cursor__leaves_the_writer_alone),
         cmocka_unit_test(test_cursor__missing_documents_are_an_error_not_a_short_page),
         cmocka_unit_test(test_cursor__a_large_split_is_read_by_windows),
+        cmocka_unit_test(test_cursor__a_window_is_read_again_after_one_that_fails),
         cmocka_unit_test(test_cursor__a_damaged_document_is_told_where_that_is_asked),
         cmocka_unit_test(test_cursor__an_empty_text_is_a_text),
         cmocka_unit_test(test_cursor__options_are_checked),
