@@ -338,7 +338,7 @@ static void test_network__starts_glorot_uniform(void **state)
 
 /* --- gradients: a network in double, written from the formulas --- */
 
-#define WIDEST 12
+#define WIDEST 160
 
 typedef struct reference {
     const dbt_network_options *options;
@@ -420,7 +420,8 @@ static double reference_loss(const reference *ref, double *data_loss)
     return sum / (double)ref->batch->n_rows + ref->options->l2 * squares;
 }
 
-/* Network i of the test: every loss, depth, l2, smoothing and dropout occurs with each other. */
+/* Network i of the test: every loss, depth, l2, smoothing and dropout occurs with each other; one
+ * in 24 is wider than the columns that are summed at once. */
 static dbt_network_options varied_options(size_t i)
 {
     dbt_network_options options = small_options();
@@ -428,6 +429,10 @@ static dbt_network_options varied_options(size_t i)
     options.n_classes = 2 + i % 4;
     options.layers = 1 + i / 4 % 4;
     options.units = 1 + dbt__random_below(31, i, 9);
+    if (i % 24 == 23) {
+        options.units = WIDEST - i % 7;
+        options.layers = 2;
+    }
     options.dropout = i % 3 == 0 ? 0.3 : 0;
     options.l2 = i % 5 < 2 ? 0.01 : 0;
     options.label_smoothing = i % 7 < 3 ? 0.1 : 0;
@@ -442,6 +447,32 @@ static void check_gradient(size_t number, double found, double up, double down, 
     double expected = (up - down) / (2 * h);
     if (!(fabs(found - expected) <= 5e-7 + 1e-6 * fabs(expected)))
         fail_msg("network %zu: a derivative is %.9g, not %.9g", number, found, expected);
+}
+
+/* What is predicted, where no dropout is. */
+static void check_probabilities(const reference *ref, const dbt_network *network)
+{
+    dbt_error err = {0};
+    dbt_workspace *workspace;
+    const float *found;
+    size_t k = ref->options->n_classes;
+    reference whole = *ref;
+    whole.mask = NULL;
+    assert_ok(dbt_workspace_new(network, &workspace, &err), err);
+    assert_ok(dbt_network_predict(network, workspace, ref->batch, &found, &err), err);
+    for (size_t r = 0; r < ref->batch->n_rows; r++) {
+        double z[WIDEST], sum = 0;
+        reference_forward(&whole, r, z);
+        if (k == 2) {
+            z[1] = z[0];
+            z[0] = 0;
+        }
+        for (size_t i = 0; i < k; i++)
+            sum += exp(z[i]);
+        for (size_t i = 0; i < k; i++)
+            assert_true(fabs((double)found[r * k + i] - exp(z[i]) / sum) < 1e-5);
+    }
+    dbt_workspace_free(workspace);
 }
 
 static void check_gradients(size_t number)
@@ -474,6 +505,7 @@ static void check_gradients(size_t number)
     reference ref = {
         &options, batch, label, number % 2 == 0 ? weight : NULL, options.dropout > 0 ? &mask : NULL,
         parameter};
+    check_probabilities(&ref, network);
     dbt_metrics metrics;
     assert_ok(dbt_network_train(network, batch, label, ref.weight, position, &metrics, &err), err);
     double data_loss;
@@ -1316,29 +1348,33 @@ static void test_train__refuses_what_does_not_fit(void **state)
     dbt_error none = {0};
     assert_ok(dbt_preparer_new(network, &preparer, &none), none);
     assert_ok(dbt_prepared_new(network, &prepared, &none), none);
-    for (int what = 0; what < 5; what++) {
+    size_t late = batch->row_start[7] + 2;
+    for (int what = 0; what < 7; what++) {
         dbt_error err = {0};
         dbt_metrics metrics;
         int32_t label[9] = {0};
-        uint32_t column = batch->column[5];
+        uint32_t column = batch->column[5], late_column = batch->column[late];
         if (what == 0) batch->n_rows = 0;
         if (what == 1) batch->n_columns = 39;
         if (what == 2) batch->column[5] = 40;
         if (what == 3) label[8] = 3;
         if (what == 4) label[0] = -1;
+        if (what == 5) batch->column[late] = batch->column[late - 1];
+        if (what == 6) batch->column[late] = 40;
         assert_int_equal(dbt_network_train(network, batch, label, NULL, first_step, &metrics, &err),
                          DBT_EUSAGE);
         assert_true(err.message[0] != '\0');
         /* a batch is refused when it is prepared, labels are by the step */
         dbt_error other = {0};
         dbt_status status = dbt_prepare(preparer, batch, first_step, prepared, &other);
-        if (what >= 3 && status == DBT_OK)
+        if ((what == 3 || what == 4) && status == DBT_OK)
             status = dbt_network_train_prepared(network, prepared, label, NULL, &metrics, &other);
         assert_int_equal(status, DBT_EUSAGE);
         assert_string_equal(other.message, err.message);
         batch->n_rows = 9;
         batch->n_columns = 40;
         batch->column[5] = column;
+        batch->column[late] = late_column;
     }
     dbt_preparer_free(preparer);
     dbt_prepared_free(prepared);
