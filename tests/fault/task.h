@@ -63,8 +63,8 @@ static inline bool run_task_with_fault(const fault_task *task, uint64_t expected
         wrong = "it says nothing";
     else if (status < 0 && !(calls >= n && task_may_end_with(door, status)))
         wrong = "the status is another one";
-    else if (has_leaked())
-        wrong = "memory leaked";
+    else if (has_leaked(calls < n))
+        wrong = LEAK_MESSAGE;
     if (wrong != NULL)
         fail_msg("%s, %s %ld%s: %s (status %d: %s)", task->name, fault_door_name(door), n,
                  from_then_on ? " and all later ones" : "", wrong, status, err.message);

@@ -3,7 +3,7 @@
  *
  * For n = 1, 2, 3, ... a scenario runs with its n-th allocation failing, dbtrain's own or SQLite's,
  * until there is no n-th. It must end with DBT_ENOMEM or complete success, and the file must be as
- * scenario_check says; under AddressSanitizer nothing may have leaked either, at any point.
+ * scenario_check says; under AddressSanitizer nothing may have leaked either (leaks.h).
  *
  * The commit amount takes every 17th point of an ingest and a fit and every 85th of SQLite's in the
  * others (of a fit of threads a quarter of that), from another first one for each sweep. DBT_PART
@@ -33,7 +33,7 @@ static bool run_with_fault(scenario_kind scenario, allocation_door door, bool fr
     const char *wrong = outcome.status == DBT_OK || outcome.status == DBT_ENOMEM
                             ? scenario_check(scenario, &outcome, true)
                             : "the status is neither success nor out of memory";
-    if (wrong == NULL && has_leaked()) wrong = "memory leaked";
+    if (wrong == NULL && has_leaked(!hit)) wrong = LEAK_MESSAGE;
     if (wrong != NULL)
         fail_msg("%s, %s allocation %ld%s: %s (status %d: %s)", scenario_name(scenario),
                  door_name[door], n, from_then_on ? " and all later ones" : "", wrong,
