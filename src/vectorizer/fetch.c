@@ -167,6 +167,41 @@ dbt_status dbt__fetch(dbt__rounds *rounds, const dbt__table *table, size_t n,
     return status;
 }
 
+/* The documents in which the candidates were first met; NULL: all have to be read. */
+static dbt_status mark_documents(int64_t n_documents, const dbt__candidate *item, size_t n,
+                                 uint64_t **wanted, dbt_error *err)
+{
+    *wanted = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (item[i].first_document == DBT__NO_DOCUMENT) return DBT_OK;
+    *wanted = dbt__alloc_array((size_t)n_documents / 64 + 1, sizeof **wanted);
+    if (*wanted == NULL) return dbt__out_of_memory(err, "terms");
+    for (size_t i = 0; i < n; i++)
+        (*wanted)[item[i].first_document / 64] |= UINT64_C(1) << (item[i].first_document % 64);
+    return DBT_OK;
+}
+
+dbt_status dbt__fetch_candidates(dbt__rounds *rounds, const dbt__candidate *item, size_t n,
+                                 dbt__terms *terms, dbt_error *err)
+{
+    *terms = (dbt__terms){0};
+    int64_t n_documents = rounds->corpus->n_documents;
+    dbt__table table = {0};
+    uint64_t *wanted = NULL;
+    dbt__kept *kept = dbt__alloc_array(n, sizeof *kept);
+    if (kept == NULL) return dbt__out_of_memory(err, "terms");
+    for (size_t i = 0; i < n; i++)
+        kept[i] = (dbt__kept){item[i].hash, item[i].document_frequency, 0};
+    dbt_status status =
+        dbt__table_init(&table, kept, n, SIZE_MAX, rounds->options, n_documents, err);
+    dbt__free(kept);
+    if (status == DBT_OK) status = mark_documents(n_documents, item, n, &wanted, err);
+    if (status == DBT_OK) status = dbt__fetch(rounds, &table, n, wanted, terms, err);
+    dbt__free(wanted);
+    dbt__table_release(&table);
+    return status;
+}
+
 void dbt__terms_release(dbt__terms *terms)
 {
     dbt__free(terms->bytes);

@@ -2,7 +2,7 @@
  * fit.c: from a corpus to a vectorizer: count, limit, score, select, fetch.
  *
  * Until the strings are fetched a term is its hash. Those that may become features, the candidates,
- * are all above the k-th score and all tied with it; their strings decide between the tied.
+ * are all above the k-th score and those tied with it; their strings decide between the tied.
  *
  * A vocabulary whose table does not fit into memory is scored in parts: ranges of hashes, of which
  * each goes over the corpus alone. Norms, which run over all terms, are then summed beforehand
@@ -29,62 +29,29 @@ typedef struct fit_state {
 
 /* --- max_features --- */
 
-/* Of the terms tied at the k-th total, marks the `wanted` that sort first as higher than it. */
-static dbt_status break_ties(fit_state *fit, uint64_t threshold, size_t wanted, dbt_error *err)
-{
-    dbt__counts *counts = &fit->counts;
-    dbt__table table = {0};
-    dbt__terms terms = {0};
-    uint32_t *order = NULL;
-    size_t n = 0;
-    size_t n_terms = counts->lexicon.n_kept;
-    for (size_t i = 0; i < n_terms; i++)
-        n += counts->total[i] == threshold;
-    dbt_status status = DBT_OK;
-    dbt__kept *tied = dbt__alloc_array(n, sizeof *tied);
-    size_t *place = dbt__alloc_array(n, sizeof *place);
-    if (tied == NULL || place == NULL) {
-        status = dbt__out_of_memory(err, "a vocabulary");
-        goto out;
-    }
-    n = 0;
-    for (size_t i = 0; i < n_terms; i++) {
-        if (counts->total[i] != threshold) continue;
-        place[n] = i;
-        tied[n++] = counts->lexicon.kept[i];
-    }
-    status = dbt__table_init(&table, tied, n, SIZE_MAX, fit->options,
-                             fit->rounds.corpus->n_documents, err);
-    if (status == DBT_OK) status = dbt__fetch(&fit->rounds, &table, n, NULL, &terms, err);
-    if (status == DBT_OK) status = dbt__terms_sort(&terms, &order, err);
-    for (size_t i = 0; status == DBT_OK && i < wanted; i++)
-        counts->total[place[order[i]]] = threshold + 1;
-out:
-    dbt__free(tied);
-    dbt__free(place);
-    dbt__free(order);
-    dbt__terms_release(&terms);
-    dbt__table_release(&table);
-    return status;
-}
-
 /* scikit-learn's max_features: the terms with the highest totals, of tied ones those that sort
  * first. */
 static dbt_status limit_features(fit_state *fit, dbt_error *err)
 {
-    dbt__counts *counts = &fit->counts;
-    dbt__lexicon *lexicon = &counts->lexicon;
+    const dbt__counts *counts = &fit->counts;
+    dbt__lexicon *lexicon = &fit->counts.lexicon;
     size_t wanted = (size_t)fit->options->max_features;
     if (wanted == 0 || lexicon->n_kept <= wanted) return DBT_OK;
-    size_t n_higher;
-    uint64_t threshold = dbt__select_key(counts->total, lexicon->n_kept, wanted, &n_higher);
-    dbt_status status = break_ties(fit, threshold, wanted - n_higher, err);
-    if (status < 0) return status;
-    size_t n = 0;
-    for (size_t i = 0; i < lexicon->n_kept; i++)
-        if (counts->total[i] > threshold) lexicon->kept[n++] = lexicon->kept[i];
-    lexicon->n_kept = n;
-    return DBT_OK;
+    dbt__candidates best;
+    dbt__candidates_init(&best, wanted, fit->options->memory);
+    dbt_status status = DBT_OK;
+    for (size_t i = 0; status == DBT_OK && i < lexicon->n_kept; i++) {
+        const dbt__kept *kept = &lexicon->kept[i];
+        const dbt__candidate candidate = {kept->hash, (double)counts->total[i],
+                                          kept->document_frequency, DBT__NO_DOCUMENT};
+        status = dbt__candidates_add(&best, &candidate, &fit->rounds, err);
+    }
+    if (status == DBT_OK) status = dbt__candidates_decide(&best, &fit->rounds, err);
+    for (size_t i = 0; status == DBT_OK && i < best.n; i++)
+        lexicon->kept[i] = (dbt__kept){best.item[i].hash, best.item[i].document_frequency, 0};
+    if (status == DBT_OK) lexicon->n_kept = best.n;
+    dbt__free(best.item);
+    return status;
 }
 
 /* --- scores --- */
@@ -97,8 +64,8 @@ static dbt_status add_unscored(fit_state *fit, const dbt__table *table, dbt_erro
         const dbt__entry *entry = &table->entry[i];
         if (entry->hash == UINT64_MAX) continue;
         const dbt__candidate candidate = {entry->hash, __builtin_nan(""),
-                                          table->document_frequency[entry->idf], UINT32_MAX};
-        status = dbt__candidates_add(&fit->candidates, &candidate, err);
+                                          table->document_frequency[entry->idf], DBT__NO_DOCUMENT};
+        status = dbt__candidates_add(&fit->candidates, &candidate, &fit->rounds, err);
     }
     return status;
 }
@@ -193,46 +160,6 @@ static dbt_status score_parts(fit_state *fit, dbt_vectorizer_stats *stats, dbt_e
 }
 
 /* --- features --- */
-
-/* The documents in which the candidates were first met. */
-static dbt_status mark_documents(const fit_state *fit, uint64_t **wanted, dbt_error *err)
-{
-    *wanted = NULL;
-    if (fit->classes == NULL) return DBT_OK; /* not known: all are read */
-    size_t words = (size_t)fit->rounds.corpus->n_documents / 64 + 1;
-    *wanted = dbt__alloc_array(words, sizeof **wanted);
-    if (*wanted == NULL) return dbt__out_of_memory(err, "terms");
-    for (size_t i = 0; i < fit->candidates.n; i++) {
-        uint32_t document = fit->candidates.item[i].first_document;
-        if (document >= (uint64_t)fit->rounds.corpus->n_documents)
-            return dbt__fail(err, DBT_EINTERNAL,
-                             "a term is in no document: the corpus changed while it was read");
-        (*wanted)[document / 64] |= UINT64_C(1) << (document % 64);
-    }
-    return DBT_OK;
-}
-
-/* Term i is candidate i: they are in the order of the hashes. */
-static dbt_status fetch_candidates(fit_state *fit, dbt_error *err)
-{
-    dbt__table table = {0};
-    uint64_t *wanted = NULL;
-    size_t n = fit->candidates.n;
-    dbt__kept *kept = dbt__alloc_array(n, sizeof *kept);
-    dbt_status status = kept == NULL ? dbt__out_of_memory(err, "terms") : DBT_OK;
-    for (size_t i = 0; status == DBT_OK && i < n; i++)
-        kept[i] = (dbt__kept){.hash = fit->candidates.item[i].hash,
-                              .document_frequency = fit->candidates.item[i].document_frequency};
-    if (status == DBT_OK)
-        status = dbt__table_init(&table, kept, n, SIZE_MAX, fit->options,
-                                 fit->rounds.corpus->n_documents, err);
-    if (status == DBT_OK) status = mark_documents(fit, &wanted, err);
-    if (status == DBT_OK) status = dbt__fetch(&fit->rounds, &table, n, wanted, &fit->terms, err);
-    dbt__free(wanted);
-    dbt__free(kept);
-    dbt__table_release(&table);
-    return status;
-}
 
 /* Of the candidates in byte order keeps those above the threshold and the first of those at it: *n
  * of them are left in `order`. */
@@ -335,7 +262,9 @@ static dbt_status mark_features(fit_state *fit, const uint32_t *order, dbt_error
 static dbt_status select_features(fit_state *fit, dbt_error *err)
 {
     dbt_status status = dbt__candidates_finish(&fit->candidates, &fit->n_tied, err);
-    if (status == DBT_OK) status = fetch_candidates(fit, err);
+    if (status == DBT_OK)
+        status = dbt__fetch_candidates(&fit->rounds, fit->candidates.item, fit->candidates.n,
+                                       &fit->terms, err);
     uint32_t *order = NULL;
     if (status == DBT_OK) status = dbt__terms_sort(&fit->terms, &order, err);
     if (status < 0) return status;
@@ -426,7 +355,7 @@ static dbt_status fit_vocabulary(fit_state *fit, const dbt_corpus *corpus, dbt_p
     stats->terms = vectorizer->n_terms;
     stats->counting_passes = fit->counts.passes;
     stats->spilled_bytes = fit->counts.spilled_bytes;
-    fit->candidates.k = (size_t)fit->options->top_k;
+    dbt__candidates_init(&fit->candidates, (size_t)fit->options->top_k, fit->options->memory);
     status = check_features(fit->options, vectorizer->n_terms, err);
     if (status < 0) return status;
     status = dbt__lexicon_is_spilled(&fit->counts.lexicon) ? score_parts(fit, stats, err)

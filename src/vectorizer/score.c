@@ -198,9 +198,9 @@ static dbt_status add_candidates(score_pass *score, dbt_error *err)
             .hash = entry->hash,
             .score = sums[0],
             .document_frequency = table->document_frequency[entry->idf],
-            .first_document = *first_of(score, sums) - 1, /* 0: that is UINT32_MAX */
+            .first_document = *first_of(score, sums) - 1, /* 0: that is DBT__NO_DOCUMENT */
         };
-        status = dbt__candidates_add(score->candidates, &candidate, err);
+        status = dbt__candidates_add(score->candidates, &candidate, score->rounds, err);
     }
     return status;
 }

@@ -356,21 +356,29 @@ typedef struct dbt__candidate {
     uint64_t hash;
     double score;
     uint32_t document_frequency;
-    uint32_t first_document; /* that it is in; UINT32_MAX: not known */
+    uint32_t first_document; /* that it is in, or DBT__NO_DOCUMENT: not known */
 } dbt__candidate;
+#define DBT__NO_DOCUMENT UINT32_MAX
 
-/* The k best terms of those seen, and all that are tied with the last of them, in the order in
- * which they came. */
+/* The k best terms of those seen, and those that are tied with the last of them, all or the first
+ * in byte order, in the order in which they came: that of their hashes. */
 typedef struct dbt__candidates {
     dbt__candidate *item;
     size_t n;
     size_t capacity;
     size_t k;           /* 0: all */
+    size_t most;        /* that are held, unless k is 0 */
     uint64_t threshold; /* a lower key is not among the best */
 } dbt__candidates;
 
+/* None yet; `memory` is what the vectorizer may take. `item` is the caller's to free. */
+void dbt__candidates_init(dbt__candidates *candidates, size_t k, size_t memory);
+/* Between two passes over the corpus: it may be read, to decide between tied terms. */
 dbt_status dbt__candidates_add(dbt__candidates *candidates, const dbt__candidate *candidate,
-                               dbt_error *err) DBT_MUST_USE;
+                               dbt__rounds *rounds, dbt_error *err) DBT_MUST_USE;
+/* Drops all but the k best, of the tied those that sort first. */
+dbt_status dbt__candidates_decide(dbt__candidates *candidates, dbt__rounds *rounds,
+                                  dbt_error *err) DBT_MUST_USE;
 /* Drops all but the best and the tied: *n_tied of those at the threshold belong to the k. */
 dbt_status dbt__candidates_finish(dbt__candidates *candidates, size_t *n_tied,
                                   dbt_error *err) DBT_MUST_USE;
@@ -405,6 +413,9 @@ typedef struct dbt__terms {
  */
 dbt_status dbt__fetch(dbt__rounds *rounds, const dbt__table *table, size_t n,
                       const uint64_t *wanted, dbt__terms *terms, dbt_error *err) DBT_MUST_USE;
+/* The same of candidates, in the order of their hashes: term i is that of item i. */
+dbt_status dbt__fetch_candidates(dbt__rounds *rounds, const dbt__candidate *item, size_t n,
+                                 dbt__terms *terms, dbt_error *err) DBT_MUST_USE;
 void dbt__terms_release(dbt__terms *terms);
 /* order[i] is the term that is i-th in byte order; an array of the caller's. DBT_ENOMEM. */
 dbt_status dbt__terms_sort(const dbt__terms *terms, uint32_t **order, dbt_error *err) DBT_MUST_USE;

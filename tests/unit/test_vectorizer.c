@@ -870,6 +870,50 @@ static void test_fit__max_features_ties_go_to_the_term_that_sorts_first(void **s
     dbt_vectorizer_free(vectorizer);
 }
 
+/* Documents of one word each, which is in no other, but for a few: nearly all terms are tied, more
+ * than are held, and are met in the order of their hashes. */
+static made_corpus make_tied_corpus(void)
+{
+    enum { DOCUMENTS = 20000, FREQUENT = 300 };
+    made_corpus corpus = make_corpus(DOCUMENTS, 1, 1);
+    char *to = corpus.bytes;
+    for (size_t d = 0; d < DOCUMENTS; d++) {
+        size_t of_label = d % 3;
+        int bytes = d < FREQUENT ? sprintf(to, "word%zu", of_label) : sprintf(to, "%zu", d);
+        corpus.label_id[d] = three_labels[of_label];
+        corpus.text[d] = (dbt_text){to, (size_t)bytes};
+        to += bytes;
+    }
+    return corpus;
+}
+
+static void test_fit__ties_are_decided_in_little_memory(void **state)
+{
+    (void)state;
+    enum { K = 50, HIGHER = 3 };
+    made_corpus corpus = make_tied_corpus();
+    for (int by_total = 0; by_total < 2; by_total++) {
+        dbt_vectorizer_options options = make_options(by_total ? 0 : K);
+        options.max_features = by_total ? K : 0;
+        options.min_df = 1;
+        dbt_vectorizer *whole = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+        assert_int_equal(dbt_vectorizer_features(whole), K);
+        for (size_t i = 0; i < HIGHER; i++)
+            assert_memory_equal(dbt_vectorizer_feature(whole, K - HIGHER + i).term, "word", 4);
+        options.memory = (size_t)1 << 20;
+        for (int spilled = 0; spilled < 2; spilled++) {
+            options.spill_folder = spilled ? folder : NULL;
+            options.table_memory = spilled ? 100000 : 0;
+            dbt_vectorizer *little = fit_on(&corpus, &options, 2, UINT64_MAX, NULL);
+            assert_int_equal(dbt_vectorizer_is_whole(little), !spilled || by_total);
+            assert_same_features(whole, little);
+            dbt_vectorizer_free(little);
+        }
+        dbt_vectorizer_free(whole);
+    }
+    free_corpus(&corpus);
+}
+
 static void test_select__orders_scores_like_scikit_learn(void **state)
 {
     (void)state;
@@ -1514,6 +1558,7 @@ int main(void)
         cmocka_unit_test(test_fit__counts_anew_after_a_collision),
         cmocka_unit_test(test_fit__ties_go_to_the_term_that_sorts_first),
         cmocka_unit_test(test_fit__max_features_ties_go_to_the_term_that_sorts_first),
+        cmocka_unit_test(test_fit__ties_are_decided_in_little_memory),
         cmocka_unit_test(test_select__orders_scores_like_scikit_learn),
         cmocka_unit_test(test_anova__is_scikit_learns_at_its_limits),
         cmocka_unit_test(test_fit__refuses_what_it_cannot_fit),
