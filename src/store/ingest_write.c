@@ -578,7 +578,8 @@ dbt_status dbt__writer_refuse(dbt__writer *w, dbt_error *err)
     /* The counts first: a commit would make the current source 'loading' again. */
     if (status == DBT_OK && w->source.id != 0) status = update_source(w, "refused", -1, NULL, err);
     w->source.id = 0;
-    if (status < 0) return status;
+    /* A source may be gone: what a failed batch took back began with it. Those before are not. */
+    if (status < 0 && status != DBT_EFORMAT) return status;
     dbt__bind_int(w->statement[REFUSE_SOURCES], 1, w->first_source_id);
     status = dbt__run(w->statement[REFUSE_SOURCES], err);
     if (status == DBT_OK) status = dbt__writer_commit(w, err);

@@ -1042,6 +1042,25 @@ static void test_ingest__ids_that_cannot_be_foreseen_are_damage(void **state)
     assert_int_equal(count("SELECT count(*) FROM split_document"), 2);
 }
 
+/* The first source is committed, the second goes with the transaction in which it began. */
+static void test_refusal__takes_out_sources_before_one_that_cannot_be_stored(void **state)
+{
+    (void)state;
+    dbt_error problem = {0};
+    renew_store();
+    assert_ok(dbt__sql_exec(dbt__store_sql(store), "CREATE UNIQUE INDEX mine ON document (text)",
+                            &problem),
+              problem);
+    const char *paths[] = {write_text("a.csv", "a,first\nb,second\n"), write_long_and_short(false)};
+    err = (dbt_error){0};
+    assert_int_equal(dbt_ingest(store, paths, 2, &options, &result, &err), DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "UNIQUE constraint failed"));
+    assert_int_equal(result.documents, 0);
+    assert_string_equal(rows("SELECT status, documents FROM source"), "refused|0");
+    assert_int_equal(count("SELECT count(*) FROM document"), 0);
+    check_invariants();
+}
+
 /* One that adds many documents, or their places, fails at one of them, and SQLite neither takes
  * back the others nor ends the transaction. */
 static void test_ingest__a_statement_that_fails_half_way_leaves_nothing(void **state)
@@ -1303,6 +1322,7 @@ int main(void)
         TEST(test_resume__what_reads_otherwise_now_is_read_anew),
         TEST(test_resume__other_splits_lose_what_is_taken_out),
         TEST(test_ingest__ids_that_cannot_be_foreseen_are_damage),
+        TEST(test_refusal__takes_out_sources_before_one_that_cannot_be_stored),
         TEST(test_ingest__a_statement_that_fails_half_way_leaves_nothing),
         TEST(test_clean_up__that_was_killed_is_finished_by_the_next),
         TEST(test_clean_up__leaves_what_is_not_of_the_source),
