@@ -73,8 +73,10 @@ typedef struct dbt_vectorizer_options {
                                    min_df, max_df, max_features, use_idf, smooth_idf and top_k are
                                    without effect */
     size_t memory;              /* bytes that fitting may take; 256 MiB; at least 1 MiB */
-    size_t table_memory;   /* 0: any; bytes that the table of all terms may take afterwards, too */
-    int64_t most_features; /* 0: any; more are refused before their terms are fetched */
+    size_t table_memory;    /* 0: any; bytes that the table of all terms may take afterwards, too */
+    int64_t most_features;  /* 0: any; more are refused before their terms are fetched */
+    size_t most_term_bytes; /* 0: any; that the features' terms may take together: more are refused
+                               while they are fetched or loaded */
     const char *spill_folder; /* NULL; folder for temporary files, without which a vocabulary that
                                  does not fit into memory takes more */
 } dbt_vectorizer_options;
@@ -163,7 +165,7 @@ DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_encode(const dbt_vectorizer *v
  * each part, then finish, before which it must not be used; a hashing one is new with no terms,
  * then finish. Features and parts are checked (order, lengths, finite numbers, no duplicates):
  * DBT_EFORMAT says what is wrong with them. Of the options memory, table_memory and spill_folder
- * say, as for fitting, when it is not to be whole.
+ * say, as for fitting, when it is not to be whole; DBT_EUSAGE: beyond most_term_bytes.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_vectorizer_load_new(const dbt_vectorizer_options *options,
                                                            int64_t n_documents, int64_t n_terms,

@@ -1,6 +1,8 @@
 /* budget.c: the sizes that a memory limit is cut by, and the estimate for one that is to be set. */
 #include "budget.h"
 
+#include <string.h>
+
 #include <dbtrain/network.h>
 #include <dbtrain/pool.h>
 
@@ -18,6 +20,8 @@
 #define TEXT_FACTOR 4
 #define PAGE_FACTOR 2
 #define BATCHES_BYTES (6 * MIB)
+/* What a name of a label takes, for each byte: 2,000 of 60 KB each took seven times that. */
+#define LABEL_FACTOR 8
 /* The least that counting is given. */
 #define COUNTING_BYTES (16 * MIB)
 /* What the cursor holds of a shuffled split whose rows are not kept. */
@@ -29,6 +33,11 @@
  * and then, at least. */
 #define FEATURE_BYTES 140
 #define LEAST_FEATURE_BYTES 64
+
+/* The part of the vectorizer's memory that the strings of features may take, one of so many: while
+ * they are gathered, beside the table of all terms, they are there two and a half times. Nearly all
+ * are much shorter than FEATURE_BYTES allows for. */
+#define TERMS_PART 4
 
 /* The most features that there will be; 0: not known before counting. */
 static size_t expect_features(const dbt_vectorizer_options *options)
@@ -60,12 +69,22 @@ static size_t thread_bytes(const dbt__survey *survey)
     return bytes > THREAD_BYTES ? bytes : THREAD_BYTES;
 }
 
+/* Names of labels, here and on their way into the run's settings. FIXED_BYTES has room for usual
+ * ones. */
+static size_t label_bytes(const dbt__survey *survey)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; survey != NULL && i < survey->labels.n; i++)
+        bytes = add(bytes, strlen(survey->labels.label[i].name));
+    return dbt__budget_left(multiply(bytes, LABEL_FACTOR), MIB);
+}
+
 /* FIXED_BYTES has the share of two threads. */
 static size_t fixed_bytes_of(size_t threads, const dbt__survey *survey)
 {
     size_t others = dbt__budget_left(threads, 2), each = thread_bytes(survey);
     size_t two = multiply(threads - others, each - THREAD_BYTES);
-    return add(FIXED_BYTES, add(two, multiply(others, each)));
+    return add(add(FIXED_BYTES, label_bytes(survey)), add(two, multiply(others, each)));
 }
 
 size_t dbt__budget_threads(const dbt_fit_options *options, const dbt__survey *survey)
@@ -161,7 +180,9 @@ static const char *hint_of_fixed(const dbt_fit_options *options, const dbt__surv
 {
     size_t missing = needed - options->memory, one = fixed_bytes_of(1, survey);
     if (missing <= fixed_bytes(options, survey) - one) return "; fewer threads take less";
-    return missing <= one - FIXED_BYTES ? "; the longest of the documents takes much of it" : "";
+    return missing <= one - FIXED_BYTES
+               ? "; the longest of the documents, or the names of the labels, take much of it"
+               : "";
 }
 
 /* What would take less, or else may be given. */
@@ -245,6 +266,7 @@ dbt_status dbt__budget_vectorizer(dbt_fit_options *options, const dbt__survey *s
         return fail_memory(options, "at least ", counting, hint_of_fixed(options, survey, counting),
                            err);
     vectorizer->memory = options->memory - fixed;
+    vectorizer->most_term_bytes = vectorizer->memory / TERMS_PART;
     /* Those that there is room made for have been looked at. */
     if (most == 0) vectorizer->most_features = most_features(options, survey);
     vectorizer->table_memory = dbt__budget_left(options->memory, t.total + WINDOW_BYTES) + MIB;

@@ -317,6 +317,7 @@ static dbt_status load_head(dbt__sql *sql, int64_t id, const dbt_vectorizer_opti
     if (limits != NULL) {
         options.memory = limits->memory;
         options.table_memory = limits->table_memory;
+        options.most_term_bytes = limits->most_term_bytes;
         options.spill_folder = limits->spill_folder;
     }
     status = dbt__column_copy(select, 0, settings, err);

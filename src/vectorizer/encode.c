@@ -253,6 +253,7 @@ dbt_status dbt_vectorizer_load_feature(dbt_vectorizer *vectorizer, const dbt_fea
     dbt__loading *load = vectorizer->loading;
     dbt_status status = check_feature(vectorizer, feature, err);
     size_t id = vectorizer->n_features, end = load->term_bytes + feature->term_bytes;
+    if (status == DBT_OK) status = dbt__check_term_bytes(&vectorizer->options, end, err);
     if (status == DBT_OK)
         status = dbt__reserve((void **)&vectorizer->term_bytes, &load->term_capacity, end, 1,
                               "a vocabulary", err);

@@ -31,7 +31,8 @@ typedef struct fetch_state {
     size_t n;
     atomic_uchar *claimed; /* [n] */
     atomic_size_t n_claimed;
-    term_finder *finder; /* [workers] */
+    atomic_size_t n_bytes; /* of the strings that were found */
+    term_finder *finder;   /* [workers] */
 } fetch_state;
 
 static bool is_wanted(const fetch_state *fetch, int64_t document)
@@ -56,6 +57,9 @@ static dbt_status keep_term(fetch_state *fetch, term_finder *finder, dbt__worker
     if (status < 0) return status;
     if (find_entry(fetch->table, ngram.hash)->feature != term)
         return dbt__fail(err, DBT_EINTERNAL, "a term's string has another hash than the term");
+    size_t all = atomic_fetch_add(&fetch->n_bytes, bytes) + bytes;
+    status = dbt__check_term_bytes(fetch->rounds->options, all, err);
+    if (status < 0) return status;
     if (bytes > UINT32_MAX) return dbt__fail(err, DBT_EDATA, "a term of %zu bytes", bytes);
     status = dbt__reserve((void **)&finder->found, &finder->capacity, finder->n_found + 1,
                           sizeof *finder->found, "terms", err);

@@ -70,6 +70,16 @@ dbt__analyzer_options dbt__options_analyzer(const dbt_vectorizer_options *option
     };
 }
 
+dbt_status dbt__check_term_bytes(const dbt_vectorizer_options *options, size_t bytes,
+                                 dbt_error *err)
+{
+    if (options->most_term_bytes == 0 || bytes <= options->most_term_bytes) return DBT_OK;
+    return dbt__fail(err, DBT_EUSAGE,
+                     "the terms that become features, or may, have more than %zu MiB together, and "
+                     "memory has room for no more: a lower top-k or more memory helps",
+                     options->most_term_bytes >> 20);
+}
+
 dbt_status dbt__vectorizer_weigh(dbt_vectorizer *vectorizer, dbt_error *err)
 {
     vectorizer->idf = dbt__alloc_array(vectorizer->n_features, sizeof *vectorizer->idf);

@@ -448,6 +448,9 @@ struct dbt_vectorizer {
     struct dbt__loading *loading; /* until dbt_vectorizer_load_finish */
 };
 
+/* DBT_EUSAGE when terms of so many bytes are more than options->most_term_bytes. */
+dbt_status dbt__check_term_bytes(const dbt_vectorizer_options *options, size_t bytes,
+                                 dbt_error *err) DBT_MUST_USE;
 /* Makes a vectorizer, of which nothing but the options and documents is known, a hashing one.
  * DBT_ENOMEM. */
 dbt_status dbt__hashing_init(dbt_vectorizer *vectorizer, dbt_error *err) DBT_MUST_USE;

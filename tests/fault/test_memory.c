@@ -219,8 +219,32 @@ static void test_memory__of_documents_of_megabytes(void **state)
     const char *database = path_of("megabytes.db");
     make_corpus(database, 8, 2, 500000);
     assert_kept(database, "100M", "; fewer threads take less", eight);
-    assert_kept(database, "64M", "; the longest of the documents takes much of it", one);
+    assert_kept(database, "64M",
+                "; the longest of the documents, or the names of the labels, take much of it", one);
     assert_within(database, 80, one + 2);
+}
+
+static void test_memory__of_long_labels(void **state)
+{
+    (void)state;
+    skip_without_peaks();
+    enum { LABELS = 400, LABEL_BYTES = 60000 };
+    static const char *const options[] = {"--validation", "train", "--epochs", "1",
+                                          "--threads",    "1",     NULL};
+    const char *database = path_of("named.db"), *path = path_of("named.tsv");
+    char name[LABEL_BYTES + 1];
+    memset(name, 'x', LABEL_BYTES);
+    name[LABEL_BYTES] = '\0';
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 2 * LABELS; i++)
+        (void)fprintf(file, "%s%03d\tgood word%d\n", name, i % LABELS, i % 50);
+    assert_int_equal(fclose(file), 0);
+    const char *words[] = {"ingest", database, path, NULL};
+    assert_int_equal(program_run(words), 0);
+    assert_kept(database, "128M",
+                "; the longest of the documents, or the names of the labels, take much of it",
+                options);
 }
 
 /* Of as many labels most pairs of an actual and a predicted one never occur: they take nothing. */
@@ -261,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_memory__of_long_documents),
         cmocka_unit_test(test_memory__of_a_few_long_documents),
         cmocka_unit_test(test_memory__of_documents_of_megabytes),
+        cmocka_unit_test(test_memory__of_long_labels),
         cmocka_unit_test(test_memory__of_an_evaluation_with_many_labels),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -750,6 +750,34 @@ static void test_fit__more_features_than_there_is_room_for_are_refused(void **st
     free_corpus(&corpus);
 }
 
+static void test_fit__longer_terms_than_there_is_room_for_are_refused(void **state)
+{
+    (void)state;
+    made_corpus corpus = make_corpus(300, 50, 1000);
+    dbt_vectorizer_options options = make_options(0);
+    dbt_vectorizer *all = fit_on(&corpus, &options, 1, UINT64_MAX, NULL);
+    size_t bytes = 0;
+    for (size_t i = 0; i < dbt_vectorizer_features(all); i++)
+        bytes += dbt_vectorizer_feature(all, i).term_bytes;
+    for (size_t missing = 0; missing < 2; missing++) {
+        dbt_error fitting = {0}, loading = {0};
+        dbt_vectorizer *fitted, *loaded;
+        dbt_corpus source = make_array_corpus(&corpus.array);
+        options.most_term_bytes = bytes - missing;
+        dbt_status status = missing == 0 ? DBT_OK : DBT_EUSAGE;
+        assert_int_equal(
+            dbt_vectorizer_fit(&options, &source, &three_classes, NULL, &fitted, NULL, &fitting),
+            status);
+        assert_int_equal(load_copy(all, &options, &loaded, &loading), status);
+        assert_string_equal(fitting.message, loading.message);
+        if (missing > 0) assert_non_null(strstr(fitting.message, "a lower top-k or more memory"));
+        dbt_vectorizer_free(fitted);
+        dbt_vectorizer_free(loaded);
+    }
+    dbt_vectorizer_free(all);
+    free_corpus(&corpus);
+}
+
 /* The table of a part of a vocabulary, whose hashes are of a small part of the range. */
 static void test_table__of_a_range_of_hashes_finds_at_once(void **state)
 {
@@ -1554,6 +1582,7 @@ int main(void)
         cmocka_unit_test(test_fit__keeps_the_norms_that_scoring_finds),
         cmocka_unit_test(test_fit__a_vocabulary_larger_than_memory_has_the_same_bits),
         cmocka_unit_test(test_fit__more_features_than_there_is_room_for_are_refused),
+        cmocka_unit_test(test_fit__longer_terms_than_there_is_room_for_are_refused),
         cmocka_unit_test(test_table__of_a_range_of_hashes_finds_at_once),
         cmocka_unit_test(test_fit__counts_anew_after_a_collision),
         cmocka_unit_test(test_fit__ties_go_to_the_term_that_sorts_first),
