@@ -278,25 +278,38 @@ static bool is_office_document(const char *path)
     return strcmp(path, "[Content_Types].xml") == 0 || strcmp(path, "META-INF/manifest.xml") == 0;
 }
 
-static dbt_status scan_archive(dbt__catalog *c, dbt_error *err)
+/* What is to be read, and is a link. */
+static dbt_status fail_link(const dbt__catalog *c, const dbt__entry *entry, dbt_error *err)
+{
+    return dbt__fail(err, DBT_EDATA, "%s/%s: %s", c->shown, entry->path, entry->link);
+}
+
+/* Notes one file of the archive; a link counts as one, for the layout is that of the folder which
+ * was packed. */
+static dbt_status scan_entry(dbt__catalog *c, const dbt__entry *entry, dbt_error *err)
 {
     dbt__folder *folder;
-    dbt_status status = dbt__tree_add_folder(&c->tree, "", 0, &folder, err);
+    if (is_office_document(entry->path))
+        return dbt__fail(err, DBT_EDATA,
+                         "%s: is a document of an office program: save it as csv, in UTF-8",
+                         c->shown);
+    if (dbt__path_is_hidden(entry->path)) return DBT_OK;
+    dbt_status status = dbt__tree_add_file(&c->tree, entry->path, &folder, err);
+    if (status < 0 || c->tree.format == DBT__FOLDER) return status;
+    const char *base = strrchr(entry->path, '/');
+    if (strcmp(base == NULL ? entry->path : base + 1, "classes.txt") != 0) return DBT_OK;
+    if (entry->link != NULL) return fail_link(c, entry, err);
+    return take_classes(c, entry->path, folder, err);
+}
+
+static dbt_status scan_archive(dbt__catalog *c, dbt_error *err)
+{
+    dbt__folder *root;
+    dbt__entry entry;
+    dbt_status status = dbt__tree_add_folder(&c->tree, "", 0, &root, err);
     while (status == DBT_OK) {
-        const char *path;
-        int64_t bytes;
-        status = dbt__archive_next(c->input, c->archive, &path, &bytes, err);
-        if (status != DBT_OK) break;
-        if (is_office_document(path))
-            return dbt__fail(err, DBT_EDATA,
-                             "%s: is a document of an office program: save it as csv, in UTF-8",
-                             c->shown);
-        if (dbt__path_is_hidden(path)) continue;
-        status = dbt__tree_add_file(&c->tree, path, &folder, err);
-        const char *base = strrchr(path, '/');
-        if (status == DBT_OK && strcmp(base == NULL ? path : base + 1, "classes.txt") == 0 &&
-            c->tree.format != DBT__FOLDER)
-            status = take_classes(c, path, folder, err);
+        status = dbt__archive_next(c->input, c->archive, &entry, err);
+        if (status == DBT_OK) status = scan_entry(c, &entry, err);
     }
     if (status == DBT_DONE) {
         c->ends_oddly = dbt__archive_ends_oddly(c->input, c->archive);
@@ -451,15 +464,16 @@ static dbt_status next_file(dbt__catalog *c)
 static dbt_status next_of_archive(dbt__catalog *c, dbt_error *err)
 {
     for (;;) {
-        const char *path;
-        int64_t bytes;
-        dbt_status status = dbt__archive_next(c->input, c->archive, &path, &bytes, err);
+        dbt__entry entry;
+        dbt_status status = dbt__archive_next(c->input, c->archive, &entry, err);
         if (status != DBT_OK) return status;
-        if (dbt__path_is_hidden(path)) continue;
-        const dbt__folder *folder = dbt__tree_folder_of(&c->tree, path);
-        bool wanted = c->tree.layout == DBT__LAYOUT_CLASSES ? folder != NULL && folder->is_class
-                                                            : dbt__tree_is_tabular(&c->tree, path);
-        if (wanted) return set_part(c, path, folder, bytes, err);
+        if (dbt__path_is_hidden(entry.path)) continue;
+        const dbt__folder *folder = dbt__tree_folder_of(&c->tree, entry.path);
+        bool wanted = c->tree.layout == DBT__LAYOUT_CLASSES
+                          ? folder != NULL && folder->is_class
+                          : dbt__tree_is_tabular(&c->tree, entry.path);
+        if (wanted && entry.link != NULL) return fail_link(c, &entry, err);
+        if (wanted) return set_part(c, entry.path, folder, entry.bytes, err);
     }
 }
 
@@ -566,11 +580,11 @@ static dbt_status digest_archive(dbt__catalog *c, dbt_error *err)
     dbt_status status = dbt__input_open(c->path, c->waiting, &input, err);
     if (status == DBT_OK) status = dbt__input_unpack(input, &archive, &is_archive, err);
     while (status == DBT_OK) {
-        const char *path;
-        int64_t bytes;
-        status = dbt__archive_next(input, archive, &path, &bytes, err);
+        dbt__entry entry;
+        status = dbt__archive_next(input, archive, &entry, err);
         if (status != DBT_OK) break;
-        if (dbt__path_is_hidden(path) || !dbt__tree_is_tabular(&c->tree, path)) continue;
+        if (dbt__path_is_hidden(entry.path) || !dbt__tree_is_tabular(&c->tree, entry.path))
+            continue;
         status = dbt__reserve((void **)&c->digest, &c->digest_capacity, c->n_digests + 1,
                               sizeof *c->digest, "digests", err);
         if (status == DBT_OK) status = digest_entry(input, archive, &c->digest[c->n_digests], err);

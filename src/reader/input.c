@@ -566,8 +566,27 @@ bool dbt__archive_ends_oddly(const dbt__input *input, struct archive *archive)
            input->zeros < TAR_BLOCK;
 }
 
-dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const char **path,
-                             int64_t *bytes, dbt_error *err)
+/* A hard link may have content in a pax archive; it has a size then. */
+static const char *describe_link(struct archive_entry *entry)
+{
+    if (archive_entry_filetype(entry) == AE_IFLNK)
+        return "is a symbolic link, and the archive may not hold what it leads to: pack that in "
+               "its place (tar --dereference), or ingest the unpacked folder";
+    if (archive_entry_hardlink(entry) != NULL && archive_entry_size(entry) == 0)
+        return "is a hard link, whose content is stored under another name: pack it under both "
+               "(tar --hard-dereference), or ingest the unpacked folder";
+    return NULL;
+}
+
+/* tar writes a file that it is given twice, and that has other links, as a link to itself. */
+static bool leads_to_itself(struct archive_entry *entry)
+{
+    const char *name = archive_entry_pathname(entry), *target = archive_entry_hardlink(entry);
+    return name != NULL && target != NULL && strcmp(name, target) == 0;
+}
+
+dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, dbt__entry *next,
+                             dbt_error *err)
 {
     for (;;) {
         struct archive_entry *entry;
@@ -578,16 +597,17 @@ dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const c
             status = check_rest(input, archive, err);
             return status < 0 ? status : DBT_DONE;
         }
-        if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != NULL)
-            continue;
+        next->link = describe_link(entry);
+        if (next->link == NULL && archive_entry_filetype(entry) != AE_IFREG) continue;
+        if (next->link != NULL && leads_to_itself(entry)) continue;
         const char *name = archive_entry_pathname_utf8(entry);
         if (name == NULL) name = archive_entry_pathname(entry);
         status = clean_path(&input->path, name == NULL ? "" : name, err);
         if (status < 0) return status;
         if (input->path.length == 1)
             return dbt__fail(err, DBT_EDATA, "%s: an entry has no name", input->name);
-        *path = input->path.data;
-        *bytes = archive_entry_size_is_set(entry) ? (int64_t)archive_entry_size(entry) : -1;
+        next->path = input->path.data;
+        next->bytes = archive_entry_size_is_set(entry) ? (int64_t)archive_entry_size(entry) : -1;
         return DBT_OK;
     }
 }

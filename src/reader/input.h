@@ -48,10 +48,18 @@ dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *
  */
 dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive,
                              dbt_error *err) DBT_MUST_USE;
-/* The next regular file of an archive: its size (-1 unknown) and path, without empty parts and ".",
- * valid until the next call. DBT_DONE, DBT_EDATA, DBT_ENOMEM. */
-dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, const char **path,
-                             int64_t *bytes, dbt_error *err) DBT_MUST_USE;
+/* A file of an archive. */
+typedef struct dbt__entry {
+    const char *path; /* without empty parts and "."; valid until the next call */
+    int64_t bytes;    /* -1: unknown */
+    const char *link; /* NULL; else there is no content: it is that of another file, and this says
+                         what to do about it */
+} dbt__entry;
+
+/* The next file of an archive, or link, which may lead to a file. DBT_DONE, DBT_EDATA, DBT_ENOMEM.
+ */
+dbt_status dbt__archive_next(dbt__input *input, struct archive *archive, dbt__entry *next,
+                             dbt_error *err) DBT_MUST_USE;
 /* After the last entry: a tar does not end as one should, and may have been cut short between two
  * entries, which is all that tells it. */
 bool dbt__archive_ends_oddly(const dbt__input *input, struct archive *archive);

@@ -79,7 +79,7 @@ static void make_subfolder(const char *name)
 }
 
 typedef struct entry {
-    const char *name, *text;
+    const char *name, *text; /* "-> name": a symbolic link */
 } entry;
 
 /* An archive of the entries: "tar.gz", "zip" or "7z" by its name. */
@@ -98,12 +98,14 @@ static const char *write_archive(const char *name, const entry *entries, size_t 
     for (size_t i = 0; i < n; i++) {
         struct archive_entry *e = archive_entry_new();
         archive_entry_set_pathname(e, entries[i].name);
-        archive_entry_set_filetype(e, AE_IFREG);
+        bool is_link = strncmp(entries[i].text, "-> ", 3) == 0;
+        size_t bytes = is_link ? 0 : strlen(entries[i].text);
+        archive_entry_set_filetype(e, is_link ? AE_IFLNK : AE_IFREG);
+        if (is_link) archive_entry_set_symlink(e, entries[i].text + 3);
         archive_entry_set_perm(e, 0600);
-        archive_entry_set_size(e, (la_int64_t)strlen(entries[i].text));
+        archive_entry_set_size(e, (la_int64_t)bytes);
         assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
-        assert_int_equal(archive_write_data(a, entries[i].text, strlen(entries[i].text)),
-                         strlen(entries[i].text));
+        assert_int_equal(archive_write_data(a, entries[i].text, bytes), bytes);
         archive_entry_free(e);
     }
     assert_int_equal(archive_write_close(a), ARCHIVE_OK);
@@ -332,6 +334,20 @@ static void test_ingest__an_archive_of_files_with_classes(void **state)
     assert_ok(ingest(at("ag.tar.gz")), err);
     assert_int_equal(result.recognised, 2);
     assert_int_equal(result.sources, 0);
+    check_invariants();
+}
+
+/* Whatever packed it: a row that is not there is not left out without a word. */
+static void test_ingest__a_link_in_an_archive_has_no_content(void **state)
+{
+    (void)state;
+    static const char *const archives[] = {"links.tar.gz", "links.zip", "links.7z"};
+    static const entry entries[] = {{"neg/1", "bad"}, {"pos/1", "good"}, {"pos/2", "-> 1"}};
+    for (size_t i = 0; i < sizeof archives / sizeof *archives; i++) {
+        assert_int_equal(ingest(write_archive(archives[i], entries, 3)), DBT_EDATA);
+        assert_non_null(strstr(err.message, "/pos/2: is a symbolic link"));
+        assert_string_equal(rows(CORPUS), "");
+    }
     check_invariants();
 }
 
@@ -1296,6 +1312,7 @@ int main(void)
         TEST(test_ingest__a_folder_of_class_folders),
         TEST(test_ingest__an_archive_of_class_folders),
         TEST(test_ingest__an_archive_of_files_with_classes),
+        TEST(test_ingest__a_link_in_an_archive_has_no_content),
         TEST(test_ingest__what_is_no_regular_file_is_left_out),
         TEST(test_ingest__a_class_folder_alone),
         TEST(test_ingest__a_class_folder_with_folders_in_it),
