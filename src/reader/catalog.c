@@ -124,13 +124,30 @@ static dbt_status fail_to_read(const char *path, dbt_error *err)
     return dbt__fail(err, DBT_EDATA, "%s: cannot be read: %s", path, strerror(errno));
 }
 
-/* *there is false of what has gone since the folder was listed, and of a link that leads nowhere.
- */
+/* Of a part that was listed. */
+static dbt_status fail_to_find(const char *path, dbt_error *err)
+{
+    struct stat is;
+    if (errno == ENOENT && lstat(path, &is) == 0)
+        return dbt__fail(err, DBT_EDATA, "%s: is a link that leads nowhere", path);
+    return fail_to_read(path, err);
+}
+
+/* *there is false of what has gone since the folder was listed. A link that leads nowhere is looked
+ * at itself. */
 static dbt_status look_at(const char *path, struct stat *is, bool *there, dbt_error *err)
 {
     *there = stat(path, is) == 0;
     bool gone = !*there && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP);
-    return *there || gone ? DBT_OK : fail_to_read(path, err);
+    if (!*there && !gone) return fail_to_read(path, err);
+    if (gone) *there = lstat(path, is) == 0 && S_ISLNK(is->st_mode);
+    return DBT_OK;
+}
+
+/* So is a link that leads nowhere: when its turn comes, it cannot be read. */
+static bool counts_as_file(const struct stat *is)
+{
+    return S_ISREG(is->st_mode) || S_ISLNK(is->st_mode);
 }
 
 /* The name of the next entry that is not hidden; NULL: there is none. */
@@ -164,7 +181,10 @@ static dbt_status note_entry(dbt__catalog *c, const char *relative, name_list *s
         status = dbt__tree_add_folder(&c->tree, relative, strlen(relative), &folder, err);
         return status < 0 ? status : add_name(stack, relative, err);
     }
-    if (!S_ISREG(is.st_mode)) return DBT_OK;
+    if (!counts_as_file(&is)) {
+        dbt__few_names_add(&c->tree.special, relative);
+        return DBT_OK;
+    }
     status = dbt__tree_add_file(&c->tree, relative, &folder, err);
     if (status < 0) return status;
     if (dbt__tree_is_tabular(&c->tree, relative)) return add_name(&c->files, relative, err);
@@ -237,7 +257,7 @@ static dbt_status list_documents(dbt__catalog *c, const dbt__folder *from, dbt_e
         if (status < 0 || name == NULL) break;
         status = join_path(full.data, name, &path, err);
         if (status == DBT_OK) status = look_at(path.data, &is, &there, err);
-        if (status == DBT_OK && there && S_ISREG(is.st_mode))
+        if (status == DBT_OK && there && counts_as_file(&is))
             status = add_name(&c->files, name, err);
     }
     if (folder != NULL) (void)closedir(folder);
@@ -510,7 +530,7 @@ static dbt_status next_of_folder(dbt__catalog *c, dbt_error *err)
     }
     dbt__buffer_release(&joined);
     struct stat is;
-    if (status == DBT_OK && stat(c->part.name, &is) != 0) status = fail_to_read(c->part.name, err);
+    if (status == DBT_OK && stat(c->part.name, &is) != 0) status = fail_to_find(c->part.name, err);
     if (status == DBT_OK) c->part.bytes = (int64_t)is.st_size;
     return status;
 }

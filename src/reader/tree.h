@@ -45,9 +45,10 @@ typedef struct dbt__tree {
     size_t n, capacity;
     uint32_t *slot; /* [slots] hash table of folder indexes + 1 */
     size_t slots;
-    size_t last;          /* the folder found last: neighbours come together */
-    dbt__few_names other; /* files that are neither tabular nor classes.txt */
-    dbt__few_names link;  /* links to folders */
+    size_t last;            /* the folder found last: neighbours come together */
+    dbt__few_names other;   /* files that are neither tabular nor classes.txt */
+    dbt__few_names link;    /* links to folders */
+    dbt__few_names special; /* pipes, sockets and devices */
     dbt__layout layout;
 } dbt__tree;
 

@@ -265,5 +265,6 @@ dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, char *text, s
     else
         status = say_classes(tree, split, text, bytes, err);
     say_few("links to folders are not followed", &tree->link, text, bytes);
+    say_few("left out, for they are no files", &tree->special, text, bytes);
     return status;
 }

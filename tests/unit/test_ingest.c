@@ -360,13 +360,38 @@ static void test_ingest__what_is_no_regular_file_is_left_out(void **state)
     (void)write_text("odd/train/pos/1.txt", "good");
     (void)write_text("odd/train/neg/1.txt", "bad");
     assert_int_equal(symlink("1.txt", at("odd/train/pos/again.txt")), 0);
-    assert_int_equal(symlink("nowhere", at("odd/train/pos/gone.txt")), 0);
-    assert_int_equal(symlink("itself.txt", at("odd/train/pos/itself.txt")), 0);
     assert_int_equal(symlink("..", at("odd/train/back")), 0);
+    assert_int_equal(symlink("nowhere", at("odd/train/gone.txt")), 0);
+    assert_int_equal(symlink("nowhere", at("odd/train/pos/.hidden.txt")), 0);
     assert_int_equal(mkfifo(at("odd/train/pos/pipe.txt"), 0600), 0);
     assert_ok(ingest(at("odd")), err);
+    assert_string_equal(said,
+                        "odd: folder of 2 classes ('neg', 'pos'), split 'train'; left out: "
+                        "train/gone.txt; links to folders are not followed: train/back; left out, "
+                        "for they are no files: train/pos/pipe.txt\n");
     /* A link to a file is that file. */
     assert_string_equal(rows(CORPUS), "train|neg|bad train|pos|good train|pos|good");
+    check_invariants();
+}
+
+/* It is a document or file of rows that is not there. */
+static void test_ingest__a_link_that_leads_nowhere_cannot_be_read(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"gone", "gone/pos", "gone/neg", "rows"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        make_subfolder(folders[i]);
+    (void)write_text("gone/neg/1.txt", "bad");
+    assert_int_equal(symlink("nowhere", at("gone/pos/1.txt")), 0);
+    assert_int_equal(ingest(at("gone")), DBT_EDATA);
+    assert_string_equal(said, "gone: folder of 2 classes ('neg', 'pos'), split 'train'\n");
+    assert_non_null(strstr(err.message, "/gone/pos/1.txt: is a link that leads nowhere"));
+    (void)write_text("rows/a.csv", "pos,good\n");
+    assert_int_equal(symlink("c.csv", at("rows/b.csv")), 0);
+    assert_int_equal(symlink("b.csv", at("rows/c.csv")), 0);
+    assert_int_equal(ingest(at("rows")), DBT_EDATA);
+    assert_non_null(strstr(err.message, "/rows/b.csv: cannot be read: "));
+    assert_string_equal(rows(CORPUS), "");
     check_invariants();
 }
 
@@ -1314,6 +1339,7 @@ int main(void)
         TEST(test_ingest__an_archive_of_files_with_classes),
         TEST(test_ingest__a_link_in_an_archive_has_no_content),
         TEST(test_ingest__what_is_no_regular_file_is_left_out),
+        TEST(test_ingest__a_link_that_leads_nowhere_cannot_be_read),
         TEST(test_ingest__a_class_folder_alone),
         TEST(test_ingest__a_class_folder_with_folders_in_it),
         TEST(test_ingest__many_files_that_are_left_out_are_counted),
