@@ -48,9 +48,10 @@ typedef struct dbt_ingest_progress {
 typedef struct dbt_ingest_options {
     dbt_format format;              /* detected, and said */
     const char *split;              /* NULL: from the file's or folder's name, else 'train' */
-    const char *label_column;       /* a name, a number from 1, or "none"; NULL: the first, or where
-                                       there is a header label, class, category, target, sentiment,
-                                       stars or rating */
+    const char *label_column;       /* a name, a number from 1, or "none", which leaves out those of
+                                       fastText's lines and class folders, too; NULL: the first, or
+                                       where there is a header label, class, category, target,
+                                       sentiment, stars or rating */
     const char *const *text_column; /* [n_text_columns]: names or numbers, joined with ", " */
     size_t n_text_columns;          /* 0: detected; of two columns the one beside the label */
     dbt_header header;              /* detected */

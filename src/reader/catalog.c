@@ -416,13 +416,14 @@ void dbt__catalog_close(dbt__catalog *c)
     dbt__free(c);
 }
 
-const char *dbt__catalog_said(dbt__catalog *c, const char *split)
+const char *dbt__catalog_said(dbt__catalog *c, const char *split, bool labelled)
 {
     if (c->kind == KIND_FILE) return NULL;
     int used = snprintf(c->said, sizeof c->said, "%.300s: ", c->shown);
     size_t at = used < 0 ? 0 : (size_t)used;
     c->said[at] = '\0';
-    if (dbt__tree_say(&c->tree, split, c->said + at, sizeof c->said - at, NULL) < 0) return NULL;
+    if (dbt__tree_say(&c->tree, split, labelled, c->said + at, sizeof c->said - at, NULL) < 0)
+        return NULL;
     at = strlen(c->said);
     if (c->ends_oddly)
         (void)snprintf(c->said + at, sizeof c->said - at,

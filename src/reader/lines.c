@@ -27,21 +27,43 @@ static bool holds_label(const char *p, const char *end)
     return false;
 }
 
+static const char *skip_word(const char *p, const char *end)
+{
+    while (p < end && !is_gap(*p))
+        p++;
+    return p;
+}
+
+static const char *skip_gap(const char *p, const char *end)
+{
+    while (p < end && is_gap(*p))
+        p++;
+    return p;
+}
+
+/* All labels in front; the text is as it is where there are none. */
+static const char *skip_labels(const char *p, const char *end)
+{
+    const char *word = skip_gap(p, end);
+    while (begins_with_label(word, end))
+        p = word = skip_gap(skip_word(word, end), end);
+    return p;
+}
+
 static dbt_status build_record(dbt__reader *r, dbt_text line, dbt_error *err)
 {
-    const char *p = line.data, *end = p + line.bytes, *word;
+    const char *p = line.data, *end = p + line.bytes;
     dbt_text label = {NULL, 0};
-    bool wanted = r->options.label_column == NULL || strcmp(r->options.label_column, "none") != 0;
-    if (wanted) {
+    if (dbt__wants_no_label(&r->options)) {
+        p = skip_labels(p, end);
+    } else {
         if (!begins_with_label(p, end))
             return dbt__reader_refuse(r, r->record_bytes, "no label: it does not begin with '%s'",
                                       prefix);
-        word = p + PREFIX;
-        for (p = word; p < end && !is_gap(*p); p++)
-            ;
-        label = (dbt_text){word, (size_t)(p - word)};
-        while (p < end && is_gap(*p))
-            p++;
+        const char *name = p + PREFIX;
+        p = skip_word(name, end);
+        label = (dbt_text){name, (size_t)(p - name)};
+        p = skip_gap(p, end);
         if (holds_label(p, end))
             return dbt__reader_refuse(r, r->record_bytes,
                                       "several labels: one label a document is supported");
@@ -86,6 +108,7 @@ dbt_status dbt__document_next(dbt__reader *r, dbt_error *err)
     const char *foreign = dbt__detect_foreign(data, sample, r->decoder != NULL);
     if (foreign != NULL) return dbt__reader_refuse(r, r->record_bytes, "%s", foreign);
     dbt_text label = {NULL, 0};
-    if (r->part_label != NULL) label = (dbt_text){r->part_label, strlen(r->part_label)};
+    if (r->part_label != NULL && !dbt__wants_no_label(&r->options))
+        label = (dbt_text){r->part_label, strlen(r->part_label)};
     return dbt__reader_emit(r, label, (dbt_text){data, r->record_bytes}, err);
 }

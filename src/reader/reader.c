@@ -20,6 +20,11 @@ void dbt__reader_options_init(dbt__reader_options *options)
         .max_document = 16 * 1024 * 1024, .chunk = 256 * 1024, .sample = 64 * 1024};
 }
 
+bool dbt__wants_no_label(const dbt__reader_options *options)
+{
+    return options->label_column != NULL && strcmp(options->label_column, "none") == 0;
+}
+
 dbt_status dbt__reader_new(const dbt__reader_options *options, dbt__reader **reader, dbt_error *err)
 {
     *reader = NULL;
@@ -249,7 +254,10 @@ static void say(dbt__reader *r)
     if (delimited)
         name_delimiter(r->delimiter, r->format == DBT__TSV ? '\t' : ',', ", delimiter ", delimiter);
     if (r->format == DBT__FASTTEXT) {
-        (void)snprintf(columns, sizeof columns, "label = __label__");
+        (void)snprintf(columns, sizeof columns, "%s",
+                       dbt__wants_no_label(&r->options)
+                           ? "no label (__label__ in front of a text is left out)"
+                           : "label = __label__");
     } else {
         dbt__columns_say(&r->columns, columns, sizeof columns);
         dbt__columns_say_label(&r->columns, r->label_column, sizeof r->label_column);

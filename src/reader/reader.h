@@ -92,8 +92,9 @@ dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__waiting 
 /* Takes NULL. Ends its streams. */
 void dbt__catalog_close(dbt__catalog *catalog);
 /* What was found, in one line, NULL for a single file; valid as long as the catalog. `split`
- * is the caller's choice, NULL for the detected ones. */
-const char *dbt__catalog_said(dbt__catalog *catalog, const char *split);
+ * is the caller's choice, NULL for the detected ones; labelled: documents get the names of their
+ * class folders. */
+const char *dbt__catalog_said(dbt__catalog *catalog, const char *split, bool labelled);
 /* The next part; it and its stream are valid until the next call. DBT_OK, DBT_DONE, DBT_EDATA,
  * DBT_ENOMEM. */
 dbt_status dbt__catalog_next(dbt__catalog *catalog, const dbt__part **part,

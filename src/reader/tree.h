@@ -74,8 +74,8 @@ dbt_status dbt__tree_decide(dbt__tree *tree, const char *name, dbt_error *err) D
  * train. */
 const char *dbt__tree_split(const dbt__tree *tree, const char *path);
 /* "folder of 2 classes ('neg', 'pos'), splits 'test', 'train'; left out: README", and what may not
- * be meant so; `split` NULL: the detected ones. tree_say.c. */
-dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, char *text, size_t bytes,
-                         dbt_error *err) DBT_MUST_USE;
+ * be meant so; `split` NULL: the detected ones; labelled: the classes are labels. tree_say.c. */
+dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, bool labelled, char *text,
+                         size_t bytes, dbt_error *err) DBT_MUST_USE;
 
 #endif

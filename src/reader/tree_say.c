@@ -207,6 +207,13 @@ static void list_classes(const dbt__tree *tree, const char *split, class_list *l
     qsort(list->folder, list->n, sizeof *list->folder, compare_labels);
 }
 
+static void say_odd_labels(const class_list *list, char *text, size_t bytes)
+{
+    say_split_labels(list->label, list->n_labels, text, bytes);
+    say_scattered(list->folder, list->n, text, bytes);
+    say_depths(list->folder, list->n, text, bytes);
+}
+
 static void say_left_out(const dbt__tree *tree, char *text, size_t bytes)
 {
     size_t left_out = 0, listed = 0;
@@ -222,8 +229,8 @@ static void say_left_out(const dbt__tree *tree, char *text, size_t bytes)
     say_names("left out", names, listed, left_out, text, bytes);
 }
 
-static dbt_status say_classes(const dbt__tree *tree, const char *split, char *text, size_t bytes,
-                              dbt_error *err)
+static dbt_status say_classes(const dbt__tree *tree, const char *split, bool labelled, char *text,
+                              size_t bytes, dbt_error *err)
 {
     class_list list = {.label = dbt__alloc_array(tree->n, sizeof *list.label),
                        .split = dbt__alloc_array(tree->n, sizeof *list.split),
@@ -234,10 +241,9 @@ static dbt_status say_classes(const dbt__tree *tree, const char *split, char *te
     } else {
         list_classes(tree, split, &list);
         say_labels(list.label, list.n_labels, text, bytes);
+        if (!labelled) append_format(text, bytes, ", no label");
         say_splits(list.split, list.n_splits, text, bytes);
-        say_split_labels(list.label, list.n_labels, text, bytes);
-        say_scattered(list.folder, list.n, text, bytes);
-        say_depths(list.folder, list.n, text, bytes);
+        if (labelled) say_odd_labels(&list, text, bytes);
         say_left_out(tree, text, bytes);
     }
     dbt__free(list.label);
@@ -256,14 +262,14 @@ static void say_files(const dbt__tree *tree, char *text, size_t bytes)
     say_few("left out", &tree->other, text, bytes);
 }
 
-dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, char *text, size_t bytes,
-                         dbt_error *err)
+dbt_status dbt__tree_say(const dbt__tree *tree, const char *split, bool labelled, char *text,
+                         size_t bytes, dbt_error *err)
 {
     dbt_status status = DBT_OK;
     if (tree->layout == DBT__LAYOUT_FILES)
         say_files(tree, text, bytes);
     else
-        status = say_classes(tree, split, text, bytes, err);
+        status = say_classes(tree, split, labelled, text, bytes, err);
     say_few("links to folders are not followed", &tree->link, text, bytes);
     say_few("left out, for they are no files", &tree->special, text, bytes);
     return status;
