@@ -117,7 +117,8 @@ static dbt_status prepare_line(dbt__reader *r, dbt_text *line, int64_t *replaced
 static dbt_status parse_line(dbt_text line, json_t **json, json_error_t *why, dbt_error *err)
 {
     errno = 0;
-    *json = json_loadb(line.data, line.bytes, 0, why);
+    /* As a double an id of 64 bits is in range; no number is used but as it is written. */
+    *json = json_loadb(line.data, line.bytes, JSON_DECODE_INT_AS_REAL, why);
     if (errno != ENOMEM) return DBT_OK;
     json_decref(*json);
     *json = NULL;

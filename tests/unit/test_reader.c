@@ -501,6 +501,12 @@ static const format_case format_cases[] = {
      "{ \"more\" : [1, {\"label\": \"}\"}, []]\t,\"label\":\t1.50 ,\"x\\\"y\": \"{\","
      " \"text\" : \"x\"\t}\n{\"text\":2,\"label\":3}\n",
      "1 1.50|x\n2 3|2\n", NULL},
+    {"a.jsonl",
+     "{\"id\":12345678901234567890,\"label\":12,\"text\":\"x\"}\n"
+     "{\"id\":-98765432109876543210,\"label\":-0,\"text\":\"y\",\"of\":[18446744073709551615]}\n"
+     "{\"label\":18446744073709551615,\"text\":-9223372036854775809}\n",
+     "1 12|x\n2 -0|y\n3 18446744073709551615|-9223372036854775809\n",
+     "jsonl, label = 'label', text = 'text'"},
     {"a.jsonl", "no json\n{\"text\"\n",
      "1 !invalid JSON at byte 2: '[' or '{' expected near 'no'\n"
      "2 !invalid JSON at byte 7: ':' expected near end of file\n",
