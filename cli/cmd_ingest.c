@@ -149,7 +149,8 @@ static const cli_option ingest_options[] = {
      .argument = "SIZE",
      .minimum = 1,
      .maximum = 64 << 20,
-     .help = "longer texts are refused"},
+     .help = "longer records are refused; all of one counts: other columns, quotes, a whole line "
+             "of JSON"},
     {.kind = CLI_HEADING, .help = "General"},
     {.name = "json",
      .kind = CLI_FLAG,

@@ -63,7 +63,8 @@ typedef struct dbt_ingest_options {
         dedup; /* false; a text with the same label already in the same split is not stored again */
     int64_t max_rejects; /* 0; -1: all */
     size_t
-        max_document; /* 16 MiB, at most 64 MiB; bytes of one document; larger ones are rejects */
+        max_document; /* 16 MiB, at most 64 MiB; bytes of one record, with all that is in it
+                         (other columns, quotes, a whole line of JSON); larger ones are rejects */
     bool again;       /* false; true: ingest a file that is there already once more */
     void (*said)(void *context, const char *line); /* may be NULL */
     void (*progress)(void *context,
