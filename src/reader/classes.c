@@ -3,6 +3,7 @@
 #include "reader.h"
 #include "utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_CLASSES_BYTES = 16 * 1024 * 1024 };
@@ -33,6 +34,33 @@ static dbt_status add_name(dbt__class_names *classes, size_t *capacity, const ch
     return status;
 }
 
+/* By name, then by line. */
+static int compare_names(const void *a, const void *b)
+{
+    char *const *left = *(char *const *const *)a, *const *right = *(char *const *const *)b;
+    int order = strcmp(*left, *right);
+    return order != 0 ? order : (left > right) - (left < right);
+}
+
+/* Two labels of one name would be one. */
+static dbt_status check_unique(const dbt__class_names *classes, const char *where, dbt_error *err)
+{
+    char *const **sorted = dbt__alloc_array(classes->n, sizeof *sorted);
+    if (sorted == NULL) return dbt__out_of_memory(err, "class names");
+    for (size_t i = 0; i < classes->n; i++)
+        sorted[i] = &classes->name[i];
+    qsort(sorted, classes->n, sizeof *sorted, compare_names);
+    dbt_status status = DBT_OK;
+    for (size_t i = 1; i < classes->n && status == DBT_OK; i++)
+        if (strcmp(*sorted[i - 1], *sorted[i]) == 0)
+            status =
+                dbt__fail(err, DBT_EDATA, "%s:%zu: class name '%.80s' is that of line %zu, too",
+                          where, (size_t)(sorted[i] - classes->name) + 1, *sorted[i],
+                          (size_t)(sorted[i - 1] - classes->name) + 1);
+    dbt__free(sorted);
+    return status;
+}
+
 dbt_status dbt__class_names_parse(const char *data, size_t bytes, const char *where,
                                   dbt__class_names *classes, dbt_error *err)
 {
@@ -57,6 +85,7 @@ dbt_status dbt__class_names_parse(const char *data, size_t bytes, const char *wh
     }
     if (status == DBT_OK && classes->n == 0)
         status = dbt__fail(err, DBT_EDATA, "%s: no class names", where);
+    if (status == DBT_OK) status = check_unique(classes, where, err);
     if (status < 0) dbt__class_names_release(classes);
     return status;
 }

@@ -61,8 +61,8 @@ typedef struct dbt__class_names {
     char **name; /* [n]; valid UTF-8 */
 } dbt__class_names;
 
-/* One name a line; blank lines at the end do not count. DBT_EDATA when there is none or one is
- * empty. */
+/* One name a line; blank lines at the end do not count. DBT_EDATA when there is none, or one is
+ * empty or there twice. */
 dbt_status dbt__class_names_parse(const char *data, size_t bytes, const char *where,
                                   dbt__class_names *classes, dbt_error *err) DBT_MUST_USE;
 dbt_status dbt__class_names_read(const char *path, dbt__class_names *classes,

@@ -457,6 +457,11 @@ static void test_classes__name_the_labels(void **state)
     assert_int_equal(dbt__class_names_parse(gap, sizeof gap - 1, "c.txt", &classes, &err),
                      DBT_EDATA);
     assert_string_equal(err.message, "c.txt:2: empty class name");
+    err = (dbt_error){0};
+    static const char twice[] = "b\na\nB\nb\nc";
+    assert_int_equal(dbt__class_names_parse(twice, sizeof twice - 1, "c.txt", &classes, &err),
+                     DBT_EDATA);
+    assert_string_equal(err.message, "c.txt:4: class name 'b' is that of line 1, too");
 }
 
 /* --- formats --- */
