@@ -4,8 +4,8 @@
  * jansson wants valid UTF-8 and knows no NUL in keys; so ill-formed bytes and the escape of NUL are
  * replaced (and counted) in a copy of the line first, where there are any. It turns numbers into
  * binary ones; a label 1.50 is to stay 1.50, so the text of a number is taken from the line itself.
- * Nesting is limited by jansson (2,048), lone surrogates, control characters and NaN are errors
- * there.
+ * Nesting is limited by jansson (2,048), numbers to the range of a double; lone surrogates, control
+ * characters and NaN are errors there.
  */
 #include "reader_internal.h"
 

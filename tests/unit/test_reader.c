@@ -509,8 +509,10 @@ static const format_case format_cases[] = {
     {"a.jsonl",
      "{\"id\":12345678901234567890,\"label\":12,\"text\":\"x\"}\n"
      "{\"id\":-98765432109876543210,\"label\":-0,\"text\":\"y\",\"of\":[18446744073709551615]}\n"
-     "{\"label\":18446744073709551615,\"text\":-9223372036854775809}\n",
-     "1 12|x\n2 -0|y\n3 18446744073709551615|-9223372036854775809\n",
+     "{\"label\":18446744073709551615,\"text\":-9223372036854775809}\n"
+     "{\"id\":1e309,\"label\":1,\"text\":\"x\"}\n",
+     "1 12|x\n2 -0|y\n3 18446744073709551615|-9223372036854775809\n"
+     "4 !invalid JSON at byte 11: real number overflow near '1e309'\n",
      "jsonl, label = 'label', text = 'text'"},
     {"a.jsonl", "no json\n{\"text\"\n",
      "1 !invalid JSON at byte 2: '[' or '{' expected near 'no'\n"
