@@ -65,6 +65,12 @@ size_t dbt__checkpoint_bytes(const dbt_network *network)
     return n_bytes;
 }
 
+dbt_status dbt__checkpoint_check(const dbt_network *network, dbt_error *err)
+{
+    dbt_status status = dbt_network_check(network, err);
+    return status < 0 ? status : dbt__network_state_check(network, err);
+}
+
 dbt_status dbt__checkpoint_encode(const dbt_network *network, const dbt__progress *progress,
                                   unsigned char **state, size_t *n_bytes, dbt_error *err)
 {

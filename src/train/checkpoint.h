@@ -35,6 +35,9 @@ typedef struct dbt__progress {
 
 /* Bytes of the state of a network; SIZE_MAX on overflow. */
 size_t dbt__checkpoint_bytes(const dbt_network *network);
+/* DBT_EDIVERGED when a weight, or a number that the optimizer keeps, is not finite. None becomes
+ * finite again by any step. */
+dbt_status dbt__checkpoint_check(const dbt_network *network, dbt_error *err) DBT_MUST_USE;
 /* *state is the caller's, to be freed with dbt__free. DBT_EDIVERGED when a number is not finite,
  * DBT_ENOMEM. */
 dbt_status dbt__checkpoint_encode(const dbt_network *network, const dbt__progress *progress,

@@ -123,11 +123,13 @@ static void note_checkpoint(dbt__fit *fit)
     fit->best_is_stored = true;
 }
 
-/* A checkpoint when it is time for one. */
+/* A checkpoint when it is time for one. Of numbers that are not finite there is none, but that they
+ * are is for the end of the epoch to say, as where none fell due. */
 static dbt_status save_in_time(dbt__fit *fit, dbt_error *err)
 {
     double every = fit->options.checkpoint_every;
     if (every == 0 || now() - fit->checkpointed < every) return DBT_OK;
+    if (dbt__checkpoint_check(fit->network, NULL) < 0) return DBT_OK;
     dbt_status status = dbt__sql_begin(fit->sql, err);
     if (status < 0) return status;
     status = dbt__fit_save(fit, err);
@@ -172,7 +174,10 @@ static dbt_status validate(dbt__fit *fit, dbt_epoch *epoch, dbt_error *err)
     if (!isfinite(epoch->val_loss))
         return dbt__fail(err, DBT_EDIVERGED, "val_loss of epoch %lld is not finite",
                          (long long)epoch->epoch);
-    return DBT_OK;
+    /* Losses may be finite all the same. */
+    status = dbt__checkpoint_check(fit->network, err);
+    if (status < 0) (void)dbt__context(err, "end of epoch %lld", (long long)epoch->epoch);
+    return status;
 }
 
 /* The next epoch is under way. */

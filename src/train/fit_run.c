@@ -154,9 +154,21 @@ static int64_t stored_best_epoch(const dbt__fit *fit)
     return epoch;
 }
 
+/* Nothing goes on from numbers that are not finite: a training that is stopped with such has
+ * diverged, as the end of its epoch would have said. */
+static dbt_status judge_stop(const dbt__fit *fit, dbt_status outcome, dbt_error *err)
+{
+    dbt_error cause = {0};
+    if (outcome != DBT_EINTERRUPTED || dbt__checkpoint_check(fit->network, &cause) == DBT_OK)
+        return outcome;
+    *err = cause;
+    return cause.status;
+}
+
 dbt_status dbt__fit_close_run(dbt__fit *fit, dbt_status outcome, dbt_error *err)
 {
     dbt_error late = {0};
+    outcome = judge_stop(fit, outcome, err);
     char *remark = outcome == DBT_OK ? make_remark(fit) : NULL;
     dbt_status closed = close_run(fit, outcome, outcome == DBT_OK ? remark : err->message, &late);
     dbt__free(remark);

@@ -747,6 +747,43 @@ static void test_resume__of_a_diverged_run_is_refused(void **state)
     close_store(store);
 }
 
+/* Of lazy Adam, v overflows in epoch 2, from a document of a huge weight, while losses and weights
+ * stay finite. Whether checkpoints fall due before its end, and whether it is stopped there,
+ * changes neither what is said nor what is stored. */
+static void test_resume__an_optimizer_that_overflows_diverges_at_the_end_of_the_epoch(void **state)
+{
+    (void)state;
+    static const struct {
+        double checkpoint_every;
+        int64_t steps;
+    } cases[] = {{0, -1}, {60, -1}, {1e-9, -1}, {60, 13}, {1e-9, 13}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dbt_store *store = make_quickstart("overflows.db");
+        run_sql(store, "UPDATE document SET checksum = NULL, weight = 1e22 WHERE id IN (SELECT"
+                       " document_id FROM split_document JOIN split ON split.id = split_id"
+                       " WHERE name = 'train' AND position = 150)");
+        dbt_fit_options options = quick_options(2);
+        options.shuffle = false;
+        options.steps_per_epoch = 7;
+        options.network.optimizer = DBT_LAZY_ADAM;
+        options.checkpoint_every = cases[i].checkpoint_every;
+        dbt_fit_result result;
+        dbt_error err;
+        stopper s = {.steps = cases[i].steps};
+        assert_int_equal(fit_until(store, &options, &s, &result, &err), DBT_EDIVERGED);
+        const char *said = "a number that the optimizer keeps of layer 0 is not finite";
+        if (strstr(err.message, said) == NULL) fail_msg("%s", err.message);
+        assert_int_equal(s.done, cases[i].steps < 0 ? 14 : cases[i].steps);
+        assert_int_equal(result.best_epoch, 1);
+        assert_answer(store, "SELECT status FROM run", "diverged");
+        assert_int_equal(ask(store, "SELECT count(*) FROM epoch"), 1);
+        assert_int_equal(ask(store, "SELECT best_epoch FROM run"), 1);
+        assert_int_equal(ask(store, "SELECT count(*) FROM parameter WHERE kind = 'best'"), 4);
+        dbt_model_close(open_model(store, "1", DBT_WEIGHTS_BEST));
+        close_store(store);
+    }
+}
+
 static void assert_refused(dbt_store *store, const dbt_fit_options *options, const char *message)
 {
     stopper s = {.steps = -1};
@@ -1087,6 +1124,7 @@ int main(void)
         cmocka_unit_test(test_resume__takes_the_newest_run_that_can_go_on),
         cmocka_unit_test(test_resume__of_a_finished_run_changes_nothing),
         cmocka_unit_test(test_resume__of_a_diverged_run_is_refused),
+        cmocka_unit_test(test_resume__an_optimizer_that_overflows_diverges_at_the_end_of_the_epoch),
         cmocka_unit_test(test_resume__other_settings_are_refused_with_a_list),
         cmocka_unit_test(test_resume__a_share_to_hold_out_counts_without_a_validation_split),
         cmocka_unit_test(test_resume__other_data_is_refused_with_a_list),
