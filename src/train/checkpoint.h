@@ -16,8 +16,9 @@
 #include "base.h"
 #include "sql.h"
 
-/* SQLite keeps at most so many bytes in a value. */
-#define DBT__CHECKPOINT_MAX_BYTES ((size_t)1000000000)
+/* SQLite keeps at most DBT__LONGEST_WEIGHTS bytes in a row: of a state or a parameter so many, for
+ * its other columns are a few. */
+#define DBT__CHECKPOINT_MAX_BYTES (DBT__LONGEST_WEIGHTS - 1024)
 
 /* Where a training is; with the network, all that its next step depends on. */
 typedef struct dbt__progress {

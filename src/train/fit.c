@@ -94,6 +94,26 @@ static bool steps_are_shared(const dbt__fit *fit)
            dbt_pool_threads(fit->pool) <= dbt_usable_cores() && !steps_are_prepared(fit);
 }
 
+/* Of one blob. Doubles, which do not overflow. */
+static double largest_parameter_bytes(const dbt_network_options *network)
+{
+    double outputs = network->n_classes == 2 ? 1 : (double)network->n_classes;
+    double units = (double)network->units, inputs = (double)network->n_inputs;
+    double largest = inputs * (network->layers == 1 ? outputs : units);
+    if (network->layers > 1) largest = fmax(largest, units * outputs);
+    if (network->layers > 2) largest = fmax(largest, units * units);
+    return largest * sizeof(float);
+}
+
+static dbt_status check_value(const char *what, double bytes, dbt_error *err)
+{
+    if (bytes <= (double)DBT__CHECKPOINT_MAX_BYTES) return DBT_OK;
+    return dbt__fail(err, DBT_EUSAGE,
+                     "%s of this network is of %.0f MB, and SQLite stores at most %zu in a value: "
+                     "take fewer features or units",
+                     what, floor(bytes / 1e6), DBT__CHECKPOINT_MAX_BYTES / 1000000);
+}
+
 static dbt_status make_network(dbt__fit *fit, dbt_error *err)
 {
     dbt_network_options *network = &fit->options.network;
@@ -101,14 +121,13 @@ static dbt_status make_network(dbt__fit *fit, dbt_error *err)
     network->n_classes = fit->survey.labels.n;
     network->seed = fit->options.seed;
     bool share = steps_are_shared(fit) || network->units >= WIDE_UNITS;
-    dbt_status status = dbt_network_new(network, share ? fit->pool : NULL, &fit->network, err);
+    /* Before it takes the memory. */
+    dbt_status status = check_value("the largest weight", largest_parameter_bytes(network), err);
+    if (status == DBT_OK)
+        status = dbt_network_new(network, share ? fit->pool : NULL, &fit->network, err);
     if (status < 0) return status;
-    if (dbt__checkpoint_bytes(fit->network) > DBT__CHECKPOINT_MAX_BYTES)
-        return dbt__fail(err, DBT_EUSAGE,
-                         "the state of this network is of %zu MB, and SQLite stores at most %zu in "
-                         "a value: take fewer features or units",
-                         dbt__checkpoint_bytes(fit->network) / 1000000,
-                         DBT__CHECKPOINT_MAX_BYTES / 1000000);
+    status = check_value("the state", (double)dbt__checkpoint_bytes(fit->network), err);
+    if (status < 0) return status;
     fit->label = dbt__alloc_array((size_t)fit->options.batch_size, sizeof *fit->label);
     fit->weight = dbt__alloc_array((size_t)fit->options.batch_size, sizeof *fit->weight);
     if (fit->label == NULL || fit->weight == NULL) return dbt__out_of_memory(err, "a batch");

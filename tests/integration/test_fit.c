@@ -1141,6 +1141,23 @@ static void test_fit__features_that_do_not_fit_leave_nothing_behind(void **state
     close_store(store);
 }
 
+/* 2^22 columns of 64 units are a GiB, of which SGD keeps no state. */
+static void test_fit__weights_that_no_row_can_hold_are_refused(void **state)
+{
+    (void)state;
+    dbt_store *store = make_quickstart("weights.db");
+    dbt_fit_options options = quick_options(1);
+    options.vectorizer.hash_bits = 22;
+    options.network.optimizer = DBT_SGD;
+    options.memory = (size_t)10 << 30;
+    assert_refused(
+        store, &options, DBT_EUSAGE,
+        "the largest weight of this network is of 1073 MB, and SQLite stores at most 999 "
+        "in a value: take fewer features or units");
+    assert_int_equal(ask(store, "SELECT count(*) FROM run"), 0);
+    close_store(store);
+}
+
 /* 20,000 features are asked for, and a tenth of them are there. */
 static void test_fit__memory_is_asked_for_what_there_is(void **state)
 {
@@ -1244,6 +1261,7 @@ int main(void)
         cmocka_unit_test(test_fit__the_smallest_memory_gives_the_same_bits),
         cmocka_unit_test(test_fit__memory_is_asked_for_what_there_is),
         cmocka_unit_test(test_fit__features_that_do_not_fit_leave_nothing_behind),
+        cmocka_unit_test(test_fit__weights_that_no_row_can_hold_are_refused),
         cmocka_unit_test(test_fit__validation_steps_are_batches_however_they_are_paged),
         cmocka_unit_test(test_fit__counts_that_do_not_fit_give_the_same_bits),
         cmocka_unit_test(test_fit__a_vocabulary_is_reused_for_the_same_settings_and_data),
