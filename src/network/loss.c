@@ -14,6 +14,10 @@
 
 #include "network_internal.h"
 
+/* Of logits that are further apart the probabilities differ in float, too, whose steps are at most
+ * 2^-23 of a number. */
+#define CLOSE_LOGITS 1e-6
+
 /* Keras' smallest probability: the loss of a label that the network has no output for. */
 #define SMALLEST_PROBABILITY 1e-7
 
@@ -31,6 +35,12 @@ static double log_sum_exp(size_t n, const float *z)
     for (size_t k = 0; k < n; k++)
         sum += exp((double)z[k] - largest);
     return largest + log(sum);
+}
+
+/* Of the softmax of these logits, rounded to float. */
+static float softmax(float z, double log_sum)
+{
+    return (float)exp((double)z - log_sum);
 }
 
 static size_t find_largest(size_t n, const float *z)
@@ -67,11 +77,26 @@ static double lose_categorical(size_t n, const float *z, int32_t label, double s
     return loss;
 }
 
-/* The same decision as the probabilities of dbt__probabilities, rounded to float, give. */
+/* The most probable class, the first of those whose logits are close and whose probabilities are
+ * equal once they are rounded. */
+static size_t classify_close(size_t n, const float *z)
+{
+    double log_sum = log_sum_exp(n, z);
+    size_t best = 0;
+    for (size_t k = 1; k < n; k++)
+        if (softmax(z[k], log_sum) > softmax(z[best], log_sum)) best = k;
+    return best;
+}
+
+/* The same decision as the probabilities of dbt__probabilities, rounded to float, give: those are
+ * what predictions are chosen by. */
 static size_t classify(size_t n_classes, const float *z)
 {
-    if (n_classes > 2) return find_largest(n_classes, z);
-    return (float)sigmoid((double)z[0]) > 0.5f ? 1 : 0;
+    if (n_classes == 2) return (float)sigmoid((double)z[0]) > 0.5f ? 1 : 0;
+    size_t best = find_largest(n_classes, z), close = 0;
+    for (size_t k = 0; k < n_classes; k++)
+        if ((double)z[k] >= (double)z[best] - CLOSE_LOGITS) close++;
+    return close > 1 ? classify_close(n_classes, z) : best;
 }
 
 void dbt__loss(const dbt__targets *targets, const float *logits, float *delta, dbt_metrics *metrics)
@@ -113,6 +138,6 @@ void dbt__probabilities(size_t n_rows, size_t n_classes, const float *logits, fl
         const float *z = logits + r * n_classes;
         double log_sum = log_sum_exp(n_classes, z);
         for (size_t k = 0; k < n_classes; k++)
-            p[k] = (float)exp((double)z[k] - log_sum);
+            p[k] = softmax(z[k], log_sum);
     }
 }

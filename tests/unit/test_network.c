@@ -1479,6 +1479,35 @@ static void test_score__ties_unknown_labels_and_certainty(void **state)
     }
 }
 
+/* Logits that differ by less than their probabilities in float can: the class that is counted as
+ * right is the one that the probabilities choose, the first of equals. */
+static void test_score__decides_as_the_probabilities_do(void **state)
+{
+    (void)state;
+    enum { CLASSES = 3 };
+    const float next = nextafterf(0.01f, 1);
+    const struct {
+        float logit[CLASSES];
+        int32_t expected;
+    } cases[] = {{{0, 0.01f, next}, 1},    {{next, 0.01f, 0}, 0}, {{0.01f, 0, next}, 0},
+                 {{0.01f, 0.01f, 0}, 0},   {{0, 0.5f, 0.6f}, 2},  {{1, 1.00001f, 0}, 1},
+                 {{-90, -90.0001f, 0}, 2}, {{0, 1e-7f, 2e-7f}, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float probability[CLASSES];
+        dbt__probabilities(1, CLASSES, cases[i].logit, probability);
+        int32_t chosen = 0;
+        for (int32_t k = 1; k < CLASSES; k++)
+            if (probability[k] > probability[chosen]) chosen = k;
+        assert_int_equal(chosen, cases[i].expected);
+        for (int32_t label = 0; label < CLASSES; label++) {
+            const dbt__targets targets = {.n_rows = 1, .n_classes = CLASSES, .label = &label};
+            dbt_metrics metrics;
+            dbt__loss(&targets, cases[i].logit, NULL, &metrics);
+            assert_true(metrics.correct == (label == chosen ? 1 : 0));
+        }
+    }
+}
+
 static void test_predict__no_rows_empty_rows_and_refusals(void **state)
 {
     (void)state;
@@ -1584,6 +1613,7 @@ int main(void)
         cmocka_unit_test(test_network__takes_null_where_it_says_so),
         cmocka_unit_test(test_predict__does_not_depend_on_how_rows_are_batched),
         cmocka_unit_test(test_score__ties_unknown_labels_and_certainty),
+        cmocka_unit_test(test_score__decides_as_the_probabilities_do),
         cmocka_unit_test(test_predict__no_rows_empty_rows_and_refusals),
         cmocka_unit_test(test_network__learns_what_can_be_learnt),
         cmocka_unit_test(test_penalty__is_l2_times_squared_weights),
