@@ -20,6 +20,32 @@ static dbt_status copy_name(char **copy, const char *name, const char *suffix, d
     return DBT_OK;
 }
 
+/* Says which run, the newest of those that did not finish, was on another cut of the parts. */
+static dbt_status tell_left(const dbt__fit *fit, dbt_error *err)
+{
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        fit->sql,
+        "SELECT id FROM"
+        " (SELECT r.id, checked_json(r.settings) -> 'train_origin' AS made,"
+        "  checked_json(s.origin) AS now FROM run r JOIN split s ON s.id = r.train_split_id"
+        "  WHERE s.id = ? AND r.status IN ('running', 'interrupted', 'failed'))"
+        " WHERE (made ->> 'fraction', made ->> 'seed') <> (now ->> 'fraction', now ->> 'seed')"
+        " ORDER BY id DESC LIMIT 1",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, fit->train_split.id);
+    status = dbt__step(select, err);
+    long long run = status == DBT_OK ? (long long)dbt__column_int(select, 0) : 0;
+    dbt__finalize(select);
+    if (run != 0)
+        dbt__fit_note(fit,
+                      "run %lld, which did not finish, was on other parts of '%s': it can go on "
+                      "once they are cut as they were, and --resume=%lld says how",
+                      run, fit->options.train, run);
+    return status < 0 ? status : DBT_OK;
+}
+
 /* Says what the cut has done to parts that were there. */
 static dbt_status tell_replaced(const dbt__fit *fit, dbt_error *err)
 {
@@ -35,7 +61,7 @@ static dbt_status tell_replaced(const dbt__fit *fit, dbt_error *err)
                       "evaluations and predictions of '%s' and '%s' are deleted: they are of the "
                       "documents that these had before",
                       fit->train, fit->validation);
-    return status;
+    return status < 0 ? status : tell_left(fit, err);
 }
 
 static dbt_status hold_out(dbt__fit *fit, dbt_error *err)

@@ -158,12 +158,44 @@ dbt_status dbt__resume_begin(dbt__fit *fit, bool *finished, dbt_error *err)
 
 /* --- data --- */
 
+/* Where the training split was cut off from another one, and has been cut anew with another share
+ * or seed since: what cuts it as it was. Else ''. */
+static dbt_status describe_cut(const dbt__fit *fit, char hint[DBT_ERROR_BYTES], dbt_error *err)
+{
+    hint[0] = '\0';
+    dbt__statement *select = NULL;
+    dbt_status status = dbt__prepare(
+        fit->sql,
+        "SELECT made ->> 'parent', made ->> 'fraction', made ->> 'seed' FROM"
+        " (SELECT checked_json(r.settings) -> 'train_origin' AS made, checked_json(s.origin) AS now"
+        "  FROM run r JOIN split s ON s.id = r.train_split_id WHERE r.id = ?)"
+        " WHERE (made ->> 'fraction', made ->> 'seed') <> (now ->> 'fraction', now ->> 'seed')",
+        &select, err);
+    if (status < 0) return status;
+    dbt__bind_int(select, 1, fit->options.resume);
+    status = dbt__step(select, err);
+    if (status == DBT_OK) {
+        dbt_text parent = dbt__column_text(select, 0), share = dbt__column_text(select, 1);
+        if (parent.data != NULL && share.data != NULL)
+            (void)snprintf(hint, DBT_ERROR_BYTES,
+                           "; to cut '%.*s' as it was: dbtrain fit %s --train '%.*s'"
+                           " --validation-split %.*s --seed %lld --epochs 1",
+                           (int)parent.bytes, parent.data, dbt_store_path(fit->store),
+                           (int)parent.bytes, parent.data, (int)share.bytes, share.data,
+                           (long long)dbt__column_int(select, 2));
+    }
+    dbt__finalize(select);
+    return status < 0 ? status : DBT_OK;
+}
+
 /* The split of an id, cut off at the documents that the run has of it. */
 static dbt_status find_split(dbt__fit *fit, const char *query, const char *role, char **name,
                              dbt_split *split, dbt_error *err)
 {
+    char hint[DBT_ERROR_BYTES];
     dbt__statement *select = NULL;
     dbt_status status = ask_run(fit, query, &select, err);
+    if (status == DBT_OK) status = describe_cut(fit, hint, err);
     if (status < 0) goto out;
     long long documents = (long long)dbt__column_int(select, 3);
     *split = (dbt_split){dbt__column_int(select, 0), dbt__column_int(select, 2)};
@@ -175,9 +207,9 @@ static dbt_status find_split(dbt__fit *fit, const char *query, const char *role,
     if (status == DBT_OK && documents < split->documents)
         status = dbt__fail(err, DBT_EUSAGE,
                            "run %lld cannot go on: its %s split '%s' has %lld documents, and had "
-                           "%lld",
+                           "%lld%s",
                            (long long)fit->options.resume, role, *name, documents,
-                           (long long)split->documents);
+                           (long long)split->documents, hint);
 out:
     dbt__finalize(select);
     return status;
@@ -238,7 +270,7 @@ static dbt_status compare_labels(const dbt__fit *fit, char list[DBT_ERROR_BYTES]
 
 dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
 {
-    char list[DBT_ERROR_BYTES] = "";
+    char list[DBT_ERROR_BYTES] = "", hint[DBT_ERROR_BYTES];
     dbt__statement *select = NULL;
     dbt_status status =
         ask_run(fit,
@@ -260,9 +292,10 @@ dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
         add_difference(list, "its documents are shuffled by version %lld of the order, not %d",
                        (long long)dbt__column_int(select, 4), DBT_ORDER_VERSION);
     status = compare_labels(fit, list, err);
+    if (status == DBT_OK) status = describe_cut(fit, hint, err);
     if (status == DBT_OK && list[0] != '\0')
-        status = dbt__fail(err, DBT_EUSAGE, "run %lld cannot go on: %s",
-                           (long long)fit->options.resume, list);
+        status = dbt__fail(err, DBT_EUSAGE, "run %lld cannot go on: %s%s",
+                           (long long)fit->options.resume, list, hint);
 out:
     dbt__finalize(select);
     return status;
