@@ -389,7 +389,10 @@ dbt_status dbt_info_read(dbt_store *store, dbt_info *info, dbt_error *err)
                               " WHERE status = 'loading'",
                               0, &info->unfinished, err);
     if (status == DBT_OK)
-        status = dbt__sql_int(sql, "SELECT count(id) FROM reject", 0, &info->rejected, err);
+        status = dbt__sql_int(sql,
+                              "SELECT count(r.id) FROM reject r JOIN source s ON s.id = r.source_id"
+                              " WHERE s.status <> 'refused'", /* whose documents are out, too */
+                              0, &info->rejected, err);
     if (status == DBT_OK) status = dbt__block_table_bytes(sql, &info->cache_bytes, err);
     if (status == DBT_OK) status = read_splits(sql, info, err);
     for (size_t i = 0; status == DBT_OK && i < info->n_splits; i++)
