@@ -318,13 +318,14 @@ dbt_status dbt__run_ask(dbt__sql *sql, int64_t run_id, const char *query, dbt__s
     return status;
 }
 
-/* "no run 'x' in 'news.db' (has: 1, 2 'long')" */
+/* "no run 'x' (has: 2 'long', 1)": the 20 newest. */
 static dbt_status refuse_run(dbt__sql *sql, const char *reference, dbt_error *err)
 {
     dbt__statement *select = NULL;
     dbt_error ignored = {0};
     if (dbt__prepare(sql,
-                     "SELECT group_concat(id || coalesce(' ''' || name || '''', ''), ', ') FROM"
+                     "SELECT group_concat(id || coalesce(' ''' || name || '''', ''), ', ')"
+                     " || iif((SELECT count(id) FROM run) > 20, ', ...', '') FROM"
                      " (SELECT id, name FROM run ORDER BY id DESC LIMIT 20)",
                      &select, &ignored) < 0 ||
         dbt__step(select, &ignored) < 0) {

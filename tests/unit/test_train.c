@@ -532,6 +532,15 @@ static void test_run__is_found_by_id_by_name_or_as_the_newest_with_weights(void 
     assert_no_run(store, "5", "no run '5' (has: 4, 3, 2 'long', 1)");
     assert_no_run(store, "01", "no run '01' (has: 4, 3, 2 'long', 1)");
     assert_no_run(store, "", "no run '' (has: 4, 3, 2 'long', 1)");
+    const char all[] = "no run 'x' (has: 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5,"
+                       " 4, 3, 2 'long', 1)";
+    for (int64_t id = 5; id <= 20; id++)
+        insert_run(store, id);
+    assert_no_run(store, "x", all);
+    insert_run(store, 21);
+    assert_no_run(store, "x",
+                  "no run 'x' (has: 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5,"
+                  " 4, 3, 2 'long', ...)");
     close_store(store);
 }
 
