@@ -115,10 +115,10 @@ static void say_twin(const dbt_ingest_options *to, const char *name, const char 
 {
     bool same_name = strcmp(twin->name.data, name) == 0;
     if (!twin->same_split)
-        dbt__say(
-            to, "%s: the same content is in split '%s'%s%s%s: the two splits share their documents",
-            name, twin->split.data, same_name ? "" : ", as '", same_name ? "" : twin->name.data,
-            same_name ? "" : "'");
+        dbt__say(to,
+                 "%s: the same content is in split '%s'%s%s%s: the two splits hold the same texts",
+                 name, twin->split.data, same_name ? "" : ", as '",
+                 same_name ? "" : twin->name.data, same_name ? "" : "'");
     else if (same_name)
         dbt__say(to, "%s: the same was ingested before: its documents are in split '%s' once more",
                  name, split);
