@@ -138,19 +138,6 @@ static dbt_status print_row_json(const line_stream *stream, const float *p, size
     return cli_print_json(row, err);
 }
 
-/* A label is one field of one line: line breaks and tabs in it become spaces. */
-static void print_label(const char *label)
-{
-    while (*label != '\0') {
-        size_t plain = strcspn(label, "\t\n\r");
-        cli_write(label, plain);
-        label += plain;
-        if (*label == '\0') break;
-        cli_write(" ", 1);
-        label++;
-    }
-}
-
 static void print_row(const line_stream *stream, const float *p, size_t k)
 {
     bool numbers = stream->values->probabilities || stream->values->top > 0;
@@ -158,7 +145,7 @@ static void print_row(const line_stream *stream, const float *p, size_t k)
         size_t output = stream->order[i];
         if ((double)p[output] < stream->values->threshold) break;
         if (i > 0) cli_write("\t", 1);
-        print_label(dbt_model_label(stream->model, output));
+        cli_print_name(dbt_model_label(stream->model, output)); /* one field: without tabs */
         if (numbers) cli_print("\t%.6g", (double)p[output]);
     }
     cli_write("\n", 1);
