@@ -108,8 +108,8 @@ DBT_EXPORT const char *dbt_format_name(dbt_format format);
  * A file is recognised by name, split, size and XXH3 of its content (of a compressed file: as it is
  * stored; of a part of an archive: unpacked); what comes through a pipe only when it is an archive
  * of class folders. Else, and where the same content comes under another name, it comes in once
- * more, and that is said. Documents of a folder `unsup` or `unlabeled` go to the split of that
- * name, whatever `split` says.
+ * more, and that is said; what is compressed, or compressed anew, is other content. Documents of a
+ * folder `unsup` or `unlabeled` go to the split of that name, whatever `split` says.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_ingest(dbt_store *store, const char *const *paths,
                                               size_t n_paths, const dbt_ingest_options *options,
