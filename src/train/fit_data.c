@@ -8,6 +8,7 @@
 #include "class_weight.h"
 #include "fit_internal.h"
 #include "observer.h"
+#include "run.h"
 #include "store_internal.h"
 #include "unfinished.h"
 
@@ -30,8 +31,7 @@ static dbt_status tell_left(const dbt__fit *fit, dbt_error *err)
         " (SELECT r.id, checked_json(r.settings) -> 'train_origin' AS made,"
         "  checked_json(s.origin) AS now FROM run r JOIN split s ON s.id = r.train_split_id"
         "  WHERE s.id = ? AND r.status IN ('running', 'interrupted', 'failed'))"
-        " WHERE (made ->> 'fraction', made ->> 'seed') <> (now ->> 'fraction', now ->> 'seed')"
-        " ORDER BY id DESC LIMIT 1",
+        " WHERE " DBT__CUT_ANEW " ORDER BY id DESC LIMIT 1",
         &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, fit->train_split.id);

@@ -169,7 +169,7 @@ static dbt_status describe_cut(const dbt__fit *fit, char hint[DBT_ERROR_BYTES], 
         "SELECT made ->> 'parent', made ->> 'fraction', made ->> 'seed' FROM"
         " (SELECT checked_json(r.settings) -> 'train_origin' AS made, checked_json(s.origin) AS now"
         "  FROM run r JOIN split s ON s.id = r.train_split_id WHERE r.id = ?)"
-        " WHERE (made ->> 'fraction', made ->> 'seed') <> (now ->> 'fraction', now ->> 'seed')",
+        " WHERE " DBT__CUT_ANEW,
         &select, err);
     if (status < 0) return status;
     dbt__bind_int(select, 1, fit->options.resume);

@@ -19,6 +19,11 @@
     " + 40 * (SELECT count(*) FROM prediction WHERE run_id = r.id)"                                \
     " + 20 * (SELECT count(*) FROM term_effect WHERE run_id = r.id))"
 
+/* Whether the origin `made` of a part, as a run has it, is of another cut than the one `now`, in
+ * SQL. */
+#define DBT__CUT_ANEW                                                                              \
+    "(made ->> 'fraction', made ->> 'seed') <> (now ->> 'fraction', now ->> 'seed')"
+
 typedef struct dbt__run_row {
     int64_t train_split_id;
     int64_t validation_split_id;
