@@ -21,8 +21,9 @@ static dbt_status copy_name(char **copy, const char *name, const char *suffix, d
     return DBT_OK;
 }
 
-/* Says which run, the newest of those that did not finish, was on another cut of the parts. */
-static dbt_status tell_left(const dbt__fit *fit, dbt_error *err)
+/* Says which run, the newest of those that did not finish, was on another cut of the parts. Where
+ * what is stored of other runs cannot be read, that is no failure of this one. */
+static void tell_left(const dbt__fit *fit)
 {
     dbt__statement *select = NULL;
     dbt_status status = dbt__prepare(
@@ -32,10 +33,10 @@ static dbt_status tell_left(const dbt__fit *fit, dbt_error *err)
         "  checked_json(s.origin) AS now FROM run r JOIN split s ON s.id = r.train_split_id"
         "  WHERE s.id = ? AND r.status IN ('running', 'interrupted', 'failed'))"
         " WHERE " DBT__CUT_ANEW " ORDER BY id DESC LIMIT 1",
-        &select, err);
-    if (status < 0) return status;
+        &select, NULL);
+    if (status < 0) return;
     dbt__bind_int(select, 1, fit->train_split.id);
-    status = dbt__step(select, err);
+    status = dbt__step(select, NULL);
     long long run = status == DBT_OK ? (long long)dbt__column_int(select, 0) : 0;
     dbt__finalize(select);
     if (run != 0)
@@ -43,7 +44,6 @@ static dbt_status tell_left(const dbt__fit *fit, dbt_error *err)
                       "run %lld, which did not finish, was on other parts of '%s': it can go on "
                       "once they are cut as they were, and --resume=%lld says how",
                       run, fit->options.train, run);
-    return status < 0 ? status : DBT_OK;
 }
 
 /* Says what the cut has done to parts that were there. */
@@ -61,7 +61,8 @@ static dbt_status tell_replaced(const dbt__fit *fit, dbt_error *err)
                       "evaluations and predictions of '%s' and '%s' are deleted: they are of the "
                       "documents that these had before",
                       fit->train, fit->validation);
-    return status < 0 ? status : tell_left(fit, err);
+    if (status == DBT_OK) tell_left(fit);
+    return status;
 }
 
 static dbt_status hold_out(dbt__fit *fit, dbt_error *err)
