@@ -76,7 +76,7 @@ bool dbt__columns_is_known(const dbt__reader_options *options, dbt_text name)
     for (size_t i = 0; i < COUNT(text_names); i++)
         if (equals(name, text_names[i])) return true;
     const char *label = options->label_column;
-    if (label != NULL && !dbt__wants_no_label(options) && equals(name, label) &&
+    if (label != NULL && !dbt__is_no_label(options->label_column) && equals(name, label) &&
         label[strspn(label, "0123456789")] != '\0')
         return true;
     for (size_t i = 0; i < options->n_text_columns; i++) {
@@ -185,7 +185,7 @@ static dbt_status choose_label(dbt__reader *r, dbt_error *err)
     const char *given = r->options.label_column;
     dbt__columns *columns = &r->columns;
     columns->label = DBT__NO_COLUMN;
-    if (dbt__wants_no_label(&r->options)) return DBT_OK;
+    if (dbt__is_no_label(r->options.label_column)) return DBT_OK;
     if (given != NULL) return find_given(r, given, "label", &columns->label, err);
     dbt_status status =
         find_usual(r, label_names, COUNT(label_names), "label", &columns->label, err);

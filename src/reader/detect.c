@@ -186,6 +186,7 @@ dbt__format dbt__detect_format(const char *name, const char *sample, size_t byte
     if (begins(sample + i, bytes - i, "__label__", 9)) return DBT__FASTTEXT;
     if (options->delimiter != 0) return DBT__CSV;
     if (has_tabs(sample, bytes)) return DBT__TSV;
-    return known && dbt__wants_no_label(options) && options->n_text_columns == 0 ? DBT__TSV
-                                                                                 : DBT__CSV;
+    return known && dbt__is_no_label(options->label_column) && options->n_text_columns == 0
+               ? DBT__TSV
+               : DBT__CSV;
 }

@@ -54,7 +54,7 @@ static dbt_status build_record(dbt__reader *r, dbt_text line, dbt_error *err)
 {
     const char *p = line.data, *end = p + line.bytes;
     dbt_text label = {NULL, 0};
-    if (dbt__wants_no_label(&r->options)) {
+    if (dbt__is_no_label(r->options.label_column)) {
         p = skip_labels(p, end);
     } else {
         if (!begins_with_label(p, end))
@@ -108,7 +108,7 @@ dbt_status dbt__document_next(dbt__reader *r, dbt_error *err)
     const char *foreign = dbt__detect_foreign(data, sample, r->decoder != NULL);
     if (foreign != NULL) return dbt__reader_refuse(r, r->record_bytes, "%s", foreign);
     dbt_text label = {NULL, 0};
-    if (r->part_label != NULL && !dbt__wants_no_label(&r->options))
+    if (r->part_label != NULL && !dbt__is_no_label(r->options.label_column))
         label = (dbt_text){r->part_label, strlen(r->part_label)};
     return dbt__reader_emit(r, label, (dbt_text){data, r->record_bytes}, err);
 }

@@ -20,9 +20,9 @@ void dbt__reader_options_init(dbt__reader_options *options)
         .max_document = 16 * 1024 * 1024, .chunk = 256 * 1024, .sample = 64 * 1024};
 }
 
-bool dbt__wants_no_label(const dbt__reader_options *options)
+bool dbt__is_no_label(const char *label_column)
 {
-    return options->label_column != NULL && strcmp(options->label_column, "none") == 0;
+    return label_column != NULL && strcmp(label_column, "none") == 0;
 }
 
 dbt_status dbt__reader_new(const dbt__reader_options *options, dbt__reader **reader, dbt_error *err)
@@ -255,7 +255,7 @@ static void say(dbt__reader *r)
         name_delimiter(r->delimiter, r->format == DBT__TSV ? '\t' : ',', ", delimiter ", delimiter);
     if (r->format == DBT__FASTTEXT) {
         (void)snprintf(columns, sizeof columns, "%s",
-                       dbt__wants_no_label(&r->options)
+                       dbt__is_no_label(r->options.label_column)
                            ? "no label (__label__ in front of a text is left out)"
                            : "label = __label__");
     } else {

@@ -137,6 +137,9 @@ typedef struct dbt__reader_options {
     size_t sample;                   /* 64 KiB; bytes that detection looks at */
 } dbt__reader_options;
 
+/* Whether what was given as label_column is "none": no document has a label. */
+bool dbt__is_no_label(const char *label_column);
+
 #define DBT__RAW_BYTES 1000
 /* Bytes of a text, at most, once what is no UTF-8 in it is replaced: a byte becomes three. */
 #define DBT__TEXT_BYTES ((size_t)64 << 20)

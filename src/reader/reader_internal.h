@@ -78,9 +78,6 @@ struct dbt__reader {
 
 /* --- for the formats: reader.c --- */
 
-/* --label-column none. */
-bool dbt__wants_no_label(const dbt__reader_options *options);
-
 /* Makes the current record a refused row. `raw_bytes` of the window are its bytes. Returns DBT_OK.
  */
 dbt_status dbt__reader_refuse(dbt__reader *reader, size_t raw_bytes, const char *format, ...)

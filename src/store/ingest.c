@@ -417,8 +417,7 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
         dbt__catalog_open(path, (dbt__format)in->options->format,
                           (dbt__waiting){wants_to_stop, commit_before_wait, in}, &in->catalog, err);
     if (status < 0) return status;
-    const char *column = in->options->label_column;
-    bool labelled = column == NULL || strcmp(column, "none") != 0;
+    bool labelled = !dbt__is_no_label(in->options->label_column);
     const char *said = dbt__catalog_said(in->catalog, in->options->split, labelled);
     if (said != NULL) dbt__say(in->options, "%s", said);
     in->path = (dbt__path_counts){0};

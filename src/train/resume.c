@@ -188,14 +188,22 @@ static dbt_status describe_cut(const dbt__fit *fit, char hint[DBT_ERROR_BYTES], 
     return status < 0 ? status : DBT_OK;
 }
 
+static dbt_status refuse(const dbt__fit *fit, const char *why, dbt_error *err)
+{
+    char hint[DBT_ERROR_BYTES];
+    dbt_status status = describe_cut(fit, hint, err);
+    if (status < 0) return status;
+    return dbt__fail(err, DBT_EUSAGE, "run %lld cannot go on: %s%s", (long long)fit->options.resume,
+                     why, hint);
+}
+
 /* The split of an id, cut off at the documents that the run has of it. */
 static dbt_status find_split(dbt__fit *fit, const char *query, const char *role, char **name,
                              dbt_split *split, dbt_error *err)
 {
-    char hint[DBT_ERROR_BYTES];
+    char why[DBT_ERROR_BYTES];
     dbt__statement *select = NULL;
     dbt_status status = ask_run(fit, query, &select, err);
-    if (status == DBT_OK) status = describe_cut(fit, hint, err);
     if (status < 0) goto out;
     long long documents = (long long)dbt__column_int(select, 3);
     *split = (dbt_split){dbt__column_int(select, 0), dbt__column_int(select, 2)};
@@ -204,12 +212,11 @@ static dbt_status find_split(dbt__fit *fit, const char *query, const char *role,
                            (long long)fit->options.resume, role);
     else
         status = dbt__column_copy(select, 1, name, err);
-    if (status == DBT_OK && documents < split->documents)
-        status = dbt__fail(err, DBT_EUSAGE,
-                           "run %lld cannot go on: its %s split '%s' has %lld documents, and had "
-                           "%lld%s",
-                           (long long)fit->options.resume, role, *name, documents,
-                           (long long)split->documents, hint);
+    if (status == DBT_OK && documents < split->documents) {
+        (void)snprintf(why, sizeof why, "its %s split '%s' has %lld documents, and had %lld", role,
+                       *name, documents, (long long)split->documents);
+        status = refuse(fit, why, err);
+    }
 out:
     dbt__finalize(select);
     return status;
@@ -270,7 +277,7 @@ static dbt_status compare_labels(const dbt__fit *fit, char list[DBT_ERROR_BYTES]
 
 dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
 {
-    char list[DBT_ERROR_BYTES] = "", hint[DBT_ERROR_BYTES];
+    char list[DBT_ERROR_BYTES] = "";
     dbt__statement *select = NULL;
     dbt_status status =
         ask_run(fit,
@@ -292,10 +299,7 @@ dbt_status dbt__resume_check_data(dbt__fit *fit, dbt_error *err)
         add_difference(list, "its documents are shuffled by version %lld of the order, not %d",
                        (long long)dbt__column_int(select, 4), DBT_ORDER_VERSION);
     status = compare_labels(fit, list, err);
-    if (status == DBT_OK) status = describe_cut(fit, hint, err);
-    if (status == DBT_OK && list[0] != '\0')
-        status = dbt__fail(err, DBT_EUSAGE, "run %lld cannot go on: %s%s",
-                           (long long)fit->options.resume, list, hint);
+    if (status == DBT_OK && list[0] != '\0') status = refuse(fit, list, err);
 out:
     dbt__finalize(select);
     return status;

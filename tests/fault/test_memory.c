@@ -174,6 +174,26 @@ static void assert_within(const char *database, long mib, const char *const *opt
     assert_peak(peak, mib);
 }
 
+/* Each has a word of its own, and all of these have the same score: of so many terms each could be
+ * one of the features. */
+static void test_memory__of_terms_that_are_tied(void **state)
+{
+    (void)state;
+    skip_without_peaks();
+    static const char *const options[] = {
+        "--validation", "train", "--ngram-range", "1,1", "--min-df",  "1", "--top-k", "2000",
+        "--units",      "4",     "--epochs",      "1",   "--threads", "2", NULL};
+    const char *database = path_of("tied.db"), *path = path_of("tied.tsv");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    for (int i = 0; i < 400000; i++)
+        (void)fprintf(file, "l%d\tword%d\n", i % 2, i);
+    assert_int_equal(fclose(file), 0);
+    const char *words[] = {"ingest", database, path, NULL};
+    assert_int_equal(program_run(words), 0);
+    assert_within(database, 64, options);
+}
+
 /* A batch of them would take more than half of the limit, and each thread has some. */
 static void test_memory__of_long_documents(void **state)
 {
@@ -282,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_memory__of_hashed_columns),
         cmocka_unit_test(test_memory__of_the_defaults),
         cmocka_unit_test(test_memory__of_a_million_features),
+        cmocka_unit_test(test_memory__of_terms_that_are_tied),
         cmocka_unit_test(test_memory__of_long_documents),
         cmocka_unit_test(test_memory__of_a_few_long_documents),
         cmocka_unit_test(test_memory__of_documents_of_megabytes),
