@@ -10,10 +10,8 @@
 
 /* The program has called dbt_tune_heap: the process is dbtrain's. */
 bool dbt__heap_is_tuned(void);
-/* After the heap may have shrunk: what it grows by next is of huge pages again. */
-void dbt__advise_heap(void);
 /* Asks for huge pages for a block that was just allocated, not written yet, and what was added to
- * the heap for it. */
+ * the heap for it; in a heap of ours, what comes behind it is touched. */
 void dbt__advise_huge_pages(void *memory, size_t bytes);
 
 #endif

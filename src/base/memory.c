@@ -1,5 +1,4 @@
 /* memory.c: the one door for allocation, and buffers that grow through it. */
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,30 +60,6 @@ char *dbt__strdup(const char *text)
     char *copy = dbt__alloc_array(bytes, 1);
     if (copy != NULL) memcpy(copy, text, bytes);
     return copy;
-}
-
-#ifdef __GLIBC__
-/* Bytes that the heap has, in use or not. */
-static size_t heap_bytes(void)
-{
-#if __GLIBC_PREREQ(2, 33)
-    struct mallinfo2 facts = mallinfo2();
-    return facts.arena + facts.hblkhd;
-#else
-    return SIZE_MAX;
-#endif
-}
-#endif
-
-void dbt__trim_memory(size_t enough)
-{
-#ifdef __GLIBC__
-    if (heap_bytes() <= enough) return;
-    (void)malloc_trim(0);
-    dbt__advise_heap();
-#else
-    (void)enough;
-#endif
 }
 
 dbt_status dbt__reserve(void **memory, size_t *capacity, size_t needed, size_t size,

@@ -179,11 +179,17 @@ static size_t count_bytes(const count_pass *count)
     return places * place_bytes(count);
 }
 
-static void note_added(count_pass *count)
+static size_t count_entries(const count_pass *count)
 {
     size_t n = 0;
     for (uint32_t i = 0; i < N_SHARDS; i++)
         n += count->shard[i].n;
+    return n;
+}
+
+static void note_added(count_pass *count)
+{
+    size_t n = count_entries(count);
     count->added = (uint32_t)((n - count->n) / N_SHARDS);
     count->n = n;
 }
@@ -414,6 +420,8 @@ static dbt_status read_counts(count_pass *count, dbt_error *err)
     dbt_status status = DBT_OK;
     if (count->runs.n == 0) {
         status = dbt_pool_for(count->rounds->pool, N_SHARDS, sort_shard, count, err);
+        if (status == DBT_OK)
+            status = dbt__lexicon_expect(&count->counts->lexicon, count_entries(count), err);
         for (uint32_t i = 0; status == DBT_OK && i < N_SHARDS; i++)
             status = read_shard(&count->shard[i], i, count->counts, err);
         return status;

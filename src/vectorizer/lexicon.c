@@ -57,6 +57,12 @@ static dbt_status grow_kept(dbt__lexicon *lexicon, size_t needed, dbt_error *err
     return DBT_OK;
 }
 
+dbt_status dbt__lexicon_expect(dbt__lexicon *lexicon, size_t n, dbt_error *err)
+{
+    if (lexicon->spill_folder != NULL && n > lexicon->limit) n = lexicon->limit;
+    return n > DBT__MAX_TERMS ? DBT_OK : grow_kept(lexicon, n, err);
+}
+
 dbt_status dbt__lexicon_reserve(dbt__lexicon *lexicon, size_t more, dbt_error *err)
 {
     if (lexicon->n_spilled + lexicon->n_kept + more > DBT__MAX_TERMS)

@@ -140,6 +140,9 @@ typedef struct dbt__lexicon {
 void dbt__lexicon_init(dbt__lexicon *lexicon, const char *spill_folder, size_t memory);
 /* One of zeros too. */
 void dbt__lexicon_release(dbt__lexicon *lexicon);
+/* Makes room for n terms in all, or for as many of them as stay in memory: nothing is moved while
+ * they come. DBT_ENOMEM. */
+dbt_status dbt__lexicon_expect(dbt__lexicon *lexicon, size_t n, dbt_error *err) DBT_MUST_USE;
 /* Makes room for `more` terms at kept[n_kept]. DBT_EDATA (too many terms), DBT_EIO, DBT_ENOMEM. */
 dbt_status dbt__lexicon_reserve(dbt__lexicon *lexicon, size_t more, dbt_error *err) DBT_MUST_USE;
 /* There are no more: what is partly in the file, or would make a table of more than table_memory

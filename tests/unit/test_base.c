@@ -1,11 +1,14 @@
 /* test_base.c: errors, memory, temporary files, buffers, pages, random numbers, the pool. */
+#define _GNU_SOURCE /* madvise, mincore, sbrk */
 #include "testing.h"
 
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <dbtrain/batch.h>
 #include <dbtrain/heap.h>
@@ -140,6 +143,58 @@ static void test_heap__grows_in_huge_pages_after_it_shrank_too(void **state)
             skip();
         }
         assert_non_null(strstr(flags, " hg"));
+    }
+}
+
+/* Whether the kernel can be told to touch pages (since Linux 5.14). */
+static bool can_populate(void)
+{
+#ifdef MADV_POPULATE_WRITE
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    bool can = madvise(memory, page, MADV_POPULATE_WRITE) == 0;
+    assert_int_equal(munmap(memory, page), 0);
+    return can;
+#else
+    return false;
+#endif
+}
+
+static bool is_resident(uintptr_t address)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    unsigned char in_memory = 0;
+    assert_int_equal(mincore((void *)(address / page * page), page, &in_memory), 0);
+    return (in_memory & 1) != 0;
+}
+
+/* Each block is written nowhere; what is near its end within the heap is in memory all the same,
+ * farther than a huge page that malloc touches there. */
+static void test_heap__is_touched_behind_a_block(void **state)
+{
+    (void)state;
+    enum { BLOCK = 1 << 20, BLOCKS = 80, BEHIND = (2 << 20) - 4096 };
+    void *block[BLOCKS];
+    char flags[512];
+    size_t looked_at = 0;
+    dbt_tune_heap();
+    for (int i = 0; i < BLOCKS; i++) {
+        block[i] = dbt__grow_array(NULL, BLOCK, 1);
+        assert_non_null(block[i]);
+        uintptr_t behind = (uintptr_t)block[i] + BLOCK + BEHIND;
+        if (!can_populate() || behind >= (uintptr_t)sbrk(0) ||
+            !read_heap_flags((void *)behind, flags, sizeof flags))
+            continue;
+        looked_at++;
+        assert_true(is_resident(behind));
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        dbt__free(block[i]);
+    dbt__trim_memory(0);
+    if (looked_at == 0) {
+        print_message("skipped: no heap of glibc, or of a kernel that touches no pages\n");
+        skip();
     }
 }
 
@@ -340,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_memory__sizes_that_overflow_are_out_of_memory),
         cmocka_unit_test(test_memory__of_no_bytes_is_memory),
         cmocka_unit_test(test_heap__grows_in_huge_pages_after_it_shrank_too),
+        cmocka_unit_test(test_heap__is_touched_behind_a_block),
         cmocka_unit_test(test_spill__gives_back_what_was_written),
         cmocka_unit_test(test_spill__says_where_it_cannot_make_a_file),
         cmocka_unit_test(test_spill__says_what_to_do_where_there_is_no_room),
