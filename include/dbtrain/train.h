@@ -101,13 +101,13 @@ DBT_EXPORT void dbt_fit_options_init(dbt_fit_options *options);
 
 /*
  * Trains a run. `observer` may be NULL. The store must be writable. The best and the last weights
- * are stored; after DBT_EINTERRUPTED too, and of a run that diverged or failed the best, if any,
- * and those of its last checkpoint. A run that was stopped before it trained has none, and can go
- * on. DBT_EUSAGE (an option out of range, no such split, a label in
- * class_weight that is unknown, a name that is taken), DBT_EDATA (fewer than two labels, documents
- * without a label, a validation label that training lacks, an empty vocabulary; documents that
- * another program changed while their vocabulary was made), DBT_EDIVERGED, DBT_EINTERRUPTED, and
- * the store's.
+ * are stored; after DBT_EINTERRUPTED too, and of a run that diverged the best, if any, and those of
+ * its last checkpoint; of one that failed, those that were the best at that checkpoint. A run that
+ * was stopped before it trained has none, and can go on. DBT_EUSAGE (an option out of range, no
+ * such split, a label in class_weight that is unknown, a name that is taken), DBT_EDATA (fewer than
+ * two labels, documents without a label, a validation label that training lacks, an empty
+ * vocabulary; documents that another program changed while their vocabulary was made),
+ * DBT_EDIVERGED, DBT_EINTERRUPTED, and the store's.
  */
 DBT_EXPORT DBT_MUST_USE dbt_status dbt_fit(dbt_store *store, const dbt_fit_options *options,
                                            const dbt_observer *observer, dbt_fit_result *result,

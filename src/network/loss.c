@@ -133,6 +133,8 @@ void dbt__probabilities(size_t n_rows, size_t n_classes, const float *logits, fl
             double z = (double)logits[r];
             p[0] = (float)sigmoid(-z);
             p[1] = (float)sigmoid(z);
+            /* Floats are denser below a half: what decides is p[1] > 0.5, and p[1] > p[0] alike. */
+            if (p[1] == 0.5f) p[0] = 0.5f;
             continue;
         }
         const float *z = logits + r * n_classes;

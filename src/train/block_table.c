@@ -182,8 +182,11 @@ static void free_table(void *context)
         dbt_error ignored = {0};
         dbt__sql_rollback(table->sql);
         /* What cannot be deleted now goes when the next cache is made. */
-        (void)!dbt__sql_run(table->sql, "DELETE FROM row_cache WHERE id = ?", &table->id, 1,
-                            &ignored);
+        if (dbt__sql_begin(table->sql, &ignored) == DBT_OK)
+            (void)!dbt__sql_end(table->sql,
+                                dbt__sql_run(table->sql, "DELETE FROM row_cache WHERE id = ?",
+                                             &table->id, 1, &ignored),
+                                &ignored);
     }
     dbt__free(table);
 }

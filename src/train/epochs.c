@@ -236,6 +236,7 @@ static dbt_status run_epoch(dbt__fit *fit, dbt_error *err)
                        .steps = fit->steps,
                        .learning_rate = dbt_network_get_options(fit->network)->learning_rate};
     dbt_status status = train_epoch(fit, &epoch, err);
+    if (status == DBT_OK) status = save_in_time(fit, err); /* validation may take long */
     if (status == DBT_OK) status = validate(fit, &epoch, err);
     if (status < 0) return status;
     count_seconds(fit);

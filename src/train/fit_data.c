@@ -218,8 +218,8 @@ static dbt_status read_version(const dbt__fit *fit, int64_t *version, dbt_error 
     return dbt__sql_int(fit->sql, "PRAGMA data_version", 0, version, err);
 }
 
-/* A split that cannot be read any more has changed; what else may go wrong says nothing of it. Who
- * wants to stop does not wait for it. */
+/* A split that is gone, or cannot be read any more, has changed; what else may go wrong says
+ * nothing of it. Who wants to stop does not wait for it. */
 static bool has_changed(dbt__fit *fit, const char *split, const dbt__survey *before)
 {
     dbt__survey now;
@@ -227,7 +227,7 @@ static bool has_changed(dbt__fit *fit, const char *split, const dbt__survey *bef
                                           fit->observer, &now, NULL);
     dbt__survey_release(&now);
     return status == DBT_OK ? now.row_fingerprint != before->row_fingerprint
-                            : status == DBT_EFORMAT;
+                            : status == DBT_EFORMAT || status == DBT_EUSAGE;
 }
 
 const char *dbt__fit_changed_split(dbt__fit *fit)

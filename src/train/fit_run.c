@@ -106,12 +106,28 @@ void dbt__fit_settle_run(dbt__fit *fit, dbt_status outcome, const dbt_error *cau
     if (outcome < 0 && fit->has_begun) (void)!settle_run(fit, outcome, cause, NULL);
 }
 
-/* What there is to keep of a training that has ended so. */
+/* The best epoch whose weights are in the file: 0 when that cannot be asked. */
+static int64_t stored_best_epoch(const dbt__fit *fit)
+{
+    dbt__statement *select = NULL;
+    int64_t epoch = 0;
+    if (dbt__prepare(fit->sql, "SELECT best_epoch FROM run WHERE id = ?", &select, NULL) < 0)
+        return 0;
+    dbt__bind_int(select, 1, fit->result->run_id);
+    if (dbt__step(select, NULL) == DBT_OK) epoch = dbt__column_int(select, 0);
+    dbt__finalize(select);
+    return epoch;
+}
+
+/* What there is to keep of a training that has ended so. One that failed goes on from the
+ * checkpoint before and computes what came after again, perhaps with other bits: the best weights
+ * that the checkpoint knows stay. */
 static dbt_status save_outcome(dbt__fit *fit, dbt_status outcome, dbt_error *err)
 {
     if (outcome == DBT_OK) return dbt__fit_finish(fit, err);
     if (outcome == DBT_EINTERRUPTED) return dbt__fit_save(fit, err);
-    return dbt__fit_save_best(fit, err); /* and the checkpoint before */
+    if (outcome != DBT_EDIVERGED && stored_best_epoch(fit) != 0) return DBT_OK;
+    return dbt__fit_save_best(fit, err);
 }
 
 /* What is to be known of a run that has finished, to be freed; NULL: nothing, or no memory. */
@@ -139,19 +155,6 @@ static dbt_status close_run(dbt__fit *fit, dbt_status outcome, const char *messa
         status = dbt__run_set_status(fit->sql, fit->result->run_id, run_status_of(outcome), message,
                                      err);
     return dbt__sql_end(fit->sql, status, err);
-}
-
-/* The best epoch whose weights are in the file: 0 when that cannot be asked. */
-static int64_t stored_best_epoch(const dbt__fit *fit)
-{
-    dbt__statement *select = NULL;
-    int64_t epoch = 0;
-    if (dbt__prepare(fit->sql, "SELECT best_epoch FROM run WHERE id = ?", &select, NULL) < 0)
-        return 0;
-    dbt__bind_int(select, 1, fit->result->run_id);
-    if (dbt__step(select, NULL) == DBT_OK) epoch = dbt__column_int(select, 0);
-    dbt__finalize(select);
-    return epoch;
 }
 
 /* Nothing goes on from numbers that are not finite: a training that is stopped with such has

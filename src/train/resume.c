@@ -395,6 +395,28 @@ static void tell_position(const dbt__fit *fit, bool found)
                       run, open, name, close);
 }
 
+/* What the run has ahead of its checkpoint stays where it will come out the same again: not on
+ * another processor, nor back from one. */
+static dbt_status reopen_run(dbt__fit *fit, const char *difference, dbt_error *err)
+{
+    int64_t run_id = fit->options.resume, first = fit->progress.epoch;
+    if (difference != NULL) return dbt__run_continue(fit->sql, run_id, first, difference, err);
+    dbt__statement *select = NULL;
+    dbt_status status = ask_run(
+        fit, "SELECT checked_json(settings) ->> 'continued' IS NOT NULL FROM run WHERE id = ?",
+        &select, err);
+    bool was_elsewhere = status == DBT_OK && dbt__column_int(select, 0) != 0;
+    dbt__finalize(select);
+    if (status < 0) return status;
+    if (was_elsewhere)
+        dbt__fit_note(fit,
+                      "run %lld was continued on another processor, with other libraries or by "
+                      "another version of this program, so its bits may now differ from those of "
+                      "an undisturbed run",
+                      (long long)run_id);
+    return dbt__run_reopen(fit->sql, run_id, was_elsewhere ? first : INT64_MAX, err);
+}
+
 dbt_status dbt__resume_state(dbt__fit *fit, dbt_error *err)
 {
     bool found = false;
@@ -406,10 +428,7 @@ dbt_status dbt__resume_state(dbt__fit *fit, dbt_error *err)
     if (status == DBT_OK && found) status = check_history(fit, err);
     if (status == DBT_OK) status = dbt__run_verify(fit->sql, run_id, err);
     if (status == DBT_OK) status = compare_environment(fit, &difference, err);
-    if (status == DBT_OK)
-        status = difference == NULL
-                     ? dbt__run_reopen(fit->sql, run_id, INT64_MAX, err)
-                     : dbt__run_continue(fit->sql, run_id, progress->epoch, difference, err);
+    if (status == DBT_OK) status = reopen_run(fit, difference, err);
     dbt__free(difference);
     if (status == DBT_OK) status = read_outcome(fit, err);
     if (status < 0) return status;

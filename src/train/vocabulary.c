@@ -96,6 +96,8 @@ static dbt_status write_features(dbt__sql *sql, int64_t id, const dbt_vectorizer
                                  dbt_error *err)
 {
     dbt__bulk bulk;
+    /* The vectorizer was just stored. A statement that checks it would copy each page first. */
+    dbt__sql_check_keys(sql, false);
     dbt_status status = dbt__bulk_prepare(sql,
                                           "INSERT OR FAIL INTO feature (vectorizer_id, id, term,"
                                           " document_frequency, idf, score) VALUES",
@@ -109,6 +111,7 @@ static dbt_status write_features(dbt__sql *sql, int64_t id, const dbt_vectorizer
         status = dbt__run(insert, err);
     }
     dbt__bulk_finalize(&bulk);
+    dbt__sql_check_keys(sql, true);
     return status;
 }
 

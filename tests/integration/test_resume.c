@@ -26,6 +26,9 @@ typedef struct stopper {
     bool kill;             /* rather than stop, the process kills itself */
     int64_t kill_epoch;    /* as soon as this epoch is committed; 0: not */
     bool nap;              /* for more than a second, before the first step is over */
+    int64_t hide_epoch;    /* as soon as this epoch is committed another program hides the table of
+                            * checkpoints, and some time goes by */
+    const char *path;      /* of the database, for that */
     const char *kill_note; /* as soon as a note begins so; NULL: not */
     char notes[2048];
 } stopper;
@@ -39,20 +42,39 @@ static void keep_note(void *context, const char *line)
     (void)snprintf(s->notes + used, sizeof s->notes - used, "%s\n", line);
 }
 
+static void nap(void)
+{
+    (void)nanosleep(&(struct timespec){1, 100000000}, NULL);
+}
+
 static void count_step(void *context, int64_t epoch, int64_t step, int64_t steps, double loss,
                        double acc)
 {
     stopper *s = context;
     (void)epoch;
     s->done++;
-    if (s->nap && s->done == 1) (void)nanosleep(&(struct timespec){1, 100000000}, NULL);
+    if (s->nap && s->done == 1) nap();
     assert_true(step >= 1 && step <= steps && isfinite(loss) && acc >= 0 && acc <= 1);
     if (s->kill && s->done == s->steps) (void)raise(SIGKILL);
+}
+
+static void hide_checkpoints(const char *path)
+{
+    dbt__sql *sql;
+    dbt_error err = {0};
+    assert_ok(dbt__sql_open(path, DBT__SQL_WRITE, &sql, &err), err);
+    assert_ok(dbt__sql_exec(sql, "ALTER TABLE checkpoint RENAME TO hidden", &err), err);
+    dbt__sql_close(sql);
 }
 
 static void look_at_epoch(void *context, const dbt_epoch *epoch)
 {
     const stopper *s = context;
+    if (s->hide_epoch == epoch->epoch) {
+        hide_checkpoints(s->path);
+        nap();
+        nap();
+    }
     if (s->kill_epoch == epoch->epoch) (void)raise(SIGKILL);
 }
 
@@ -995,6 +1017,105 @@ static void test_resume__on_another_processor_is_told_and_takes_back_what_was_ah
     resume_moved("one.db", "'$.kernels', 'abacus'", "arithmetic is 1, not 3");
 }
 
+/* What older programs, or those of another processor, have stored. */
+static void pretend_kernels(dbt_store *store, const char *kernels)
+{
+    char update[200];
+    (void)snprintf(update, sizeof update,
+                   "UPDATE run SET settings = json_remove(json_set(settings, '$.kernels', %s),"
+                   " '$.digest')",
+                   kernels);
+    run_sql(store, update);
+}
+
+/* Goes on with run 1, and stops it before it has made a step. */
+static void resume_and_stop(dbt_store *store, stopper *s)
+{
+    dbt_resume resume;
+    dbt_fit_result result;
+    dbt_error err = {0};
+    assert_ok(dbt_resume_find(store, "1", &resume, &err), err);
+    assert_int_equal(fit_until(store, &resume.options, s, &result, &err), DBT_EINTERRUPTED);
+    assert_int_equal(s->done, s->steps);
+    dbt_resume_release(&resume);
+}
+
+/* The first epoch is in the checkpoint, the second one is better and is not; what they are where
+ * the run goes on is not known. */
+static void test_resume__of_a_run_that_failed_keeps_the_best_of_its_checkpoint(void **state)
+{
+    (void)state;
+    char path[160];
+    dbt_store *store = make_quickstart("failed.db");
+    dbt_fit_options options = small_options(5);
+    (void)snprintf(path, sizeof path, "%s", dbt_store_path(store));
+    stopper failing = {.steps = -1, .nap = true, .hide_epoch = 2, .path = path}, s = {.steps = 1};
+    dbt_fit_result result;
+    dbt_error err;
+    options.checkpoint_every = 2;
+    assert_int_equal(fit_until(store, &options, &failing, &result, &err), DBT_EFORMAT);
+    assert_answer(store, "SELECT status FROM run", "failed");
+    run_sql(store, "ALTER TABLE hidden RENAME TO checkpoint");
+    if (ask(store, "SELECT epoch FROM checkpoint") != 2) {
+        close_store(store);
+        print_message("skipped: an epoch took a second\n");
+        skip();
+    }
+    assert_int_equal(
+        ask(store, "SELECT (SELECT val_loss FROM epoch WHERE epoch = 2)"
+                   " < (SELECT val_loss FROM epoch WHERE epoch = 1) AND count(*) = 2 FROM epoch"),
+        1);
+    assert_int_equal(result.best_epoch, 1);
+    pretend_kernels(store, "'abacus'");
+    resume_and_stop(store, &s);
+    assert_int_equal(ask(store, "SELECT best_epoch FROM run"), 1);
+    assert_int_equal(ask(store, "SELECT count(*) FROM parameter WHERE kind = 'best'"), 4);
+    assert_int_equal(ask(store, "SELECT count(*) FROM epoch"), 1);
+    close_store(store);
+}
+
+/* Epochs 3 and 4 were computed elsewhere, behind the checkpoint, before the run came back. */
+static void test_resume__back_from_another_processor_takes_back_what_was_ahead(void **state)
+{
+    (void)state;
+    char path[160];
+    dbt_store *store = make_quickstart("back.db");
+    dbt_fit_options options = small_options(6);
+    (void)snprintf(path, sizeof path, "%s", dbt_store_path(store));
+    char *expected = bits_of_run(store, fit(store, &options).run_id);
+    run_sql(store, "DELETE FROM run; DELETE FROM sqlite_sequence WHERE name = 'run'");
+    (void)stop_after(store, &options, 60); /* in epoch 3 */
+    pretend_kernels(store, "'abacus'");
+    close_store(store);
+    options.resume = 1;
+    kill_run(path, &options, &(stopper){.steps = -1, .kill_epoch = 4});
+    store = reopen(path);
+    if (ask(store, "SELECT epoch FROM checkpoint") != 3) {
+        close_store(store);
+        free(expected);
+        print_message("skipped: an epoch took a second\n");
+        skip();
+    }
+    assert_int_equal(ask(store, "SELECT count(*) FROM epoch"), 4);
+    /* It is now where it was begun. */
+    char here[80];
+    char *kernels = ask_text(store, "SELECT settings ->> 'continued' FROM run");
+    assert_int_equal(sscanf(kernels, "kernels is \"abacus\", not %79[^;]", here), 1);
+    free(kernels);
+    for (char *c = here; *c != '\0'; c++)
+        if (*c == '"') *c = '\'';
+    pretend_kernels(store, here);
+    stopper s = {.steps = 1};
+    resume_and_stop(store, &s);
+    assert_non_null(strstr(s.notes, "run 1 was continued on another processor, with other"));
+    assert_int_equal(ask(store, "SELECT count(*) FROM epoch"), 2);
+    dbt_fit_result result;
+    finish(store, 1, 2, &result);
+    assert_same_bits(store, 1, expected);
+    free(expected);
+    close_store(store);
+}
+
 #define OTHER_RUN                                                                                  \
     "its settings, or the names of its labels, are not those that it was trained with; where a "   \
     "label was renamed, name it as it was, or fit anew"
@@ -1130,6 +1251,8 @@ int main(void)
         cmocka_unit_test(test_resume__other_data_is_refused_with_a_list),
         cmocka_unit_test(test_resume__documents_that_were_added_are_not_its),
         cmocka_unit_test(test_resume__on_another_processor_is_told_and_takes_back_what_was_ahead),
+        cmocka_unit_test(test_resume__of_a_run_that_failed_keeps_the_best_of_its_checkpoint),
+        cmocka_unit_test(test_resume__back_from_another_processor_takes_back_what_was_ahead),
         cmocka_unit_test(test_resume__a_damaged_checkpoint_is_told),
         cmocka_unit_test(test_run_remove__frees_all_that_is_the_runs),
     };

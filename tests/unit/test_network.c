@@ -1479,12 +1479,30 @@ static void test_score__ties_unknown_labels_and_certainty(void **state)
     }
 }
 
-/* Logits that differ by less than their probabilities in float can: the class that is counted as
- * right is the one that the probabilities choose, the first of equals. */
+enum { CLASSES = 3 };
+
+/* The class that the probabilities choose, the first of equals; it is the one that counts as right.
+ */
+static int32_t choose_class(size_t n_classes, const float *logit)
+{
+    float probability[CLASSES];
+    dbt__probabilities(1, n_classes, logit, probability);
+    int32_t chosen = 0;
+    for (int32_t k = 1; k < (int32_t)n_classes; k++)
+        if (probability[k] > probability[chosen]) chosen = k;
+    for (int32_t label = 0; label < (int32_t)n_classes; label++) {
+        const dbt__targets targets = {.n_rows = 1, .n_classes = n_classes, .label = &label};
+        dbt_metrics metrics;
+        dbt__loss(&targets, logit, NULL, &metrics);
+        assert_true(metrics.correct == (label == chosen ? 1 : 0));
+    }
+    return chosen;
+}
+
+/* Logits that differ by less than their probabilities in float can. */
 static void test_score__decides_as_the_probabilities_do(void **state)
 {
     (void)state;
-    enum { CLASSES = 3 };
     const float next = nextafterf(0.01f, 1);
     const struct {
         float logit[CLASSES];
@@ -1492,19 +1510,13 @@ static void test_score__decides_as_the_probabilities_do(void **state)
     } cases[] = {{{0, 0.01f, next}, 1},    {{next, 0.01f, 0}, 0}, {{0.01f, 0, next}, 0},
                  {{0.01f, 0.01f, 0}, 0},   {{0, 0.5f, 0.6f}, 2},  {{1, 1.00001f, 0}, 1},
                  {{-90, -90.0001f, 0}, 2}, {{0, 1e-7f, 2e-7f}, 2}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        float probability[CLASSES];
-        dbt__probabilities(1, CLASSES, cases[i].logit, probability);
-        int32_t chosen = 0;
-        for (int32_t k = 1; k < CLASSES; k++)
-            if (probability[k] > probability[chosen]) chosen = k;
-        assert_int_equal(chosen, cases[i].expected);
-        for (int32_t label = 0; label < CLASSES; label++) {
-            const dbt__targets targets = {.n_rows = 1, .n_classes = CLASSES, .label = &label};
-            dbt_metrics metrics;
-            dbt__loss(&targets, cases[i].logit, NULL, &metrics);
-            assert_true(metrics.correct == (label == chosen ? 1 : 0));
-        }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(choose_class(CLASSES, cases[i].logit), cases[i].expected);
+    for (int i = -500; i <= 500; i++) {
+        const float logit = 1e-9f * (float)i;
+        int32_t chosen = choose_class(2, &logit);
+        if (i <= 0) assert_int_equal(chosen, 0);
+        if (i > 250) assert_int_equal(chosen, 1);
     }
 }
 
