@@ -397,6 +397,18 @@ static dbt_status begin_gzip(dbt__input *input, dbt_error *err)
     return dbt__gunzip_new(&input->gunzip, err);
 }
 
+static dbt_status rewind_input(dbt__input *input, dbt_error *err)
+{
+    if (lseek(input->fd, 0, SEEK_SET) != 0) return fail_read(input, errno, err);
+    dbt__hasher *fresh = dbt__hasher_new();
+    if (fresh == NULL) return dbt__out_of_memory(err, "an input");
+    dbt__hasher_free(input->hasher);
+    input->hasher = fresh;
+    input->kept.length = input->given = 0;
+    input->position = 0;
+    return DBT_OK;
+}
+
 dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive, dbt_error *err)
 {
     *archive = NULL;
@@ -405,15 +417,8 @@ dbt_status dbt__input_reopen(dbt__input *input, struct archive **archive, dbt_er
     dbt_status status = need_block(input, err);
     if (status == DBT_OK) status = begin_gzip(input, err);
     if (status < 0) return status;
-    if (input->seekable) {
-        if (lseek(input->fd, 0, SEEK_SET) != 0) return fail_read(input, errno, err);
-        dbt__hasher *fresh = dbt__hasher_new();
-        if (fresh == NULL) return dbt__out_of_memory(err, "an input");
-        dbt__hasher_free(input->hasher);
-        input->hasher = fresh;
-        input->kept.length = input->given = 0;
-        input->position = 0;
-    }
+    if (input->seekable) status = rewind_input(input, err);
+    if (status < 0) return status;
     struct archive *made = archive_read_new();
     if (made == NULL) return dbt__out_of_memory(err, "unpacking");
     bool sound = archive_read_support_filter_gzip(made) == ARCHIVE_OK &&
@@ -510,6 +515,22 @@ static bool needs_seeking(const dbt__input *input)
            (memcmp(input->kept.data, "PK", 2) == 0 || memcmp(input->kept.data, "7z", 2) == 0);
 }
 
+/* One compressed stream. libarchive takes what nothing has packed for one, too. */
+static bool is_stream(const dbt__input *input, struct archive *archive)
+{
+    return archive_format(archive) == ARCHIVE_FORMAT_RAW &&
+           (input->gunzip != NULL || archive_filter_code(archive, 0) != ARCHIVE_FILTER_NONE);
+}
+
+/* Back to the first byte: libarchive has read ahead when it looked for a format, of a file its end,
+ * too, which the digest must not have twice. Of a pipe all that was read is kept. */
+static dbt_status begin_again(dbt__input *input, dbt_error *err)
+{
+    if (input->seekable) return rewind_input(input, err);
+    input->given = 0;
+    return DBT_OK;
+}
+
 dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *is_archive,
                              dbt_error *err)
 {
@@ -522,25 +543,21 @@ dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *
     if (status < 0) return status;
     struct archive_entry *entry;
     int code = archive_read_next_header(*archive, &entry);
+    bool is_empty = code == ARCHIVE_EOF;
     input->keeping = false;
     status = check_archive(input, *archive, has_failed(code), err);
-    if (status == DBT_OK && code == ARCHIVE_EOF) {
-        status = check_rest(input, *archive, err);
-        (void)archive_read_free(*archive);
-        *archive = NULL;
-        if (status == DBT_OK) status = dbt__input_drain(input, err);
-    } else if (status == DBT_OK && archive_format(*archive) != ARCHIVE_FORMAT_RAW) {
-        *is_archive = true;
-        (void)archive_read_free(*archive);
-        *archive = NULL;
+    if (status == DBT_OK && is_empty) status = check_rest(input, *archive, err);
+    if (status == DBT_OK && !is_empty && is_stream(input, *archive)) return DBT_OK;
+    *is_archive = status == DBT_OK && !is_empty && archive_format(*archive) != ARCHIVE_FORMAT_RAW;
+    (void)archive_read_free(*archive);
+    *archive = NULL;
+    if (status < 0) return status;
+    if (*is_archive) {
         if (!input->seekable) status = spool(input, err);
-        if (status == DBT_OK) status = dbt__input_reopen(input, archive, err);
+        return status < 0 ? status : dbt__input_reopen(input, archive, err);
     }
-    if (status < 0) {
-        if (*archive != NULL) (void)archive_read_free(*archive);
-        *archive = NULL;
-    }
-    return status;
+    status = begin_again(input, err);
+    return status == DBT_OK && is_empty ? dbt__input_drain(input, err) : status;
 }
 
 /* "./a//b" and "/a/./b" are "a/b": a folder's name is never empty. */

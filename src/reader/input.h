@@ -38,9 +38,9 @@ bool dbt__input_changed(const dbt__input *input);
 bool dbt__input_is_packed(const dbt__input *input);
 /*
  * Opens libarchive on the input and reads the first header. *is_archive: it has entries (tar, zip,
- * 7-zip); else it is one compressed stream, or plain, to be read with dbt__archive_read at once.
- * NULL: there is nothing in it. An archive that comes through a pipe is first copied to a temporary
- * file without a name. DBT_EDATA, DBT_ENOMEM.
+ * 7-zip); else it is one compressed stream, to be read with dbt__archive_read at once. NULL: it is
+ * plain after all, or there is nothing in it, and dbt__input_read reads it. An archive that comes
+ * through a pipe is first copied to a temporary file without a name. DBT_EDATA, DBT_ENOMEM.
  */
 dbt_status dbt__input_unpack(dbt__input *input, struct archive **archive, bool *is_archive,
                              dbt_error *err) DBT_MUST_USE;

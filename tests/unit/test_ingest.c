@@ -512,11 +512,11 @@ static void test_ingest__a_compressed_file_is_one_source(void **state)
     assert_int_equal(count("SELECT count(*) FROM document"), 1);
 }
 
-/* Ingests the bytes of a file as they come through a pipe. */
-static dbt_status ingest_piped(const char *path)
+/* The bytes of a file in a pipe, whose reading end becomes `as`. */
+static void pour_into_pipe(const char *path, int as)
 {
     char bytes[16384]; /* less than a pipe holds */
-    int ends[2], kept = dup(STDIN_FILENO), fd = open(path, O_RDONLY);
+    int ends[2], fd = open(path, O_RDONLY);
     assert_true(fd >= 0);
     ssize_t n = read(fd, bytes, sizeof bytes);
     assert_true(n > 0 && (size_t)n < sizeof bytes);
@@ -524,8 +524,15 @@ static dbt_status ingest_piped(const char *path)
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], bytes, (size_t)n), n);
     (void)close(ends[1]);
-    assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    assert_int_equal(dup2(ends[0], as), as);
     (void)close(ends[0]);
+}
+
+/* Ingests the bytes of a file as they come through a pipe. */
+static dbt_status ingest_piped(const char *path)
+{
+    int kept = dup(STDIN_FILENO);
+    pour_into_pipe(path, STDIN_FILENO);
     dbt_status status = ingest("-");
     if (kept >= 0) {
         assert_int_equal(dup2(kept, STDIN_FILENO), STDIN_FILENO);
@@ -755,6 +762,60 @@ static void renew_store(void)
     assert_ok(dbt_store_open(path, DBT_STORE_CREATE, &store, &problem), problem);
 }
 
+/* Text whose bytes are ASCII, in UTF-16 with its mark. */
+static const char *write_wide(const char *name, const char *text)
+{
+    char bytes[2048] = "\xff\xfe";
+    size_t used = 2;
+    for (; *text != '\0'; text++) {
+        assert_true(used + 2 <= sizeof bytes);
+        bytes[used++] = *text;
+        bytes[used++] = '\0';
+    }
+    const char *path = at(name);
+    write_bytes(path, bytes, used);
+    return path;
+}
+
+/* It goes through libarchive, which looks at its end, too, before it says that it is none. */
+static void test_recognition__of_what_merely_looks_packed(void **state)
+{
+    (void)state;
+    enum { LARGE = 300000 };
+    static const struct {
+        const char *head, *encoding;
+        size_t head_bytes, bytes;
+    } cases[] = {
+        {"PK,x\nb,", NULL, 7, 600},
+        {"PK,x\nb,", NULL, 7, LARGE},
+        {"BZh,x\nb,", NULL, 8, 600},
+        {"a,x\0y\nb,", NULL, 8, 600},
+        {"a,x\0y\nb,", NULL, 8, LARGE},
+        {"\xff\xfe\x61\0,\0x\0\n\0b\0,\0", "utf-16", 14, 600},
+        {"\xff\xfe\x61\0,\0x\0\n\0b\0,\0", "utf-16", 14, LARGE},
+    };
+    static char bytes[LARGE];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        print_message("case %zu\n", i);
+        memset(bytes, 'x', sizeof bytes);
+        memcpy(bytes, cases[i].head, cases[i].head_bytes);
+        write_bytes(at("a.csv"), bytes, cases[i].bytes);
+        renew_store();
+        options.encoding = cases[i].encoding;
+        assert_ok(ingest(at("a.csv")), err);
+        assert_int_equal(result.documents, 2);
+        assert_ok(ingest(at("a.csv")), err);
+        assert_int_equal(result.recognised, 1);
+        assert_int_equal(count("SELECT count(*) FROM document"), 2);
+        if (cases[i].bytes == LARGE) continue;
+        /* The digest is that of the bytes, however they came. */
+        assert_ok(ingest_piped(at("a.csv")), err);
+        assert_int_equal(result.documents, 2);
+        assert_int_equal(count("SELECT count(DISTINCT digest) FROM source"), 1);
+        check_invariants();
+    }
+}
+
 /* --- a file that changes while it is read --- */
 
 enum { CHANGING_ROWS = 60000, CHANGING_ROW_BYTES = 12 };
@@ -976,6 +1037,17 @@ static void test_resume__goes_on_after_the_last_committed_row(void **state)
     options.split = "mine";
     options.label_column = "none";
     check_every_stop(tables);
+}
+
+static void test_resume__goes_on_behind_what_merely_looks_packed(void **state)
+{
+    (void)state;
+    char text[300];
+    (void)snprintf(text, sizeof text, "label,text\na,%0270d\nb,two\n", 1);
+    const char *const wide[2] = {write_wide("a.csv", text), write_wide("b.csv", b_csv)};
+    options.encoding = "utf-16";
+    options.max_rejects = -1;
+    check_every_stop(wide);
 }
 
 static void test_resume__what_reads_otherwise_now_is_read_anew(void **state)
@@ -1354,6 +1426,7 @@ int main(void)
         TEST(test_errors__options_are_checked_before_anything_is_read),
         TEST(test_formats__have_the_names_of_the_option),
         TEST(test_recognition__by_split_name_size_and_content),
+        TEST(test_recognition__of_what_merely_looks_packed),
         TEST(test_dedup__within_split_and_label),
         TEST(test_ingest__progress_tells_what_is_committed),
         TEST(test_ingest__any_number_of_documents_of_any_length),
@@ -1362,6 +1435,7 @@ int main(void)
         TEST(test_interrupted__is_taken_out_when_another_comes_first),
         TEST(test_interrupted__is_left_by_what_cannot_begin),
         TEST(test_resume__goes_on_after_the_last_committed_row),
+        TEST(test_resume__goes_on_behind_what_merely_looks_packed),
         TEST(test_resume__what_reads_otherwise_now_is_read_anew),
         TEST(test_resume__other_splits_lose_what_is_taken_out),
         TEST(test_ingest__ids_that_cannot_be_foreseen_are_damage),
