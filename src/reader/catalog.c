@@ -478,7 +478,6 @@ static dbt_status next_file(dbt__catalog *c)
     c->part = (dbt__part){.name = c->shown,
                           .split = split == NULL ? "train" : split,
                           .bytes = dbt__input_size(c->input)};
-    if (is_stdin) c->part.bytes = -1;
     return DBT_OK;
 }
 
@@ -494,7 +493,9 @@ static dbt_status next_of_archive(dbt__catalog *c, dbt_error *err)
                           ? folder != NULL && folder->is_class
                           : dbt__tree_is_tabular(&c->tree, entry.path);
         if (wanted && entry.link != NULL) return fail_link(c, &entry, err);
-        if (wanted) return set_part(c, entry.path, folder, entry.bytes, err);
+        /* As of a file that comes through a pipe: there is no second look at its rows. */
+        bool once = c->tree.layout == DBT__LAYOUT_FILES && dbt__input_size(c->input) < 0;
+        if (wanted) return set_part(c, entry.path, folder, once ? -1 : entry.bytes, err);
     }
 }
 
@@ -592,15 +593,16 @@ static dbt_status digest_entry(dbt__input *input, struct archive *archive, uint6
     return status;
 }
 
-/* All files of rows of the archive, in one pass with an input of its own. */
+/* All files of rows of the archive, in one pass with an input of its own; none where the path is
+ * that of something else by now. */
 static dbt_status digest_archive(dbt__catalog *c, dbt_error *err)
 {
     dbt__input *input;
     struct archive *archive = NULL;
-    bool is_archive;
+    bool is_archive = false;
     dbt_status status = dbt__input_open(c->path, c->waiting, &input, err);
     if (status == DBT_OK) status = dbt__input_unpack(input, &archive, &is_archive, err);
-    while (status == DBT_OK) {
+    while (status == DBT_OK && is_archive) {
         dbt__entry entry;
         status = dbt__archive_next(input, archive, &entry, err);
         if (status != DBT_OK) break;
@@ -619,8 +621,7 @@ static dbt_status digest_archive(dbt__catalog *c, dbt_error *err)
 dbt_status dbt__catalog_digest(dbt__catalog *c, uint64_t *digest, bool *known, dbt_error *err)
 {
     dbt_status status = DBT_OK;
-    *known = c->part.bytes >= 0 && c->shown == c->path &&
-             (c->kind != KIND_ARCHIVE || c->tree.layout == DBT__LAYOUT_FILES);
+    *known = c->part.bytes >= 0 && (c->kind != KIND_ARCHIVE || c->tree.layout == DBT__LAYOUT_FILES);
     if (!*known) return DBT_OK;
     if (c->kind == KIND_ARCHIVE) {
         if (c->digest == NULL) status = digest_archive(c, err);

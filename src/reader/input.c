@@ -39,6 +39,7 @@ struct dbt__input {
     int fd;
     bool owned;
     bool seekable;
+    bool is_file; /* the path is that of a regular file: who opens it anew can read it again */
     struct stat opened; /* as it was then */
     int64_t position;
     dbt__hasher *hasher;
@@ -151,7 +152,7 @@ dbt_status dbt__input_open(const char *path, dbt__waiting waiting, dbt__input **
         status = fail_read(made, errno, err);
         goto out;
     }
-    made->seekable = S_ISREG(made->opened.st_mode) && made->owned;
+    made->is_file = made->seekable = S_ISREG(made->opened.st_mode) && made->owned;
     status = read_head(made, err);
 out:
     if (status < 0)
@@ -177,7 +178,7 @@ void dbt__input_close(dbt__input *input)
 
 int64_t dbt__input_size(const dbt__input *input)
 {
-    return S_ISREG(input->opened.st_mode) ? (int64_t)input->opened.st_size : -1;
+    return input->is_file ? (int64_t)input->opened.st_size : -1;
 }
 
 int64_t dbt__input_position(const dbt__input *input)

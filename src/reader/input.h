@@ -20,7 +20,7 @@ dbt_status dbt__input_open(const char *path, dbt__waiting waiting, dbt__input **
                            dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. */
 void dbt__input_close(dbt__input *input);
-/* -1: not a regular file. */
+/* -1: stdin, or the path is not that of a regular file, and can be read but once. */
 int64_t dbt__input_size(const dbt__input *input);
 /* Bytes read since the opening or the last rewind, and their XXH3. */
 int64_t dbt__input_position(const dbt__input *input);

@@ -816,6 +816,41 @@ static void test_recognition__of_what_merely_looks_packed(void **state)
     }
 }
 
+/* As a shell names a pipe: <(tar c train.csv). */
+static dbt_status ingest_named_pipe(const char *path)
+{
+    enum { END = 63 };
+    pour_into_pipe(path, END);
+    dbt_status status = ingest("/dev/fd/63");
+    assert_int_equal(close(END), 0);
+    return status;
+}
+
+/* A pipe is read once, whatever its name is and whatever it is copied to. */
+static void test_recognition__not_of_rows_through_a_pipe_with_a_name(void **state)
+{
+    (void)state;
+    static const entry files[] = {{"train.csv", "a,x\nb,y\n"}, {"test.csv", "b,z\n"}};
+    static const entry documents[] = {{"train/a/1", "x"}, {"train/b/1", "y"}, {"test/b/1", "z"}};
+    static const char *const names[] = {"rows.tar", "rows.tar.gz", "rows.zip", "rows.7z"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        print_message("%s\n", names[i]);
+        renew_store();
+        const char *path = write_archive(names[i], files, 2);
+        assert_ok(ingest_named_pipe(path), err);
+        assert_ok(ingest_named_pipe(path), err);
+        assert_int_equal(result.documents, 3);
+        assert_non_null(strstr(said, "the same was ingested before"));
+        assert_null(strstr(said, "another content"));
+        check_invariants();
+        path = write_archive(names[i], documents, 3);
+        assert_ok(ingest_named_pipe(path), err);
+        assert_ok(ingest_named_pipe(path), err);
+        assert_int_equal(result.recognised, 3);
+        assert_int_equal(count("SELECT count(*) FROM document"), 9);
+    }
+}
+
 /* --- a file that changes while it is read --- */
 
 enum { CHANGING_ROWS = 60000, CHANGING_ROW_BYTES = 12 };
@@ -1427,6 +1462,7 @@ int main(void)
         TEST(test_formats__have_the_names_of_the_option),
         TEST(test_recognition__by_split_name_size_and_content),
         TEST(test_recognition__of_what_merely_looks_packed),
+        TEST(test_recognition__not_of_rows_through_a_pipe_with_a_name),
         TEST(test_dedup__within_split_and_label),
         TEST(test_ingest__progress_tells_what_is_committed),
         TEST(test_ingest__any_number_of_documents_of_any_length),
