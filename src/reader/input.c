@@ -647,10 +647,8 @@ static dbt_status check_end(const dbt__input *input, struct archive *archive, db
 dbt_status dbt__archive_read(dbt__input *input, struct archive *archive, char *data,
                              size_t capacity, size_t *bytes, dbt_error *err)
 {
-    la_ssize_t got;
-    do
-        got = archive_read_data(archive, data, capacity);
-    while (got == ARCHIVE_RETRY);
+    /* ARCHIVE_RETRY, too, is damage: of a sparse file it would come again and again. */
+    la_ssize_t got = archive_read_data(archive, data, capacity);
     *bytes = got < 0 ? 0 : (size_t)got;
     dbt_status status = check_archive(input, archive, got < 0, err);
     return status == DBT_OK && got == 0 ? check_end(input, archive, err) : status;

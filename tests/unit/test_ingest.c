@@ -674,6 +674,44 @@ static void test_errors__name_the_source(void **state)
     assert_int_equal(count("SELECT count(*) FROM document"), 0);
 }
 
+/* A tar of GNU's sparse kind, with the blocks of its file in the wrong order. */
+static const char *write_sparse(const char *name)
+{
+    enum { BLOCK = 512, CHECKSUM = 148 };
+    static const struct {
+        size_t at;
+        const char *field;
+    } header[] = {
+        {0, "train.csv"},     {100, "0000644"},     {124, "00000000024"}, {CHECKSUM, "        "},
+        {156, "S"},           {257, "ustar  "},     {386, "00000001750"}, {398, "00000000012"},
+        {410, "00000000000"}, {422, "00000000012"}, {483, "00000001762"},
+    };
+    char tar[4 * BLOCK] = {0};
+    unsigned sum = 0;
+    for (size_t i = 0; i < sizeof header / sizeof *header; i++)
+        memcpy(tar + header[i].at, header[i].field, strlen(header[i].field));
+    for (size_t i = 0; i < BLOCK; i++)
+        sum += (unsigned char)tar[i];
+    (void)snprintf(tar + CHECKSUM, 7, "%06o", sum);
+    memcpy(tar + BLOCK, "a,text012\nb,text012\n", 20);
+    const char *path = at(name);
+    write_bytes(path, tar, sizeof tar);
+    return path;
+}
+
+/* libarchive says to try again, and says so for ever. */
+static void test_errors__a_sparse_file_out_of_order_is_damage(void **state)
+{
+    (void)state;
+    const char *path = write_sparse("sparse.tar");
+    alarm(20);
+    assert_int_equal(ingest(path), DBT_EDATA);
+    alarm(0);
+    assert_non_null(strstr(err.message, "sparse.tar: cannot be unpacked: "));
+    assert_int_equal(count("SELECT count(*) FROM document"), 0);
+    check_invariants();
+}
+
 static void test_errors__options_are_checked_before_anything_is_read(void **state)
 {
     (void)state;
@@ -1458,6 +1496,7 @@ int main(void)
         TEST(test_refusal__after_commits_takes_out_all),
         TEST(test_rejects__rows_in_are_rows_stored_and_refused),
         TEST(test_errors__name_the_source),
+        TEST(test_errors__a_sparse_file_out_of_order_is_damage),
         TEST(test_errors__options_are_checked_before_anything_is_read),
         TEST(test_formats__have_the_names_of_the_option),
         TEST(test_recognition__by_split_name_size_and_content),
