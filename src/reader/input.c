@@ -88,11 +88,12 @@ static dbt_status fail_read(const dbt__input *input, int error, dbt_error *err)
     return dbt__fail(err, DBT_EDATA, "%s: cannot be read: %s", input->name, strerror(error));
 }
 
-/* read(2) with counting and hashing; -1 sets errno. */
+/* read(2) with counting and hashing; -1 sets errno, to EINTR where somebody wants to stop: no
+ * signal ends the read of a file. */
 static ssize_t read_some(dbt__input *input, char *data, size_t capacity)
 {
     ssize_t got;
-    if (!wait_for_input(input)) {
+    if (is_stopped(input) || !wait_for_input(input)) {
         errno = EINTR;
         return -1;
     }
@@ -647,6 +648,9 @@ static dbt_status check_end(const dbt__input *input, struct archive *archive, db
 dbt_status dbt__archive_read(dbt__input *input, struct archive *archive, char *data,
                              size_t capacity, size_t *bytes, dbt_error *err)
 {
+    *bytes = 0;
+    /* What one read(2) brought may unpack to any amount. */
+    if (is_stopped(input)) return fail_read(input, EINTR, err);
     /* ARCHIVE_RETRY, too, is damage: of a sparse file it would come again and again. */
     la_ssize_t got = archive_read_data(archive, data, capacity);
     *bytes = got < 0 ? 0 : (size_t)got;

@@ -443,26 +443,43 @@ const char *scenario_check(scenario_kind kind, const scenario_outcome *outcome, 
 
 /* --- preparation --- */
 
-static bool stop_in_time(void *records_left)
+static bool stop_in_time(void *asks_left)
 {
-    return (*(int *)records_left)-- == 0;
+    return (*(int *)asks_left)-- == 0;
+}
+
+/* The documents that are there when an ingest is stopped as it asks for the n-th time; -1: it
+ * failed otherwise, or ended. */
+static int64_t stop_ingest(int n)
+{
+    const char *const paths[] = {source[0], source[1]};
+    dbt_ingest_options options;
+    dbt_ingest_result result;
+    dbt_store *store = NULL;
+    sqlite3 *handle = NULL;
+    dbt_ingest_options_init(&options);
+    options.stop = stop_in_time;
+    options.context = &n;
+    scenario_reset(SCENARIO_INGEST);
+    if (dbt_store_open(scenario_path(), DBT_STORE_CREATE, &store, NULL) < 0) return -1;
+    bool stopped = dbt_ingest(store, paths, 2, &options, &result, NULL) == DBT_EINTERRUPTED;
+    if (dbt_store_close(store, NULL) < 0 || !stopped) return -1;
+    int code = sqlite3_open_v2(scenario_path(), &handle, SQLITE_OPEN_READWRITE, "unix");
+    int64_t documents =
+        code == SQLITE_OK ? ask_number(handle, "SELECT count(*) FROM document") : -1;
+    (void)sqlite3_close(handle);
+    return documents;
 }
 
 /* An ingest that was stopped in the second source, of which the last rows are other ones since. */
 static bool leave_stopped(void)
 {
-    const char *const paths[] = {source[0], source[1]};
-    int records = SOURCE_ROWS + 13;
-    dbt_ingest_options options;
-    dbt_ingest_result result;
-    dbt_store *store = NULL;
-    dbt_ingest_options_init(&options);
-    options.stop = stop_in_time;
-    options.context = &records;
-    scenario_reset(SCENARIO_INGEST);
-    if (dbt_store_open(scenario_path(), DBT_STORE_CREATE, &store, NULL) < 0) return false;
-    bool stopped = dbt_ingest(store, paths, 2, &options, &result, NULL) == DBT_EINTERRUPTED;
-    if (dbt_store_close(store, NULL) < 0 || !stopped) return false;
+    enum { STOPPED = SOURCE_ROWS + 13 };
+    int64_t documents = 0;
+    /* Once before each row, and before each read. */
+    for (int n = STOPPED; documents >= 0 && documents < STOPPED; n++)
+        documents = stop_ingest(n);
+    if (documents != STOPPED) return false;
     sqlite3 *handle = NULL;
     int code = sqlite3_open_v2(scenario_path(), &handle, SQLITE_OPEN_READWRITE, "unix");
     if (code == SQLITE_OK)

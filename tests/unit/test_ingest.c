@@ -12,6 +12,7 @@
 
 #include <dbtrain/ingest.h>
 
+#include "base.h"
 #include "sql.h"
 #include "store_internal.h"
 
@@ -954,21 +955,31 @@ static void test_ingest__a_file_that_changes_while_it_is_read_is_told(void **sta
 
 /* --- an ingest that did not end --- */
 
-static int records_left; /* until it is stopped; -1: it is not */
+static int asks_left; /* until it is stopped, before a record or a read; -1: it is not */
 
 static bool stop_when_due(void *context)
 {
     (void)context;
-    return records_left >= 0 && records_left-- == 0;
+    return asks_left >= 0 && asks_left-- == 0;
+}
+
+/* Stops it again and again, each time a little later, until so many documents of it are stored. */
+static void interrupt_after(const char *path, int64_t documents)
+{
+    const int64_t before = count("SELECT count(*) FROM document");
+    options.stop = stop_when_due;
+    for (int n = 0; count("SELECT count(*) FROM document") < before + documents; n++) {
+        asks_left = n;
+        assert_int_equal(ingest(path), DBT_EINTERRUPTED);
+    }
+    assert_int_equal(count("SELECT count(*) FROM document"), before + documents);
 }
 
 static void test_interrupted__is_taken_out_when_another_comes_first(void **state)
 {
     (void)state;
     assert_ok(ingest(write_text("train.csv", "a,1\n")), err);
-    options.stop = stop_when_due;
-    records_left = 2;
-    assert_int_equal(ingest(write_text("b-test.csv", "c,2\nc,3\nc,4\n")), DBT_EINTERRUPTED);
+    interrupt_after(write_text("b-test.csv", "c,2\nc,3\nc,4\n"), 2);
     assert_non_null(strstr(err.message, "interrupted after 2 documents"));
     assert_int_equal(count("SELECT count(*) FROM document"), 3);
     assert_int_equal(count("SELECT count(*) FROM source WHERE status = 'loading'"), 1);
@@ -1008,9 +1019,7 @@ static void test_interrupted__is_left_by_what_cannot_begin(void **state)
         {"wide.csv", "\xff\xfe,", NULL, DBT_EDATA},
         {"other.csv", "label,text\na,b\n", "lable", DBT_EUSAGE},
     };
-    options.stop = stop_when_due;
-    records_left = 2;
-    assert_int_equal(ingest(write_text("a.csv", "a,1\na,2\na,3\n")), DBT_EINTERRUPTED);
+    interrupt_after(write_text("a.csv", "a,1\na,2\na,3\n"), 2);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (cases[i].text != NULL) (void)write_text(cases[i].name, cases[i].text);
         options.label_column = cases[i].label_column;
@@ -1040,10 +1049,10 @@ static void test_interrupted__is_left_by_what_cannot_begin(void **state)
     " FROM source ORDER BY id)"                                                                    \
     " UNION ALL SELECT * FROM (SELECT 4, name, '', '', '', '', '' FROM label ORDER BY name)"
 
-/* Stopped after `n` records: DBT_OK when there were not so many. */
+/* Stopped when it asks for the n-th time, from 0: DBT_OK when it does not so often. */
 static dbt_status ingest_some(const char *const paths[2], int n)
 {
-    records_left = n;
+    asks_left = n;
     said[0] = '\0';
     err = (dbt_error){0};
     options.stop = stop_when_due;
@@ -1053,6 +1062,19 @@ static dbt_status ingest_some(const char *const paths[2], int n)
 static const char a_csv[] = "label,text\nb,one\na,two\n";
 static const char b_csv[] = "label,text\na,\"three\nlines\"\nb,two,2\na,two\nc,four\n,five\na,two\n"
                             "c,four\nb,\nd,six\n";
+
+/* Stopped in a new store as soon as so many documents are there, which is when it asks for the n-th
+ * time, or later. */
+static int interrupt_some(const char *const paths[2], int64_t documents, int n)
+{
+    for (;; n++) {
+        renew_store();
+        assert_int_equal(ingest_some(paths, n), DBT_EINTERRUPTED);
+        if (count("SELECT count(*) FROM document") >= documents) break;
+    }
+    assert_int_equal(count("SELECT count(*) FROM document"), documents);
+    return n;
+}
 
 /* Wherever it is stopped, once and again, the next one goes on to the same rows. */
 static void check_every_stop(const char *const paths[2])
@@ -1067,7 +1089,7 @@ static void check_every_stop(const char *const paths[2])
         dbt_status status = ingest_some(paths, n);
         check_invariants();
         if (status == DBT_OK) break;
-        if (status != DBT_EINTERRUPTED) fail_msg("after %d records: %s", n, err.message);
+        if (status != DBT_EINTERRUPTED) fail_msg("asked %d times: %s", n, err.message);
         int64_t stored = count("SELECT count(*) FROM document");
         int64_t loaded =
             count("SELECT coalesce(sum(documents), 0) FROM source WHERE status = 'loaded'");
@@ -1084,6 +1106,69 @@ static void check_every_stop(const char *const paths[2])
         check_invariants();
     }
     options.stop = NULL;
+}
+
+static int64_t asked;      /* whether to stop, so often */
+static int64_t stop_after; /* that often and from then on */
+
+static bool stop_from_then_on(void *context)
+{
+    (void)context;
+    return asked++ >= stop_after;
+}
+
+static dbt_status ingest_and_stop(const char *path, int64_t after)
+{
+    asked = 0;
+    stop_after = after;
+    options.stop = stop_from_then_on;
+    return ingest(path);
+}
+
+/* Whether it is looked through for its headers, digested, read for its one record or drained. */
+static void check_every_read(const char *path, int64_t least_reads)
+{
+    renew_store();
+    assert_ok(ingest_and_stop(path, INT64_MAX), err);
+    const int64_t first = asked;
+    assert_true(first > least_reads);
+    assert_ok(ingest_and_stop(path, INT64_MAX), err);
+    const int64_t second = asked;
+    assert_true(second > least_reads);
+    assert_int_equal(result.recognised, 1);
+    for (int64_t n = 0; n < second; n += 1 + second / 20) {
+        assert_int_equal(ingest_and_stop(path, n), DBT_EINTERRUPTED);
+        assert_int_equal(count("SELECT count(*) FROM document"), 1);
+    }
+    for (int64_t n = 0; n < first; n++) {
+        renew_store();
+        assert_int_equal(ingest_and_stop(path, n), DBT_EINTERRUPTED);
+        assert_int_equal(asked, n + 1);
+        check_invariants();
+        assert_ok(ingest_and_stop(path, INT64_MAX), err);
+        assert_int_equal(result.documents + result.recognised, 1);
+        assert_string_equal(rows("SELECT status, documents FROM source"), "loaded|1");
+        assert_int_equal(count("SELECT count(*) FROM document"), 1);
+        check_invariants();
+    }
+}
+
+static void test_interrupted__wherever_a_file_is_read(void **state)
+{
+    (void)state;
+    enum { BYTES = 1 << 20, READ = 256 * 1024 };
+    char *text = malloc(BYTES + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < BYTES; i++)
+        text[i] = (char)('a' + dbt__random_below(1, i, 26));
+    text[1] = ',';
+    text[BYTES] = '\0';
+    const entry files[] = {{"readme", text}, {"rows.csv", text}};
+    check_every_read(write_text("rows.csv", text), BYTES / READ);
+    check_every_read(write_archive("rows.tar", files, 2), BYTES / READ);
+    check_every_read(write_archive("rows.tar.gz", files, 2), 2 * (BYTES / READ));
+    check_every_read(write_archive("rows.zip", files, 2), BYTES / READ);
+    free(text);
 }
 
 static void test_resume__goes_on_after_the_last_committed_row(void **state)
@@ -1136,6 +1221,7 @@ static void test_resume__what_reads_otherwise_now_is_read_anew(void **state)
         "label,text\na,\"three\nlines\"\n",
         "label,text\na,\"three\nlines\"\nb,two,2\na,two\nc,four\n,five\na,two\n",
     };
+    int asks = 0;
     for (size_t i = 0; i < 2 * sizeof later / sizeof *later; i++) {
         const char *const paths[2] = {write_text("a.csv", a_csv), write_text("b.csv", b_csv)};
         const char *now = later[i / 2];
@@ -1146,11 +1232,9 @@ static void test_resume__what_reads_otherwise_now_is_read_anew(void **state)
         (void)write_text("b.csv", now);
         assert_ok(ingest_some(paths, -1), err);
         (void)snprintf(expected, sizeof expected, "%s", rows(OUTCOME));
-        renew_store();
         (void)write_text("b.csv", b_csv);
         options.dedup = false;
-        assert_int_equal(ingest_some(paths, 10), DBT_EINTERRUPTED);
-        assert_int_equal(count("SELECT count(*) FROM document"), 8);
+        asks = interrupt_some(paths, 8, asks);
         (void)write_text("b.csv", now);
         options.dedup = i % 2 != 0;
         assert_ok(ingest_some(paths, -1), err);
@@ -1169,7 +1253,7 @@ static void test_resume__other_splits_lose_what_is_taken_out(void **state)
     const char *const paths[2] = {write_text("a.csv", a_csv), write_text("b.csv", b_csv)};
     dbt_error problem = {0};
     options.max_rejects = -1;
-    assert_int_equal(ingest_some(paths, 10), DBT_EINTERRUPTED);
+    (void)interrupt_some(paths, 8, 0);
     assert_ok(
         dbt__sql_exec(dbt__store_sql(store),
                       "INSERT INTO split (name) VALUES ('held');"
@@ -1509,6 +1593,7 @@ int main(void)
         TEST(test_ingest__a_file_that_changes_while_it_is_read_is_told),
         TEST(test_interrupted__is_taken_out_when_another_comes_first),
         TEST(test_interrupted__is_left_by_what_cannot_begin),
+        TEST(test_interrupted__wherever_a_file_is_read),
         TEST(test_resume__goes_on_after_the_last_committed_row),
         TEST(test_resume__goes_on_behind_what_merely_looks_packed),
         TEST(test_resume__what_reads_otherwise_now_is_read_anew),
