@@ -160,6 +160,13 @@ static bool lacks_title(const dbt__reader *r)
     return title == NULL || json_is_null(title);
 }
 
+static dbt_status refuse_value(dbt__reader *r, const char *use, const char *name,
+                               const char *reason)
+{
+    return dbt__reader_refuse(r, r->record_bytes, "no %s: '%.*s' %s", use,
+                              dbt__cut_text(name, strlen(name), 80), name, reason);
+}
+
 static dbt_status build_record(dbt__reader *r, dbt_text line, dbt_error *err)
 {
     const dbt__columns *columns = &r->columns;
@@ -168,16 +175,14 @@ static dbt_status build_record(dbt__reader *r, dbt_text line, dbt_error *err)
     if (columns->label != DBT__NO_COLUMN) {
         const char *name = columns->name[columns->label];
         label = get_text(r->json, line, name, &reason);
-        if (reason != NULL)
-            return dbt__reader_refuse(r, r->record_bytes, "no label: '%.80s' %s", name, reason);
+        if (reason != NULL) return refuse_value(r, "label", name, reason);
     }
     r->label.length = 0; /* serves as the joined text: labels of JSON are never joined */
     size_t first = lacks_title(r) ? 1 : 0;
     for (size_t i = first; i < columns->n_text; i++) {
         const char *name = columns->name[columns->text[i]];
         text = get_text(r->json, line, name, &reason);
-        if (reason != NULL)
-            return dbt__reader_refuse(r, r->record_bytes, "no text: '%.80s' %s", name, reason);
+        if (reason != NULL) return refuse_value(r, "text", name, reason);
         if (columns->n_text == first + 1) break;
         dbt_status status = dbt__buffer_append(&r->label, ", ", i == first ? 0 : 2, err);
         if (status == DBT_OK) status = dbt__buffer_append(&r->label, text.data, text.bytes, err);

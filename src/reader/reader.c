@@ -69,12 +69,33 @@ void dbt__reader_free(dbt__reader *reader)
     dbt__free(reader);
 }
 
+int dbt__cut_text(const char *text, size_t bytes, int most)
+{
+    if (bytes <= (size_t)most) return (int)bytes;
+    int cut = most;
+    while (cut > 0 && most - cut < 3 && (text[cut] & 0xc0) == 0x80)
+        cut--;
+    return cut;
+}
+
+/* A reason is stored as text, and names and labels that are quoted in it may be anything. */
+static void set_reason(dbt__reader *r, const char *text, size_t bytes)
+{
+    bytes = (size_t)dbt__cut_text(text, bytes, (int)sizeof r->reason - 1);
+    memcpy(r->reason, text, bytes);
+    r->reason[bytes] = '\0';
+    for (size_t i = 0; (i += dbt__utf8_valid(r->reason + i, bytes - i)) < bytes; i++)
+        r->reason[i] = '?';
+}
+
 dbt_status dbt__reader_refuse(dbt__reader *r, size_t raw_bytes, const char *format, ...)
 {
+    char text[sizeof r->reason + 1]; /* of one that is too long, what it is to be cut before, too */
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(r->reason, sizeof r->reason, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    set_reason(r, text, strlen(text));
     if (raw_bytes > DBT__RAW_BYTES) raw_bytes = DBT__RAW_BYTES;
     if (raw_bytes > 0) memcpy(r->raw, dbt__window_data(&r->window), raw_bytes);
     r->record.reason = r->reason;
@@ -125,7 +146,7 @@ dbt_status dbt__reader_emit(dbt__reader *r, dbt_text label, dbt_text text, dbt_e
             return dbt__reader_refuse(
                 r, r->record_bytes,
                 "label '%.*s' is not one of the %zu classes of '%s', counted from 1",
-                label.bytes > 40 ? 40 : (int)label.bytes, label.data, r->classes->n,
+                dbt__cut_text(label.data, label.bytes, 40), label.data, r->classes->n,
                 r->classes_name);
         dbt_status status = clean_text(r, &label, &r->clean_label, err);
         if (status < 0) return status;

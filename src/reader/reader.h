@@ -149,7 +149,7 @@ bool dbt__is_no_label(const char *label_column);
 /* A document, or a row that is refused. Everything in it is valid until the next call. */
 typedef struct dbt__record {
     int64_t line;       /* where it begins; of an unclosed quote, where that opened */
-    const char *reason; /* NULL: a document; else why it is refused, and */
+    const char *reason; /* NULL: a document; else why it is refused, in UTF-8, and */
     dbt_text raw;       /* its first DBT__RAW_BYTES bytes as they are in the stream */
     bool labelled;
     dbt_text label; /* valid UTF-8, not empty */

@@ -78,8 +78,10 @@ struct dbt__reader {
 
 /* --- for the formats: reader.c --- */
 
-/* Makes the current record a refused row. `raw_bytes` of the window are its bytes. Returns DBT_OK.
- */
+/* The bytes of a text to be shown, at most so many, so that no character of it is cut in two. */
+int dbt__cut_text(const char *text, size_t bytes, int most);
+/* Makes the current record a refused row. `raw_bytes` of the window are its bytes. What is no UTF-8
+ * in the reason becomes '?'. Returns DBT_OK. */
 dbt_status dbt__reader_refuse(dbt__reader *reader, size_t raw_bytes, const char *format, ...)
     DBT_PRINTF(3, 4);
 /* Makes it a document, or refuses it for its label: cleans, looks up the class name. `label.data`

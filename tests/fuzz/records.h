@@ -90,6 +90,7 @@ static inline void fuzz_take_record(void *context, const dbt__record *record)
     records->digest = dbt__hash(&record->line, sizeof record->line, records->digest);
     if (record->reason != NULL) {
         const dbt_text reason = {record->reason, strlen(record->reason)};
+        fuzz_check(fuzz_is_utf8(reason));
         fuzz_check(record->raw.bytes <= DBT__RAW_BYTES);
         fuzz_digest_text(&records->digest, reason);
         fuzz_digest_text(&records->digest, record->raw);

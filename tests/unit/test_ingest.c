@@ -19,12 +19,12 @@
 /* --- a folder for each test --- */
 
 static char folder[64];
-static char path_of[8][160]; /* what at() gave, in turn */
+static char path_of[16][160]; /* what at() gave, in turn */
 
 static const char *at(const char *name)
 {
     static size_t turn;
-    char *path = path_of[turn++ % 8];
+    char *path = path_of[turn++ % 16];
     (void)snprintf(path, sizeof path_of[0], "%s/%s", folder, name);
     return path;
 }
@@ -1190,6 +1190,15 @@ static void test_resume__goes_on_after_the_last_committed_row(void **state)
     check_every_stop(tables);
     check_every_stop(archives);
     check_every_stop(lines);
+    const char *const classed[2] = {
+        write_text("g.csv", "1,x\ncaf\xe9,y\n2,z\n"),
+        write_text("h.csv",
+                   "1,x\na\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96"
+                   "\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96\xd0\x96"
+                   "\xd0\x96\xd0\x96\xd0\x96\xd0\x96,y\n2,z\n")};
+    options.classes = write_text("names.txt", "World\nSport\n");
+    check_every_stop(classed);
+    options.classes = NULL;
     options.dedup = true;
     check_every_stop(tables);
     options.split = "mine";

@@ -71,6 +71,7 @@ static dbt_status read_path(const char *path, const dbt__reader_options *options
         const dbt__record *record;
         while ((status = dbt__reader_next(reader, &record, err)) == DBT_OK) {
             int put;
+            if (record->reason != NULL) assert_true(dbt__is_utf8(record->reason));
             if (record->reason != NULL)
                 put = snprintf(out + used, sizeof out - used, "%d !%s\n", (int)record->line,
                                record->reason);
@@ -452,6 +453,10 @@ static void test_classes__name_the_labels(void **state)
            "counted from 1\n"
            "4 !label '0' is not one of the 2 classes of 'classes.txt', counted from 1\n"
            "5 !label 'x' is not one of the 2 classes of 'classes.txt', counted from 1\n");
+    static const char latin[] = "caf\xe9,x\n\"\xc3\n\",y\n";
+    expect(write_file("a.csv", latin, sizeof latin - 1), &options,
+           "1 !label 'caf?' is not one of the 2 classes of 'classes.txt', counted from 1\n"
+           "2 !label '?\n' is not one of the 2 classes of 'classes.txt', counted from 1\n");
     dbt__class_names_release(&classes);
     static const char gap[] = "a\n\nb\n";
     assert_int_equal(dbt__class_names_parse(gap, sizeof gap - 1, "c.txt", &classes, &err),
@@ -462,6 +467,44 @@ static void test_classes__name_the_labels(void **state)
     assert_int_equal(dbt__class_names_parse(twice, sizeof twice - 1, "c.txt", &classes, &err),
                      DBT_EDATA);
     assert_string_equal(err.message, "c.txt:4: class name 'b' is that of line 1, too");
+}
+
+/* A label, or the name of a file or of a member, that is too long to be shown ends with a character
+ * of it, wherever its end is; a character is one of two, three or four bytes. */
+static void test_reasons__end_with_a_character(void **state)
+{
+    (void)state;
+    static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    static char *name[] = {"World"};
+    const dbt__class_names classes = {1, name};
+    for (size_t i = 0; i < 12; i++) {
+        char shown[301], data[400], expected[700];
+        const char *character = characters[i / 4];
+        size_t width = strlen(character), used = i % 4;
+        memset(shown, 'a', used);
+        for (; used + width < sizeof shown; used += width)
+            memcpy(shown + used, character, width);
+        shown[used] = '\0';
+        dbt__reader_options options;
+        dbt__reader_options_init(&options);
+        options.classes = &classes;
+        options.classes_name = shown;
+        int label = (int)(40 - (40 - i % 4) % width), member = (int)(80 - (80 - i % 4) % width);
+        int put = snprintf(expected, sizeof expected,
+                           "1 !label '%.*s' is not one of the 1 classes of '", label, shown);
+        int rest = 255 - (put - 3);
+        rest -= (rest - (int)(i % 4)) % (int)width;
+        (void)snprintf(expected + put, sizeof expected - (size_t)put, "%.*s\n", rest, shown);
+        (void)snprintf(data, sizeof data, "%s,x\n", shown);
+        expect(write_file("a.csv", data, strlen(data)), &options, expected);
+        options.classes = NULL;
+        options.label_column = shown;
+        (void)snprintf(expected, sizeof expected,
+                       "1 !no label: '%.*s' is missing\n2 !no text: 'text' is missing\n", member,
+                       shown);
+        (void)snprintf(data, sizeof data, "{\"text\":\"x\"}\n{\"%s\":1}\n", shown);
+        expect(write_file("a.jsonl", data, strlen(data)), &options, expected);
+    }
 }
 
 /* --- formats --- */
@@ -518,6 +561,8 @@ static const format_case format_cases[] = {
      "1 !invalid JSON at byte 2: '[' or '{' expected near 'no'\n"
      "2 !invalid JSON at byte 7: ':' expected near end of file\n",
      NULL},
+    {"a.jsonl", "{\"text\":\"x\",\"label\":\"\\\xc3\xa9\"}\n",
+     "1 !invalid JSON at byte 23: invalid escape near '\"\\?'\n", NULL},
     {"a.fasttext",
      "__label__a __label__b x\nx\n__label__ x\n__label__c x __label__d\n__label__e\tx\n",
      "1 !several labels: one label a document is supported\n"
@@ -769,6 +814,7 @@ int main(void)
         cmocka_unit_test(test_csv__an_open_quote_takes_no_memory),
         cmocka_unit_test(test_columns__are_detected_or_named),
         cmocka_unit_test(test_classes__name_the_labels),
+        cmocka_unit_test(test_reasons__end_with_a_character),
         cmocka_unit_test(test_lines__without_a_label_are_plain_text),
         cmocka_unit_test(test_labels__longer_than_any_name_are_refused),
         cmocka_unit_test(test_formats__are_detected_by_name_and_content),
