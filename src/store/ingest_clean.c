@@ -239,8 +239,11 @@ dbt_status dbt__ingest_abandon(dbt__sql *sql, dbt__abandoned *abandoned, dbt_err
     *abandoned = (dbt__abandoned){0};
     dbt_status status = find_unfinished(sql, abandoned, err);
     if (status != DBT_OK) return status == DBT_DONE ? DBT_OK : status;
+    status = dbt__sql_begin(sql, err);
+    if (status < 0) return status;
     status =
         dbt__sql_exec(sql, "UPDATE source SET status = 'refused' WHERE status = 'loading'", err);
+    status = dbt__sql_end(sql, status, err);
     return status < 0 ? status : dbt__ingest_clean(sql, err);
 }
 

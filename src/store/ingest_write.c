@@ -553,8 +553,11 @@ dbt_status dbt__writer_commit(dbt__writer *w, dbt_error *err)
         status = dbt__run(w->statement[UPDATE_SPLIT], err);
         w->split[i].changed = false;
     }
-    if (status == DBT_OK) status = dbt__sql_commit(w->sql, err);
-    if (status == DBT_OK) w->in_transaction = false;
+    if (status < 0) return status;
+    status = dbt__sql_commit(w->sql, err);
+    /* It may have been committed and then found that somebody else has written into the file: what
+     * comes next must ask anew. */
+    w->in_transaction = !dbt__sql_idle(w->sql);
     return status;
 }
 
@@ -575,11 +578,13 @@ dbt_status dbt__writer_refuse(dbt__writer *w, dbt_error *err)
 {
     if (w->first_source_id == 0) return DBT_OK;
     dbt_status status = begin(w, err);
+    if (status < 0) return status;
     /* The counts first: a commit would make the current source 'loading' again. */
-    if (status == DBT_OK && w->source.id != 0) status = update_source(w, "refused", -1, NULL, err);
+    if (w->source.id != 0) status = update_source(w, "refused", -1, NULL, err);
     w->source.id = 0;
     /* A source may be gone: what a failed batch took back began with it. Those before are not. */
-    if (status < 0 && status != DBT_EFORMAT) return status;
+    if (status == DBT_EFORMAT) status = begin(w, err);
+    if (status < 0) return status;
     dbt__bind_int(w->statement[REFUSE_SOURCES], 1, w->first_source_id);
     status = dbt__run(w->statement[REFUSE_SOURCES], err);
     if (status == DBT_OK) status = dbt__writer_commit(w, err);

@@ -5,6 +5,7 @@
 #include <archive_entry.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <string.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -1568,6 +1569,109 @@ static void test_ingest__what_others_change_between_two_commits_is_seen(void **s
     check_invariants();
 }
 
+/* --- a database that is written into past SQLite meanwhile --- */
+
+static sqlite3 *opened; /* the connection that was opened last */
+static int log_writes;  /* since the database was written into */
+
+static int keep_opened(sqlite3 *connection, char **message, const struct sqlite3_api_routines *api)
+{
+    (void)message;
+    (void)api;
+    opened = connection;
+    return SQLITE_OK;
+}
+
+static int count_log_write(void *context, sqlite3 *connection, const char *name, int pages)
+{
+    (void)context;
+    (void)connection;
+    (void)name;
+    (void)pages;
+    log_writes++;
+    return SQLITE_OK;
+}
+
+/* Its time says so; the bytes may stay as they are. */
+static void intrude(void)
+{
+    const struct timespec long_ago[2] = {{1, 0}, {1, 0}};
+    assert_int_equal(utimensat(AT_FDCWD, dbt_store_path(store), long_ago, 0), 0);
+    log_writes = 0;
+}
+
+static int intrude_in_commit(void *context)
+{
+    (void)context;
+    intrude();
+    (void)sqlite3_commit_hook(opened, NULL, NULL);
+    return 0;
+}
+
+/* The first commit begins a log, of which nothing can be told. */
+static void intrude_in_next_commit(void *context, const dbt_ingest_progress *progress)
+{
+    (void)context;
+    (void)progress;
+    options.progress = NULL;
+    (void)sqlite3_commit_hook(opened, intrude_in_commit, NULL);
+}
+
+static void intrude_after_commit(void *context, const dbt_ingest_progress *progress)
+{
+    (void)context;
+    (void)progress;
+    intrude();
+}
+
+static void intrude_before_rows(void *context, const char *line)
+{
+    (void)context;
+    (void)line;
+    intrude();
+}
+
+static void renew_watched_store(void)
+{
+    assert_int_equal(sqlite3_auto_extension((void (*)(void))keep_opened), SQLITE_OK);
+    renew_store();
+    (void)sqlite3_cancel_auto_extension((void (*)(void))keep_opened);
+    (void)sqlite3_wal_hook(opened, count_log_write, NULL);
+}
+
+/* Of `expected` writes into the log that is the commit which was under way. */
+static void expect_intrusion(dbt_status status, int expected)
+{
+    dbt_error ignored = {0};
+    assert_int_equal(status, DBT_EFORMAT);
+    assert_non_null(strstr(err.message, "was written to"));
+    assert_int_equal(log_writes, expected);
+    options.progress = NULL;
+    options.said = hear;
+    assert_int_equal(dbt_store_close(store, &ignored), DBT_EFORMAT);
+    store = NULL;
+    assert_ok(dbt_store_open(at("test.db"), DBT_STORE_CREATE, &store, &err), err);
+}
+
+static void test_ingest__writes_nothing_once_the_file_was_written_into(void **state)
+{
+    (void)state;
+    const char *const paths[] = {write_text("one.csv", "pos,a good one\nneg,a bad one\n"),
+                                 write_text("two.csv", "pos,another\n")};
+    renew_watched_store();
+    options.progress = intrude_in_next_commit;
+    expect_intrusion(dbt_ingest(store, paths, 2, &options, &result, &err), 1);
+    renew_watched_store();
+    options.progress = intrude_after_commit;
+    expect_intrusion(dbt_ingest(store, paths, 2, &options, &result, &err), 0);
+    renew_watched_store();
+    assert_int_equal(ingest_some(paths, 1), DBT_EINTERRUPTED);
+    options.stop = NULL;
+    options.said = intrude_before_rows;
+    err = (dbt_error){0};
+    expect_intrusion(dbt_ingest(store, paths + 1, 1, &options, &result, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1599,6 +1703,7 @@ int main(void)
         TEST(test_ingest__progress_tells_what_is_committed),
         TEST(test_ingest__any_number_of_documents_of_any_length),
         TEST(test_ingest__what_others_change_between_two_commits_is_seen),
+        TEST(test_ingest__writes_nothing_once_the_file_was_written_into),
         TEST(test_ingest__a_file_that_changes_while_it_is_read_is_told),
         TEST(test_interrupted__is_taken_out_when_another_comes_first),
         TEST(test_interrupted__is_left_by_what_cannot_begin),
