@@ -241,7 +241,8 @@ dbt_status dbt__tell_rows(const dbt_ingest_options *to, const char *name, dbt__w
 {
     const dbt__written *source = dbt__writer_source(writer);
     int64_t labels;
-    if (source->documents == 0 && source->rejected > 0) say_none(to, name, source->rejected);
+    if (source->documents == 0 && source->duplicates == 0 && source->rejected > 0)
+        say_none(to, name, source->rejected);
     if (source->documents < LEAST_ROWS) return DBT_OK;
     dbt_status status = dbt__writer_count_labels(writer, &labels, err);
     if (status < 0) return status;
