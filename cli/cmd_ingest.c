@@ -158,20 +158,63 @@ static const cli_option ingest_options[] = {
      .help = "print the summary as one object of JSON"},
     {0}};
 
-/* A format that is detected may differ from source to source; one that is given holds for all. */
+/* --- options that are not for all formats --- */
+
+typedef struct format_set {
+    unsigned formats; /* 1 << dbt_format of each */
+    const char *names;
+} format_set;
+
+#define DELIMITED (1 << DBT_FORMAT_CSV | 1 << DBT_FORMAT_TSV)
+static const format_set delimited = {DELIMITED, "csv and tsv"};
+static const format_set of_columns = {DELIMITED | 1 << DBT_FORMAT_JSONL, "csv, tsv and jsonl"};
+static const format_set of_rows = {DELIMITED | 1 << DBT_FORMAT_JSONL | 1 << DBT_FORMAT_FASTTEXT,
+                                   "csv, tsv, jsonl and fasttext"};
+
+typedef struct format_option {
+    const char *name;
+    const format_set *use;
+} format_option;
+
+static const format_option format_options[] = {{"header", &delimited},
+                                               {"delimiter", &delimited},
+                                               {"unescape", &delimited},
+                                               {"label-column", &of_columns},
+                                               {"text-column", &of_columns},
+                                               {"classes", &of_rows},
+                                               {NULL, NULL}};
+
+/* It is on the command line, and does nothing with these formats. */
+static bool is_idle(const cli_input *input, const format_option *option, unsigned read)
+{
+    const char *label = ((const ingest_values *)input->values)->options.label_column;
+    /* To leave the labels out is for all formats. */
+    if (strcmp(option->name, "label-column") == 0 && label != NULL && strcmp(label, "none") == 0)
+        return false;
+    return cli_given(input, option->name) && (option->use->formats & read) == 0;
+}
+
+/* A format that is given holds for all sources. */
 static dbt_status check_effects(const cli_input *input, dbt_error *err)
 {
-    static const char *const delimited[] = {"header", "delimiter", "unescape"};
     const ingest_values *v = input->values;
-    if (v->format == DBT_FORMAT_DETECT || v->format == DBT_FORMAT_CSV ||
-        v->format == DBT_FORMAT_TSV)
-        return DBT_OK;
-    for (size_t i = 0; i < sizeof delimited / sizeof *delimited; i++)
-        if (cli_given(input, delimited[i]))
-            return cli_fail(err, DBT_EUSAGE,
-                            "--%s does nothing with --format %s: it is for csv and tsv",
-                            delimited[i], formats[v->format]);
+    if (v->format == DBT_FORMAT_DETECT) return DBT_OK;
+    for (const format_option *o = format_options; o->name != NULL; o++)
+        if (is_idle(input, o, 1u << v->format))
+            return cli_fail(err, DBT_EUSAGE, "--%s does nothing with --format %s: it is for %s",
+                            o->name, formats[v->format], o->use->names);
     return DBT_OK;
+}
+
+/* One that is detected may differ from source to source. A source that was there already may be the
+ * one that an option was meant for. */
+static void tell_effects(const cli_input *input, const dbt_ingest_result *result)
+{
+    if (result->formats == 0 || result->recognised > 0) return;
+    for (const format_option *o = format_options; o->name != NULL; o++)
+        if (is_idle(input, o, result->formats))
+            cli_note("--%s did nothing: it is for %s, of which there was none", o->name,
+                     o->use->names);
 }
 
 /* A misspelt source must not leave an empty database behind. */
@@ -269,6 +312,7 @@ static dbt_status run_ingest(const cli_input *input, dbt_error *err)
         return status;
     }
     cli_store_close(store);
+    tell_effects(input, &result);
     if (v->json) return print_summary_json(path, &result, err);
     print_summary(path, &result);
     return DBT_OK;

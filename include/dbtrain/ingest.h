@@ -83,6 +83,7 @@ typedef struct dbt_ingest_result {
     int64_t duplicates;    /* left out by dedup */
     int64_t replaced_utf8; /* invalid UTF-8 sequences replaced by U+FFFD */
     int64_t replaced_nul;  /* NUL characters replaced by U+FFFD */
+    unsigned formats;      /* of the sources completed now: 1u << dbt_format of each */
 } dbt_ingest_result;
 
 DBT_EXPORT void dbt_ingest_options_init(dbt_ingest_options *options);

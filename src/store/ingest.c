@@ -228,6 +228,7 @@ static dbt_status end_source(ingestion *in, const char *name, int64_t bytes, con
     in->result->resumed += in->resumed - (in->resumed > 0 ? source.taken_out : 0);
     in->resumed = 0;
     in->result->duplicates += source.duplicates;
+    in->result->formats |= 1u << dbt__reader_format(in->reader);
     return DBT_OK;
 }
 
@@ -531,6 +532,7 @@ static void settle(ingestion *in, dbt_status status)
         if (dbt__ingest_clean(sql, NULL) < 0) dbt__sql_rollback(sql);
         in->result->documents = in->result->sources = in->result->duplicates = 0;
         in->result->resumed = 0;
+        in->result->formats = 0;
         break;
     }
 }

@@ -756,6 +756,27 @@ static void test_formats__have_the_names_of_the_option(void **state)
     assert_string_equal(dbt_format_name((dbt_format)99), "unknown");
 }
 
+static void test_formats__of_the_sources_that_came_in_are_told(void **state)
+{
+    (void)state;
+    const char *paths[] = {write_text("a.csv", "a,x\n"),
+                           write_text("b.jsonl", "{\"label\":\"a\",\"text\":\"y\"}\n")};
+    assert_ok(dbt_ingest(store, paths, 2, &options, &result, &err), err);
+    assert_int_equal(result.formats, 1u << DBT_FORMAT_CSV | 1u << DBT_FORMAT_JSONL);
+    assert_ok(dbt_ingest(store, paths, 2, &options, &result, &err), err);
+    assert_int_equal(result.formats, 0);
+    make_subfolder("pos");
+    make_subfolder("neg");
+    (void)write_text("pos/1", "good");
+    (void)write_text("neg/1", "bad");
+    assert_ok(ingest(folder), err);
+    assert_int_equal(result.formats, 1u << DBT_FORMAT_FOLDER);
+    paths[0] = write_text("c.txt", "__label__a z\n");
+    paths[1] = write_text("d.csv", "a,x\n,y\n");
+    assert_int_equal(dbt_ingest(store, paths, 2, &options, &result, &err), DBT_EDATA);
+    assert_int_equal(result.formats, 0);
+}
+
 /* --- again --- */
 
 static void test_recognition__by_split_name_size_and_content(void **state)
@@ -1696,6 +1717,7 @@ int main(void)
         TEST(test_errors__a_sparse_file_out_of_order_is_damage),
         TEST(test_errors__options_are_checked_before_anything_is_read),
         TEST(test_formats__have_the_names_of_the_option),
+        TEST(test_formats__of_the_sources_that_came_in_are_told),
         TEST(test_recognition__by_split_name_size_and_content),
         TEST(test_recognition__of_what_merely_looks_packed),
         TEST(test_recognition__not_of_rows_through_a_pipe_with_a_name),
