@@ -4,8 +4,9 @@
  * jansson wants valid UTF-8 and knows no NUL in keys; so ill-formed bytes and the escape of NUL are
  * replaced (and counted) in a copy of the line first, where there are any. It turns numbers into
  * binary ones; a label 1.50 is to stay 1.50, so the text of a number is taken from the line itself.
- * Nesting is limited by jansson (2,048), numbers to the range of a double; lone surrogates, control
- * characters and NaN are errors there.
+ * So one that is too large for a double, which jansson refuses, can be given to it as another.
+ * Nesting is limited by jansson (2,048); lone surrogates, control characters and NaN are errors
+ * there.
  */
 #include "reader_internal.h"
 
@@ -15,6 +16,8 @@
 #include "utf8.h"
 
 enum { SAMPLE_LINES = 64, SAMPLE_NAMES = 256 };
+/* Numbers of a line that are too large for a double: for each it is parsed anew. */
+enum { MOST_TOO_LARGE = 16 };
 
 static bool is_space(char c)
 {
@@ -114,7 +117,7 @@ static dbt_status prepare_line(dbt__reader *r, dbt_text *line, int64_t *replaced
  * *json NULL: the line is none, and *why says what is wrong. jansson calls a line invalid where it
  * was short of memory, or loses a part of a string: errno knows better.
  */
-static dbt_status parse_line(dbt_text line, json_t **json, json_error_t *why, dbt_error *err)
+static dbt_status load_line(dbt_text line, json_t **json, json_error_t *why, dbt_error *err)
 {
     errno = 0;
     /* As a double an id of 64 bits is in range; no number is used but as it is written. */
@@ -123,6 +126,51 @@ static dbt_status parse_line(dbt_text line, json_t **json, json_error_t *why, db
     json_decref(*json);
     *json = NULL;
     return dbt__out_of_memory(err, "a JSON object");
+}
+
+/* Where the number begins that ends at p: of two with nothing between them, which is an error, the
+ * second begins with its sign. */
+static char *find_number(const char *begin, char *p)
+{
+    static const char of_numbers[] = "0123456789.eE+-";
+    while (p > begin && memchr(of_numbers, p[-1], sizeof of_numbers - 1) != NULL) {
+        p--;
+        if (*p == '-' && p > begin && p[-1] != 'e' && p[-1] != 'E') break;
+    }
+    return p;
+}
+
+/* Makes a 0 of the number that ends at byte `end`, in r->in_range; *line is that copy then. Blanks
+ * keep it apart from what is before and behind it. */
+static dbt_status replace_number(dbt__reader *r, dbt_text *line, size_t end, dbt_error *err)
+{
+    if (line->data != r->in_range.data) {
+        r->in_range.length = 0;
+        dbt_status status = dbt__buffer_append(&r->in_range, line->data, line->bytes, err);
+        if (status < 0) return status;
+        line->data = r->in_range.data;
+    }
+    char *number = find_number(line->data, r->in_range.data + end);
+    memset(number, ' ', (size_t)(r->in_range.data + end - number));
+    number[1] = '0';
+    return DBT_OK;
+}
+
+static bool has_too_large(const json_t *json, const json_error_t *why)
+{
+    return json == NULL && json_error_code(why) == json_error_numeric_overflow;
+}
+
+/* As load_line, whatever the size of numbers. */
+static dbt_status parse_line(dbt__reader *r, dbt_text line, json_t **json, json_error_t *why,
+                             dbt_error *err)
+{
+    dbt_status status = load_line(line, json, why, err);
+    for (int i = 0; i < MOST_TOO_LARGE && status == DBT_OK && has_too_large(*json, why); i++) {
+        status = replace_number(r, &line, (size_t)why->position, err);
+        if (status == DBT_OK) status = load_line(line, json, why, err);
+    }
+    return status;
 }
 
 /* The text of a value; *reason says why it has none. */
@@ -225,7 +273,7 @@ dbt_status dbt__jsonl_next(dbt__reader *r, dbt_error *err)
         return dbt__reader_refuse(r, r->record_bytes, "invalid JSON: a NUL byte");
     dbt_status status = prepare_line(r, &line, &replaced, &nuls, err);
     if (status < 0) return status;
-    status = parse_line(line, &r->json, &error, err);
+    status = parse_line(r, line, &r->json, &error, err);
     if (status < 0) return status;
     if (r->json == NULL)
         return dbt__reader_refuse(r, r->record_bytes, "invalid JSON at byte %d: %.160s",
@@ -247,7 +295,7 @@ static dbt_status sample_names(dbt__reader *r, dbt_text line, dbt_error *err)
     json_t *object, *value;
     json_error_t ignored_error;
     const char *key;
-    status = parse_line(line, &object, &ignored_error, err);
+    status = parse_line(r, line, &object, &ignored_error, err);
     if (status < 0) return status;
     json_object_foreach(object, key, value)
     {

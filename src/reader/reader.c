@@ -65,6 +65,7 @@ void dbt__reader_free(dbt__reader *reader)
     dbt__buffer_release(&reader->text);
     dbt__buffer_release(&reader->clean_label);
     dbt__buffer_release(&reader->clean_text);
+    dbt__buffer_release(&reader->in_range);
     dbt__free(reader->field);
     dbt__free(reader);
 }

@@ -68,6 +68,7 @@ struct dbt__reader {
     bool has_quotes;     /* so the record may have several lines */
     json_t *json;        /* the current JSON object */
     dbt__buffer label, text, clean_label, clean_text;
+    dbt__buffer in_range; /* a line of JSON with other numbers for those that are too large */
     char raw[DBT__RAW_BYTES];
     char reason[256];
     dbt__record record;

@@ -39,7 +39,8 @@ static const entry header[] = {
 static const entry objects[] = {
     {"rows.jsonl",
      "{\"label\": \"a\", \"title\": \"T\", \"text\": \"x\", \"more\": [1, {\"k\": 2}]}\n"
-     "{\"label\": 7, \"text\": \"y\\u0000\"}\nno json\n\n{\"text\": \"z\", \"label\": null}\n"},
+     "{\"label\": 7, \"text\": \"y\\u0000\", \"large\": 1e309}\nno json\n\n{\"text\": \"z\", "
+     "\"label\": null}\n"},
     {NULL, NULL}};
 static const entry lines[] = {{"rows.txt", "__label__a x y\n__label__b z\n\nno label\n"},
                               {NULL, NULL}};

@@ -554,8 +554,16 @@ static const format_case format_cases[] = {
      "{\"id\":-98765432109876543210,\"label\":-0,\"text\":\"y\",\"of\":[18446744073709551615]}\n"
      "{\"label\":18446744073709551615,\"text\":-9223372036854775809}\n"
      "{\"id\":1e309,\"label\":1,\"text\":\"x\"}\n",
-     "1 12|x\n2 -0|y\n3 18446744073709551615|-9223372036854775809\n"
-     "4 !invalid JSON at byte 11: real number overflow near '1e309'\n",
+     "1 12|x\n2 -0|y\n3 18446744073709551615|-9223372036854775809\n4 1|x\n",
+     "jsonl, label = 'label', text = 'text'"},
+    {"a.jsonl",
+     "{\"id\":1e309,\"label\":-1.5E+400,\"text\":1e309}\n"
+     "{\"of\":[-1e999,\"1e309\", 2E400],\"label\":\"a\\u0000\",\"text\":\"\\\\ "
+     "1e309\",\"to\":-9e308}\n"
+     "{\"label\":1e-999,\"text\":\"\xc3\xa9\",\"a\":1e309\t,\"b\":{\"c\" : 1e309 }}\n"
+     "{\"label\":\"1e309\",\"text\":\"x\",\"a\":1e309,}\n",
+     "1 -1.5E+400|1e309\n2 a\xef\xbf\xbd|\\ 1e309\n3 1e-999|\xc3\xa9\n"
+     "4 !invalid JSON at byte 39: string or '}' expected near '}'\n",
      "jsonl, label = 'label', text = 'text'"},
     {"a.jsonl", "no json\n{\"text\"\n",
      "1 !invalid JSON at byte 2: '[' or '{' expected near 'no'\n"
@@ -616,6 +624,50 @@ static void test_formats__are_detected_by_name_and_content(void **state)
         if (strcmp(c->name, "a.fasttext") == 0) options.format = DBT__FASTTEXT;
         expect(write_file(c->name, c->data, strlen(c->data)), &options, c->expected);
         if (c->said != NULL) assert_string_equal(said, c->said);
+    }
+}
+
+/* A line of an array of numbers. */
+static void expect_of_numbers(const char *numbers, const char *expected)
+{
+    char data[512];
+    dbt__reader_options options;
+    dbt__reader_options_init(&options);
+    (void)snprintf(data, sizeof data, "{\"label\":\"a\",\"text\":\"x\",\"of\":[%s]}\n", numbers);
+    expect_at_all_chunks(write_file("a.jsonl", data, strlen(data)), options, expected);
+}
+
+static void test_jsonl__numbers_too_large_for_a_double_are_as_valid_as_others(void **state)
+{
+    (void)state;
+    char many[400], digits[401];
+    memset(digits, '7', sizeof digits - 1);
+    digits[400] = '\0';
+    static const char *const invalid[] = {"1-1e309", "1e5-1e309", "1e309-1",    "1e309.5",
+                                          "1e309e5", "1e309 5",   "1e3091e309", "--1e309",
+                                          "+1e309",  "01e309",    "1.e309",     ".1e309",
+                                          "1e309.",  "1e309-",    "true-1e309", "1e309true"};
+    static const char *const valid[] = {"1e309", "1e309 ", " -1e309", "1E+309,-1E+309", "0.1e310"};
+    for (size_t i = 0; i < sizeof valid / sizeof *valid; i++)
+        expect_of_numbers(valid[i], "1 a|x\n");
+    expect_of_numbers(digits, "1 a|x\n");
+    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++) {
+        char data[128];
+        dbt__reader_options options;
+        dbt_error err = {0};
+        dbt__reader_options_init(&options);
+        (void)snprintf(data, sizeof data, "{\"label\":\"a\",\"text\":\"x\",\"of\":[%s]}\n",
+                       invalid[i]);
+        assert_ok(read_path(write_file("a.jsonl", data, strlen(data)), &options, &err), err);
+        if (strncmp(out, "1 !invalid JSON", 15) != 0) fail_msg("'%s': %s", invalid[i], out);
+    }
+    for (int n = 15; n <= 17; n++) {
+        for (int i = 0; i < n; i++)
+            memcpy(many + 6 * i, "1e309,", 6);
+        many[6 * n - 1] = '\0';
+        expect_of_numbers(many, n <= 16 ? "1 a|x\n"
+                                        : "1 !invalid JSON at byte 131: real number overflow near "
+                                          "'1e309'\n");
     }
 }
 
@@ -818,6 +870,7 @@ int main(void)
         cmocka_unit_test(test_lines__without_a_label_are_plain_text),
         cmocka_unit_test(test_labels__longer_than_any_name_are_refused),
         cmocka_unit_test(test_formats__are_detected_by_name_and_content),
+        cmocka_unit_test(test_jsonl__numbers_too_large_for_a_double_are_as_valid_as_others),
         cmocka_unit_test(test_delimiter__may_be_chosen),
         cmocka_unit_test(test_separator__may_be_the_first_line),
         cmocka_unit_test(test_splits__come_from_base_names),
