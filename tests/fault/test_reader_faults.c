@@ -46,6 +46,10 @@ static const entry lines[] = {{"rows.txt", "__label__a x y\n__label__b z\n\nno l
                               {NULL, NULL}};
 static const entry latin[] = {{"rows.csv", "a,caf\xe9\nb,na\xefve\n"}, {NULL, NULL}};
 
+/* Begins as zip does, and as bzip2. */
+static const entry packed_looks[] = {
+    {"zip.csv", "PK,x\nb,y\n"}, {"bz2.csv", "BZh,x\nb,y\n"}, {NULL, NULL}};
+
 static void write_files(const char *name, const entry *entries)
 {
     char command[256];
@@ -199,6 +203,9 @@ static const reading readings[] = {
     {.path = "rows.zip"},
     {.path = "documents.tar"},
     {.path = "documents.7z"},
+    {.path = "packed_looks"},
+    {.path = "packed_looks/zip.csv", .piped = true},
+    {.path = "packed_looks/bz2.csv", .piped = true},
     {.path = "header/train.csv", .piped = true},
     {.path = "rows.csv.gz", .piped = true},
     {.path = "rows.tar.gz", .piped = true},
@@ -228,6 +235,7 @@ static int prepare(void **state)
     write_files("objects", objects);
     write_files("lines", lines);
     write_files("latin", latin);
+    write_files("packed_looks", packed_looks);
     write_archive("rows.csv.gz", ARCHIVE_FORMAT_RAW, ARCHIVE_FILTER_GZIP, header);
     write_archive("rows.tar.gz", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_GZIP, rows);
     write_archive("rows.zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, rows);
