@@ -69,8 +69,8 @@ typedef struct dbt_ingest_options {
     void (*said)(void *context, const char *line); /* may be NULL */
     void (*progress)(void *context,
                      const dbt_ingest_progress *progress); /* after commits; may be NULL */
-    bool (*stop)(
-        void *context); /* asked between records; true ends with DBT_EINTERRUPTED; may be NULL */
+    bool (*stop)(void *context); /* asked between records and reads; true ends with
+                                    DBT_EINTERRUPTED; may be NULL */
     void *context;
 } dbt_ingest_options;
 

@@ -33,10 +33,11 @@
 #include <dbtrain/page.h>
 #include <dbtrain/status.h>
 
-/* What is done while a pipe or a terminal is waited for; either may be NULL. */
+/* What is done while an input is read; either may be NULL. */
 typedef struct dbt__waiting {
-    bool (*stop)(void *context); /* now and then: whether somebody wants to stop */
-    void (*idle)(void *context); /* once before each long wait, for what must not be held so long */
+    bool (*stop)(void *context); /* before each read and now and then in a wait: whether to stop */
+    void (*idle)(void *context); /* once before each long wait for a pipe or a terminal, for what
+                                  * must not be held so long */
     void *context;
 } dbt__waiting;
 
@@ -79,7 +80,8 @@ typedef struct dbt__part {
     const char *split; /* from the names, 'train' when they say nothing */
     const char *label; /* of a document in a class folder; NULL: unlabelled, or no document */
     bool is_document;  /* the whole file is one document */
-    int64_t bytes;     /* of the file, or of the archive's entry, unpacked; -1: not known yet */
+    int64_t bytes;     /* of the file, or of the archive's entry, unpacked; -1: not known yet,
+                        * or of what comes through a pipe */
     const char *classes_name; /* NULL, or the classes.txt beside it */
     const dbt__class_names *classes;
 } dbt__part;
