@@ -152,20 +152,27 @@ static void commit_before_wait(void *context)
     if (in->idle.status == DBT_OK) (void)!dbt__writer_commit(in->writer, &in->idle);
 }
 
-/* Of a source that is begun. While a pipe was waited for somebody may have wanted to stop. */
+/* What went wrong while a source was read that is begun; somebody may have wanted to stop. */
+static dbt_status judge_reading(const ingestion *in, const char *name, dbt_status status,
+                                const dbt_error *cause, dbt_error *err)
+{
+    if (status == DBT_EINTERRUPTED)
+        return dbt__fail_interrupted(name, dbt__writer_source(in->writer), err);
+    if (status < 0 && err != NULL && err->status == DBT_OK) *err = *cause;
+    return status;
+}
+
+/* Of a source that is begun. */
 static dbt_status next_record(const ingestion *in, const char *name, const dbt__record **record,
                               dbt_error *err)
 {
     dbt_error cause = {0};
     dbt_status status = dbt__reader_next(in->reader, record, &cause);
-    if (status == DBT_EINTERRUPTED)
-        return dbt__fail_interrupted(name, dbt__writer_source(in->writer), err);
-    if (in->idle.status < 0) {
+    if (status != DBT_EINTERRUPTED && in->idle.status < 0) {
         cause = in->idle;
         status = in->idle.status;
     }
-    if (status < 0 && err != NULL && err->status == DBT_OK) *err = cause;
-    return status;
+    return judge_reading(in, name, status, &cause, err);
 }
 
 /* Writes a record and, when it is time, commits. */
@@ -333,7 +340,11 @@ static dbt_status ingest_rows(ingestion *in, const dbt__part *part, const char *
         if (status == DBT_OK) status = next_record(in, part->name, &record, err);
         if (status == DBT_OK) compare_first_label(in, record);
     }
-    if (status == DBT_DONE) status = dbt__stream_finish(stream, &bytes, &digest, &changed, err);
+    if (status == DBT_DONE) {
+        dbt_error cause = {0};
+        status = dbt__stream_finish(stream, &bytes, &digest, &changed, &cause);
+        status = judge_reading(in, part->name, status, &cause, err);
+    }
     if (status < 0) return status;
     if (changed) dbt__say(in->options, "%s: changed while it was read", part->name);
     status =

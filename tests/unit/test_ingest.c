@@ -1166,6 +1166,8 @@ static void check_every_read(const char *path, int64_t least_reads)
         renew_store();
         assert_int_equal(ingest_and_stop(path, n), DBT_EINTERRUPTED);
         assert_int_equal(asked, n + 1);
+        if (count("SELECT count(*) FROM source WHERE status = 'loading'") > 0)
+            assert_non_null(strstr(err.message, "; the same ingest again goes on from there"));
         check_invariants();
         assert_ok(ingest_and_stop(path, INT64_MAX), err);
         assert_int_equal(result.documents + result.recognised, 1);
