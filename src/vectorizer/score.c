@@ -6,6 +6,7 @@
  * term's range of ranks: the same bits for any number of threads. Where the sums of all terms do
  * not fit into memory, several passes take a range each. Of the scores the best are kept alone.
  */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,12 @@ double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes,
     double square_of_sum = total * total / n;
     between -= square_of_sum;
     double within = squares - square_of_sum - between;
+    /* Sums of squares, so what is below 0 is what rounding left of 0: of n terms, so much at most.
+     * scikit-learn divides by it, and takes terms that separate the classes wholly for the worst.
+     */
+    if (between < 0) between = 0;
+    if (within < 0 || (within == 0 && between > 0))
+        return between <= n * DBL_EPSILON * squares ? 0 : (double)INFINITY;
     double mean_between = between / ((double)present - 1);
     double mean_within = within / (n - (double)present);
     double f = mean_between / mean_within;

@@ -390,7 +390,8 @@ dbt_status dbt__candidates_finish(dbt__candidates *candidates, size_t *n_tied,
 
 /*
  * scikit-learn's f_oneway from sums: sum[k] of the values in class k, n_class[k] documents (classes
- * without documents do not count), squares: of all values. NaN or infinite where scikit-learn's is.
+ * without documents do not count), squares: of all values. NaN or infinite where scikit-learn's is;
+ * where rounding makes that negative, infinite, or 0 if the values do not vary at all.
  */
 double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes, double squares);
 

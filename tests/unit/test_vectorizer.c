@@ -978,6 +978,35 @@ static void test_anova__is_scikit_learns_at_its_limits(void **state)
     assert_true(dbt__anova_f((double[]){3, 0, 9}, n, 3, 46) == 18);
 }
 
+/* F of a value that is in each document of class 0, and of class 1 or not, summed as scoring does.
+ */
+static double f_of_equal_values(double value, int64_t n_documents, bool everywhere)
+{
+    const int64_t n[] = {n_documents / 3, n_documents - n_documents / 3};
+    double sum[2] = {0}, squares = 0;
+    for (int k = 0; k < (everywhere ? 2 : 1); k++) {
+        for (int64_t i = 0; i < n[k]; i++) {
+            sum[k] += value;
+            squares += value * value;
+        }
+    }
+    return dbt__anova_f(sum, n, 2, squares);
+}
+
+/* Templates: terms without which, or with which alone, a document of a label comes. */
+static void test_anova__rounding_makes_no_term_worse_than_noise(void **state)
+{
+    (void)state;
+    for (int64_t n = 3; n <= 300000; n *= 10) {
+        for (int i = 1; i < 100; i++) {
+            double f = f_of_equal_values(0.01 * i, n, false);
+            assert_true(f > 1e9);
+            f = f_of_equal_values(0.01 * i, n, true);
+            assert_true(isnan(f) || (f >= 0 && f < 100));
+        }
+    }
+}
+
 static void test_fit__refuses_what_it_cannot_fit(void **state)
 {
     (void)state;
@@ -1590,6 +1619,7 @@ int main(void)
         cmocka_unit_test(test_fit__ties_are_decided_in_little_memory),
         cmocka_unit_test(test_select__orders_scores_like_scikit_learn),
         cmocka_unit_test(test_anova__is_scikit_learns_at_its_limits),
+        cmocka_unit_test(test_anova__rounding_makes_no_term_worse_than_noise),
         cmocka_unit_test(test_fit__refuses_what_it_cannot_fit),
         cmocka_unit_test(test_fit__options_out_of_range_are_usage_errors),
         cmocka_unit_test(test_fit__passes_on_what_reading_returns),
