@@ -2,10 +2,10 @@
  * main.c: the dbtrain program: finds the command, runs it, and ends as a Unix program should.
  *
  * The exit code is the negated status of the command (status.h). Signals set a flag that commands
- * ask for between steps; the second one ends the program at once. A command that ended because of
- * a signal has saved its work, and the program then ends by that signal itself, so that the shell
- * knows (130, 143) and a script's loop stops. setlocale is never called: numbers are read and
- * written the same everywhere.
+ * ask for between steps; another one, a second later, ends the program at once. A command that
+ * ended because of a signal has saved its work, and the program then ends by that signal itself, so
+ * that the shell knows (130, 143) and a script's loop stops. setlocale is never called: numbers are
+ * read and written the same everywhere.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <dbtrain/heap.h>
@@ -50,13 +51,28 @@ static void open_standard_descriptors(void)
         if (fcntl(fd, F_GETFD) == -1 && errno == EBADF && open("/dev/null", O_RDWR) != fd) _exit(1);
 }
 
+/* The same signal comes twice where it is sent to a process and to its group, as timeout(1) does.
+ */
+#define REPEAT_SECONDS 1.0
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* A second one, some time after the first, ends the program at once. */
 static void handle_stop(int number)
 {
-    if (stop_signal != 0) {
+    static double stopped; /* when */
+    if (stop_signal == 0) {
+        stopped = now();
+        stop_signal = number;
+    } else if (now() - stopped >= REPEAT_SECONDS) {
         signal(number, SIG_DFL);
         raise(number);
     }
-    stop_signal = number;
 }
 
 /* What was ignored by whoever started the program (nohup, a shell's background job) stays so. */
@@ -65,7 +81,7 @@ static void catch_signal(int number)
     struct sigaction action = {.sa_handler = handle_stop};
     struct sigaction before;
     if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN) return;
-    sigemptyset(&action.sa_mask);
+    sigfillset(&action.sa_mask); /* one handler at a time */
     sigaction(number, &action, NULL);
 }
 

@@ -56,16 +56,16 @@ double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes,
     double square_of_sum = total * total / n;
     between -= square_of_sum;
     double within = squares - square_of_sum - between;
-    /* Sums of squares, so what is below 0 is what rounding left of 0: of n terms, so much at most.
-     * scikit-learn divides by it, and takes terms that separate the classes wholly for the worst.
-     */
-    if (between < 0) between = 0;
-    if (within < 0 || (within == 0 && between > 0))
-        return between <= n * DBL_EPSILON * squares ? 0 : (double)INFINITY;
+    /* Of squares that sum up to 0 rounding leaves so much, of either sign: scikit-learn divides by
+     * it, and may take a term that separates the classes wholly for the worst. */
+    double rounding = DBL_EPSILON * squares;
+    if (between <= 4 * rounding && fabs(within) <= n * rounding)
+        return between == 0 && within == 0 ? (double)NAN : 0; /* it does not vary */
+    if (within <= 0) return (double)INFINITY;
     double mean_between = between / ((double)present - 1);
     double mean_within = within / (n - (double)present);
     double f = mean_between / mean_within;
-    return f == 0 ? 0 : f; /* not -0: SQLite stores no sign of a zero */
+    return f <= 0 ? 0 : f; /* not -0: SQLite stores no sign of a zero */
 }
 
 static int compare_labels(const void *a, const void *b)

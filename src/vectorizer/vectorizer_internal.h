@@ -391,7 +391,7 @@ dbt_status dbt__candidates_finish(dbt__candidates *candidates, size_t *n_tied,
 /*
  * scikit-learn's f_oneway from sums: sum[k] of the values in class k, n_class[k] documents (classes
  * without documents do not count), squares: of all values. NaN or infinite where scikit-learn's is;
- * where rounding makes that negative, infinite, or 0 if the values do not vary at all.
+ * where that is what rounding makes of a division by 0, infinite, or 0 if the values do not vary.
  */
 double dbt__anova_f(const double *sum, const int64_t *n_class, size_t n_classes, double squares);
 
