@@ -124,7 +124,8 @@ static const cli_option ingest_options[] = {
      .kind = CLI_STRING,
      .field = FIELD(options.classes),
      .argument = "FILE",
-     .help = "names for the labels 1, 2, ..., one a line",
+     .help = "names for the labels 1, 2, ..., one a line; labels that are such a name stay as they "
+             "are; none: labels are not named",
      .shown = "classes.txt in the same folder or archive, where that is the source"},
     {.name = "dedup",
      .kind = CLI_FLAG,

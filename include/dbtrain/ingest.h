@@ -56,7 +56,9 @@ typedef struct dbt_ingest_options {
     size_t n_text_columns;          /* 0: detected; of two columns the one beside the label */
     dbt_header header;              /* detected */
     char delimiter;                 /* 0: ',' for csv, tab for tsv */
-    const char *classes;            /* NULL; file with the names of labels 1..n, one a line */
+    const char *classes;            /* file with the names of labels 1..n, one a line; a label that
+                                       is a name, and no number, is left as it is; "none": there are
+                                       none; NULL: a classes.txt in the folder or archive, if any */
     bool unescape;                  /* false; literal \n, \" and \\ in csv become what they mean */
     const char *encoding;           /* NULL: UTF-8; else a name that iconv knows */
     bool

@@ -34,6 +34,7 @@ struct dbt__catalog {
     char *root;        /* its base name */
     char *above;       /* the name before that */
     catalog_kind kind;
+    bool own_classes;
     dbt__waiting waiting;
     dbt__tree tree;
     dbt__input *input; /* of the file, the archive, or the folder's current file */
@@ -189,7 +190,8 @@ static dbt_status note_entry(dbt__catalog *c, const char *relative, name_list *s
     if (status < 0) return status;
     if (dbt__tree_is_tabular(&c->tree, relative)) return add_name(&c->files, relative, err);
     const char *base = strrchr(relative, '/');
-    if (strcmp(base == NULL ? relative : base + 1, "classes.txt") != 0) return DBT_OK;
+    if (!c->own_classes || strcmp(base == NULL ? relative : base + 1, "classes.txt") != 0)
+        return DBT_OK;
     folder->classes_name = dbt__strdup(full->data); /* read when it is needed */
     return folder->classes_name == NULL ? dbt__out_of_memory(err, "class names") : DBT_OK;
 }
@@ -315,7 +317,7 @@ static dbt_status scan_entry(dbt__catalog *c, const dbt__entry *entry, dbt_error
                          c->shown);
     if (dbt__path_is_hidden(entry->path)) return DBT_OK;
     dbt_status status = dbt__tree_add_file(&c->tree, entry->path, &folder, err);
-    if (status < 0 || c->tree.format == DBT__FOLDER) return status;
+    if (status < 0 || c->tree.format == DBT__FOLDER || !c->own_classes) return status;
     const char *base = strrchr(entry->path, '/');
     if (strcmp(base == NULL ? entry->path : base + 1, "classes.txt") != 0) return DBT_OK;
     if (entry->link != NULL) return fail_link(c, entry, err);
@@ -356,8 +358,8 @@ static dbt_status open_file(dbt__catalog *c, dbt_error *err)
     return is_archive ? scan_archive(c, err) : DBT_OK;
 }
 
-dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__waiting waiting,
-                             dbt__catalog **catalog, dbt_error *err)
+dbt_status dbt__catalog_open(const char *path, dbt__format format, bool own_classes,
+                             dbt__waiting waiting, dbt__catalog **catalog, dbt_error *err)
 {
     struct stat is;
     *catalog = NULL;
@@ -365,6 +367,7 @@ dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__waiting 
     if (c == NULL) return dbt__out_of_memory(err, "a catalog");
     dbt_status status = DBT_OK;
     c->tree.format = format;
+    c->own_classes = own_classes;
     c->waiting = waiting;
     c->path = dbt__strdup(path);
     if (c->path == NULL) status = dbt__out_of_memory(err, "a catalog");

@@ -13,6 +13,7 @@ void dbt__class_names_release(dbt__class_names *classes)
     for (size_t i = 0; i < classes->n; i++)
         dbt__free(classes->name[i]);
     dbt__free(classes->name);
+    dbt__free(classes->sorted);
     *classes = (dbt__class_names){0};
 }
 
@@ -43,10 +44,11 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* Two labels of one name would be one. */
-static dbt_status check_unique(const dbt__class_names *classes, const char *where, dbt_error *err)
+static dbt_status sort_unique(dbt__class_names *classes, const char *where, dbt_error *err)
 {
     char *const **sorted = dbt__alloc_array(classes->n, sizeof *sorted);
     if (sorted == NULL) return dbt__out_of_memory(err, "class names");
+    classes->sorted = sorted;
     for (size_t i = 0; i < classes->n; i++)
         sorted[i] = &classes->name[i];
     qsort(sorted, classes->n, sizeof *sorted, compare_names);
@@ -57,8 +59,42 @@ static dbt_status check_unique(const dbt__class_names *classes, const char *wher
                 dbt__fail(err, DBT_EDATA, "%s:%zu: class name '%.80s' is that of line %zu, too",
                           where, (size_t)(sorted[i] - classes->name) + 1, *sorted[i],
                           (size_t)(sorted[i - 1] - classes->name) + 1);
-    dbt__free(sorted);
     return status;
+}
+
+/* The name that is `label`, or NULL. */
+static const char *find_name(const dbt__class_names *classes, dbt_text label)
+{
+    size_t low = 0, high = classes->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const char *name = *classes->sorted[middle];
+        size_t bytes = strlen(name);
+        int order = memcmp(label.data, name, bytes < label.bytes ? bytes : label.bytes);
+        if (order == 0) order = (label.bytes > bytes) - (label.bytes < bytes);
+        if (order == 0) return name;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+const char *dbt__class_names_find(const dbt__class_names *classes, dbt_text label)
+{
+    size_t number = 0, digits = 0;
+    while (digits < label.bytes && label.data[digits] >= '0' && label.data[digits] <= '9') {
+        if (number <= classes->n) number = number * 10 + (size_t)(label.data[digits] - '0');
+        digits++;
+    }
+    if (digits < label.bytes) return find_name(classes, label);
+    return number < 1 || number > classes->n ? NULL : classes->name[number - 1];
+}
+
+bool dbt__is_no_classes(const char *classes)
+{
+    return classes != NULL && strcmp(classes, "none") == 0;
 }
 
 dbt_status dbt__class_names_parse(const char *data, size_t bytes, const char *where,
@@ -85,7 +121,7 @@ dbt_status dbt__class_names_parse(const char *data, size_t bytes, const char *wh
     }
     if (status == DBT_OK && classes->n == 0)
         status = dbt__fail(err, DBT_EDATA, "%s: no class names", where);
-    if (status == DBT_OK) status = check_unique(classes, where, err);
+    if (status == DBT_OK) status = sort_unique(classes, where, err);
     if (status < 0) dbt__class_names_release(classes);
     return status;
 }

@@ -124,17 +124,12 @@ static dbt_status clean_text(dbt__reader *r, dbt_text *text, dbt__buffer *clean,
     return status;
 }
 
-/* The class name that the number in `label` stands for; false: none. */
+/* Puts the class name that a label stands for in its place; false: none. */
 static bool name_class(const dbt__class_names *classes, dbt_text *label)
 {
-    size_t number = 0;
-    if (label->bytes > 9) return false;
-    for (size_t i = 0; i < label->bytes; i++) {
-        if (label->data[i] < '0' || label->data[i] > '9') return false;
-        number = number * 10 + (size_t)(label->data[i] - '0');
-    }
-    if (number < 1 || number > classes->n) return false;
-    *label = (dbt_text){classes->name[number - 1], strlen(classes->name[number - 1])};
+    const char *name = dbt__class_names_find(classes, *label);
+    if (name == NULL) return false;
+    *label = (dbt_text){name, strlen(name)};
     return true;
 }
 

@@ -8,7 +8,7 @@
  * decompressed; reader   the records of a stream. One reader serves any number of streams, one
  * after another.
  *
- *     dbt__catalog_open(path, format, stop, &catalog, err);
+ *     dbt__catalog_open(path, format, true, stop, &catalog, err);
  *     while ((status = dbt__catalog_next(catalog, &part, err)) == DBT_OK) {
  *         dbt__catalog_stream(catalog, &stream, err);
  *         dbt__reader_start(reader, stream, part, err);
@@ -59,7 +59,8 @@ const char *dbt__format_name(dbt__format format);
 
 typedef struct dbt__class_names {
     size_t n;
-    char **name; /* [n]; valid UTF-8 */
+    char **name;          /* [n]; valid UTF-8 */
+    char *const **sorted; /* [n]; into name, in the order of strcmp */
 } dbt__class_names;
 
 /* One name a line; blank lines at the end do not count. DBT_EDATA when there is none, or one is
@@ -69,6 +70,12 @@ dbt_status dbt__class_names_parse(const char *data, size_t bytes, const char *wh
 dbt_status dbt__class_names_read(const char *path, dbt__class_names *classes,
                                  dbt_error *err) DBT_MUST_USE;
 void dbt__class_names_release(dbt__class_names *classes);
+/* The name that the label, a number 1..n or itself one of the names, stands for; NULL: none. Digits
+ * are always a number: of names that are numbers, rows that are labelled with them would else come
+ * under one another's. */
+const char *dbt__class_names_find(const dbt__class_names *classes, dbt_text label);
+/* Whether what was given as the file of them is "none": no class has a name. */
+bool dbt__is_no_classes(const char *classes);
 
 /* --- catalog --- */
 
@@ -87,10 +94,12 @@ typedef struct dbt__part {
 } dbt__part;
 
 /* `path` "-" is stdin. The layout is known when this returns; nothing is read of the content but
- * the archive's headers. DBT_EDATA (missing, unreadable, nothing in it that can be read),
+ * the archive's headers. own_classes: a classes.txt beside rows names their labels, and is else not
+ * read. DBT_EDATA (missing, unreadable, nothing in it that can be read),
  * DBT_ENOMEM. */
-dbt_status dbt__catalog_open(const char *path, dbt__format format, dbt__waiting waiting,
-                             dbt__catalog **catalog, dbt_error *err) DBT_MUST_USE;
+dbt_status dbt__catalog_open(const char *path, dbt__format format, bool own_classes,
+                             dbt__waiting waiting, dbt__catalog **catalog,
+                             dbt_error *err) DBT_MUST_USE;
 /* Takes NULL. Ends its streams. */
 void dbt__catalog_close(dbt__catalog *catalog);
 /* What was found, in one line, NULL for a single file; valid as long as the catalog. `split`

@@ -426,7 +426,7 @@ static dbt_status ingest_path(ingestion *in, const char *path, dbt_error *err)
     const char *shown = strcmp(path, "-") == 0 ? "stdin" : path;
     int64_t before = in->result->sources;
     dbt_status status =
-        dbt__catalog_open(path, (dbt__format)in->options->format,
+        dbt__catalog_open(path, (dbt__format)in->options->format, in->options->classes == NULL,
                           (dbt__waiting){wants_to_stop, commit_before_wait, in}, &in->catalog, err);
     if (status < 0) return status;
     bool labelled = !dbt__is_no_label(in->options->label_column);
@@ -512,7 +512,7 @@ static dbt_status make_reader(ingestion *in, dbt__class_names *classes, dbt_erro
     options.unescape = from->unescape;
     options.encoding = from->encoding;
     options.max_document = from->max_document;
-    if (from->classes != NULL) {
+    if (from->classes != NULL && !dbt__is_no_classes(from->classes)) {
         dbt_status status = dbt__class_names_read(from->classes, classes, err);
         if (status < 0) return status;
         options.classes = classes;

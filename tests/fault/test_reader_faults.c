@@ -156,7 +156,7 @@ static dbt_status read_all(const void *what, uint64_t *digest, dbt_error *err)
     options.n_text_columns = from->text_column != NULL;
     options.chunk = 32;
     dbt_status status = dbt__catalog_open(from->piped ? "-" : path_of(from->path), from->format,
-                                          (dbt__waiting){0}, &catalog, err);
+                                          true, (dbt__waiting){0}, &catalog, err);
     if (status == DBT_OK) status = dbt__reader_new(&options, &reader, err);
     while (status == DBT_OK && (status = dbt__catalog_next(catalog, &part, err)) == DBT_OK)
         status = read_part(catalog, reader, part, digest, err);

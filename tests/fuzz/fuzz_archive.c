@@ -129,7 +129,8 @@ static void read_contents(const char *path, const dbt__reader_options *options, 
     dbt__catalog *catalog = NULL;
     dbt__reader *reader = NULL;
     *c = (contents){0};
-    c->status = dbt__catalog_open(path, options->format, (dbt__waiting){0}, &catalog, &c->err);
+    c->status =
+        dbt__catalog_open(path, options->format, true, (dbt__waiting){0}, &catalog, &c->err);
     if (c->status == DBT_OK) c->status = dbt__reader_new(options, &reader, &c->err);
     if (c->status == DBT_OK) c->status = read_parts(catalog, reader, c);
     if (c->status < 0) fuzz_refused(c->status, &c->err);

@@ -33,7 +33,7 @@ static inline dbt_status fuzz_read(const char *data, size_t bytes,
     dbt__stream *stream;
     const dbt__part *part;
     const dbt__record *record;
-    dbt_status status = dbt__catalog_open(fuzz_file(data, bytes), options->format,
+    dbt_status status = dbt__catalog_open(fuzz_file(data, bytes), options->format, true,
                                           (dbt__waiting){0}, &catalog, err);
     if (status == DBT_OK) status = dbt__reader_new(options, &reader, err);
     if (status == DBT_OK) status = dbt__catalog_next(catalog, &part, err);

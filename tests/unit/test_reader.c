@@ -61,7 +61,8 @@ static dbt_status read_path(const char *path, const dbt__reader_options *options
     const dbt__part *part;
     size_t used = 0;
     out[0] = said[0] = '\0';
-    dbt_status status = dbt__catalog_open(path, options->format, (dbt__waiting){0}, &catalog, err);
+    dbt_status status =
+        dbt__catalog_open(path, options->format, true, (dbt__waiting){0}, &catalog, err);
     if (status == DBT_OK) status = dbt__reader_new(options, &reader, err);
     while (status == DBT_OK && (status = dbt__catalog_next(catalog, &part, err)) == DBT_OK) {
         status = dbt__catalog_stream(catalog, &stream, err);
@@ -469,6 +470,33 @@ static void test_classes__name_the_labels(void **state)
     assert_string_equal(err.message, "c.txt:4: class name 'b' is that of line 1, too");
 }
 
+static void test_classes__are_labels_themselves(void **state)
+{
+    (void)state;
+    dbt_error err = {0};
+    dbt__class_names classes;
+    static const char names[] = "World\nSport\n2\n12345678901234567890\nSci/Tech\n1a\nWor";
+    assert_ok(dbt__class_names_parse(names, sizeof names - 1, "c.txt", &classes, &err), err);
+    static const struct {
+        const char *label, *name;
+    } cases[] = {{"World", "World"}, {"Wor", "Wor"},
+                 {"1a", "1a"},       {"Sci/Tech", "Sci/Tech"},
+                 {"2", "Sport"},     {"3", "2"},
+                 {"007", "Wor"},     {"0", NULL},
+                 {"8", NULL},        {"12345678901234567890", NULL},
+                 {"world", NULL},    {"Worl", NULL},
+                 {"Worlds", NULL},   {"World ", NULL},
+                 {"A", NULL},        {"zzz", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const dbt_text label = {cases[i].label, strlen(cases[i].label)};
+        const char *name = dbt__class_names_find(&classes, label);
+        print_message("%s\n", cases[i].label);
+        assert_int_equal(name == NULL, cases[i].name == NULL);
+        if (name != NULL) assert_string_equal(name, cases[i].name);
+    }
+    dbt__class_names_release(&classes);
+}
+
 /* A label, or the name of a file or of a member, that is too long to be shown ends with a character
  * of it, wherever its end is; a character is one of two, three or four bytes. */
 static void test_reasons__end_with_a_character(void **state)
@@ -476,7 +504,8 @@ static void test_reasons__end_with_a_character(void **state)
     (void)state;
     static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
     static char *name[] = {"World"};
-    const dbt__class_names classes = {1, name};
+    static char *const *sorted[] = {name};
+    const dbt__class_names classes = {1, name, sorted};
     for (size_t i = 0; i < 12; i++) {
         char shown[301], data[400], expected[700];
         const char *character = characters[i / 4];
@@ -866,6 +895,7 @@ int main(void)
         cmocka_unit_test(test_csv__an_open_quote_takes_no_memory),
         cmocka_unit_test(test_columns__are_detected_or_named),
         cmocka_unit_test(test_classes__name_the_labels),
+        cmocka_unit_test(test_classes__are_labels_themselves),
         cmocka_unit_test(test_reasons__end_with_a_character),
         cmocka_unit_test(test_lines__without_a_label_are_plain_text),
         cmocka_unit_test(test_labels__longer_than_any_name_are_refused),

@@ -50,7 +50,8 @@ static void open_reader(const char *path, const dbt__reader_options *options, op
     dbt_error err = {0};
     const dbt__part *part;
     dbt__stream *stream;
-    assert_ok(dbt__catalog_open(path, options->format, (dbt__waiting){0}, &o->catalog, &err), err);
+    assert_ok(dbt__catalog_open(path, options->format, true, (dbt__waiting){0}, &o->catalog, &err),
+              err);
     assert_ok(dbt__reader_new(options, &o->reader, &err), err);
     assert_ok(dbt__catalog_next(o->catalog, &part, &err), err);
     assert_ok(dbt__catalog_stream(o->catalog, &stream, &err), err);
