@@ -244,13 +244,17 @@ static dbt_status refuse_quote(dbt__reader *r, dbt__scan scan, dbt_error *err)
         (void)dbt__reader_refuse(r, raw, "the quote that opens here is never closed");
     } else {
         int64_t lines = dbt__count_lines(quote, begin + r->stop);
+        /* MySQL and Spark write \", which cannot be told from a text that ends with a backslash. */
+        const char *hint = begin[r->stop - 2] != '\\'
+                               ? ""
+                               : ": a quote within quotes is doubled (\"\"), not written \\\"";
         if (lines == 0)
-            (void)dbt__reader_refuse(r, raw, "text after a closing quote");
+            (void)dbt__reader_refuse(r, raw, "text after a closing quote%s", hint);
         else
             (void)dbt__reader_refuse(r, raw,
                                      "the quote that opens here is closed in line %lld, with text "
-                                     "after it",
-                                     (long long)(r->record.line + lines));
+                                     "after it%s",
+                                     (long long)(r->record.line + lines), hint);
     }
     dbt__window_consume(&r->window, r->open_quote);
     return dbt__window_skip_line(&r->window, err);

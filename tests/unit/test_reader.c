@@ -154,6 +154,13 @@ static const csv_case csv_cases[] = {
      "4 d|he said \"no\" to w\n5 e|v\n"},
     {"text after a quote on a later line", "\"a\na\",\"x\"y\nb,z\n",
      "2 !text after a closing quote\n3 b|z\n"},
+    {"quotes escaped by backslashes", "a,\"he said \\\"hi\\\" ok\"\nb,\"\\\"x\"\nc,z\n",
+     "1 !text after a closing quote: a quote within quotes is doubled (\"\"), not written \\\"\n"
+     "2 !text after a closing quote: a quote within quotes is doubled (\"\"), not written \\\"\n"
+     "3 c|z\n"},
+    {"a quote escaped by a backslash on a later line", "a,\"x\ny \\\"z\"\nb,w\n",
+     "1 !the quote that opens here is closed in line 2, with text after it: a quote within quotes "
+     "is doubled (\"\"), not written \\\"\n2 !has 1 field, needs 2\n3 b|w\n"},
     {"open quote", "a,x\nb,\"y\nc,z\n",
      "1 a|x\n2 !the quote that opens here is never closed\n3 c|z\n"},
     {"open quote on a later line", "a,x\n\"b\nb\",\"y\nc,z\n",
