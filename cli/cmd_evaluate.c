@@ -60,8 +60,14 @@ static void add_average(cli_table *table, const char *name, double precision, do
     cli_table_add(table, "%s", cli_thousands(number, support));
 }
 
-/* Laid out as scikit-learn's classification_report, and of the same labels: those that are a
- * document's, or are predicted. */
+/* The averages, as those of scikit-learn's classification_report, are over the labels that are a
+ * document's, or are predicted: others would be rows that do not belong to them. */
+static bool is_reported(const dbt_class_row *row)
+{
+    return row->support + row->predicted > 0;
+}
+
+/* Laid out as scikit-learn's classification_report. */
 static dbt_status print_class_report(const dbt_report *report, dbt_error *err)
 {
     cli_table table;
@@ -73,7 +79,7 @@ static dbt_status print_class_report(const dbt_report *report, dbt_error *err)
     cli_table_add(&table, "support");
     for (size_t i = 0; i < report->n_classes; i++) {
         const dbt_class_row *row = &report->class_row[i];
-        if (row->support + row->predicted == 0) continue;
+        if (!is_reported(row)) continue;
         add_average(&table, row->label, row->precision, row->recall, row->f1, row->support);
     }
     add_average(&table, "macro avg", report->macro_precision, report->macro_recall,
@@ -133,6 +139,7 @@ static json_t *class_rows_json(const dbt_report *report)
     json_t *rows = json_array();
     for (size_t i = 0; i < report->n_classes; i++) {
         const dbt_class_row *row = &report->class_row[i];
+        if (!is_reported(row)) continue;
         json_t *object =
             json_pack("{s:o, s:o, s:o, s:o, s:I}", "label", cli_json_text(row->label), "precision",
                       cli_json_number(row->precision), "recall", cli_json_number(row->recall), "f1",
@@ -145,15 +152,34 @@ static json_t *class_rows_json(const dbt_report *report)
     return rows;
 }
 
+static json_t *average_json(double precision, double recall, double f1, int64_t support)
+{
+    return json_pack("{s:o, s:o, s:o, s:I}", "precision", cli_json_number(precision), "recall",
+                     cli_json_number(recall), "f1", cli_json_number(f1), "support",
+                     (json_int_t)support);
+}
+
+static json_t *confusion_row_json(const dbt_report *report, size_t actual)
+{
+    json_t *row = json_array();
+    for (size_t j = 0; j < report->n_outputs; j++)
+        if (is_reported(&report->class_row[j]))
+            (void)json_array_append_new(
+                row, json_integer((json_int_t)dbt_report_documents(report, actual, j)));
+    return row;
+}
+
+/* Of the labels that class_rows_json lists: the other rows and columns are all 0. */
 static json_t *confusion_json(const dbt_report *report)
 {
-    if (report->n_classes > WIDEST_JSON) return json_null();
+    size_t n = 0;
+    for (size_t i = 0; i < report->n_classes; i++)
+        n += is_reported(&report->class_row[i]);
+    if (n > WIDEST_JSON) return json_null();
     json_t *rows = json_array();
     for (size_t i = 0; i < report->n_classes; i++) {
-        json_t *row = json_array();
-        for (size_t j = 0; j < report->n_outputs; j++)
-            (void)json_array_append_new(
-                row, json_integer((json_int_t)dbt_report_documents(report, i, j)));
+        if (!is_reported(&report->class_row[i])) continue;
+        json_t *row = confusion_row_json(report, i);
         if (json_array_append_new(rows, row) != 0) {
             json_decref(rows);
             return NULL;
@@ -166,15 +192,22 @@ static dbt_status print_report_json(const dbt_model_info *info, const char *spli
                                     const dbt_report *report, dbt_error *err)
 {
     return cli_print_json(
-        json_pack("{s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:o, s:o}", "run",
-                  (json_int_t)info->run_id, "weights",
-                  info->weights == DBT_WEIGHTS_BEST ? "best" : "last", "split",
-                  cli_json_text(split), "documents", (json_int_t)report->documents, "unlabelled",
-                  (json_int_t)report->unlabelled, "loss", cli_json_number(report->loss), "acc",
-                  cli_json_number(report->acc), "trained_on", (int)report->is_train,
-                  "stopped_training", (int)report->is_validation, "recut", (int)report->is_recut,
-                  "changed", (int)(report->changed_since != 0), "stored", (int)report->stored,
-                  "labels", class_rows_json(report), "confusion", confusion_json(report)),
+        json_pack(
+            "{s:I, s:s, s:o, s:I, s:I, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:o}",
+            "run", (json_int_t)info->run_id, "weights",
+            info->weights == DBT_WEIGHTS_BEST ? "best" : "last", "split", cli_json_text(split),
+            "documents", (json_int_t)report->documents, "unlabelled",
+            (json_int_t)report->unlabelled, "loss", cli_json_number(report->loss), "acc",
+            cli_json_number(report->acc), "trained_on", (int)report->is_train, "stopped_training",
+            (int)report->is_validation, "recut", (int)report->is_recut, "changed",
+            (int)(report->changed_since != 0), "stored", (int)report->stored, "labels",
+            class_rows_json(report), "macro avg",
+            average_json(report->macro_precision, report->macro_recall, report->macro_f1,
+                         report->documents),
+            "weighted avg",
+            average_json(report->weighted_precision, report->weighted_recall, report->weighted_f1,
+                         report->documents),
+            "confusion", confusion_json(report)),
         err);
 }
 
@@ -279,7 +312,9 @@ const cli_command cli_evaluate = {
         "predictions are stored in DATABASE: see the views confusion, class_report and mistake.\n"
         "In JSON, trained_on and stopped_training say whether the run was trained on documents of "
         "the split, or stopped by them; where recut is true it only may have been, as a later fit "
-        "has cut its parts anew. confusion is null where there are more than 1,000 labels.",
+        "has cut its parts anew. labels are those that are a document's or are predicted. They "
+        "name the rows of confusion and, without those at the end that training lacks, its "
+        "columns; it is null where there are more than 1,000.",
     .examples = "  dbtrain evaluate imdb.db\n"
                 "  dbtrain evaluate imdb.db --split test --run 3 --json\n",
     .arguments = evaluate_arguments,
