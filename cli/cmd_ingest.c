@@ -105,7 +105,8 @@ static const cli_option ingest_options[] = {
      .kind = CLI_STRING,
      .field = FIELD(options.split),
      .argument = "NAME",
-     .help = "split that the documents go to",
+     .help = "split that the documents go to; those of a class folder unsup or unlabeled have no "
+             "label, and keep the split of that name",
      .shown = "train, test, valid, validation, val or dev, as the file's or folder's name says, "
               "else train"},
     {.name = "label-column",
