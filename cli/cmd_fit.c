@@ -402,8 +402,10 @@ static dbt_status print_result(const fit_values *v, const dbt_fit_result *result
 static void add_remedy(const fit_values *v, dbt_error *err)
 {
     size_t used = strlen(err->message);
+    const dbt_network_options *network = &v->options.network;
     snprintf(err->message + used, sizeof err->message - used,
-             ": try a new run with --learning-rate below %g", v->options.network.learning_rate);
+             ": try a new run with --learning-rate below %g%s", network->learning_rate,
+             network->l2 > 0 ? ", or a lower --l2" : "");
 }
 
 /* What a run that did not finish has left. */

@@ -186,14 +186,19 @@ static const format_option format_options[] = {{"header", &delimited},
                                                {"classes", &of_rows},
                                                {NULL, NULL}};
 
+static bool is_none(const char *value)
+{
+    return value != NULL && strcmp(value, "none") == 0;
+}
+
 /* It is on the command line, and does nothing with these formats. */
 static bool is_idle(const cli_input *input, const format_option *option, unsigned read)
 {
-    const char *label = ((const ingest_values *)input->values)->options.label_column;
-    /* To leave the labels out is for all formats. */
-    if (strcmp(option->name, "label-column") == 0 && label != NULL && strcmp(label, "none") == 0)
-        return false;
-    return cli_given(input, option->name) && (option->use->formats & read) == 0;
+    const dbt_ingest_options *options = &((const ingest_values *)input->values)->options;
+    if (!cli_given(input, option->name) || (option->use->formats & read) != 0) return false;
+    /* To leave the labels out, or their names, is for all formats. */
+    if (strcmp(option->name, "label-column") == 0) return !is_none(options->label_column);
+    return strcmp(option->name, "classes") != 0 || !is_none(options->classes);
 }
 
 /* A format that is given holds for all sources. */

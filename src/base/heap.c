@@ -29,9 +29,9 @@
 #define APART ((size_t)32 << 20)
 #define PAGE ((uintptr_t)4096)
 /* How much is touched behind a block of so many bytes or more, and what of it must be left for the
- * next one: two huge pages, and one. */
-#define AHEAD ((uintptr_t)4 << 20)
-#define LEAST_AHEAD ((uintptr_t)2 << 20)
+ * next one: a huge page, and half of one. */
+#define AHEAD ((uintptr_t)2 << 20)
+#define LEAST_AHEAD ((uintptr_t)1 << 20)
 #define WORTH_TOUCHING ((size_t)64 << 10)
 
 /* Where the heap begins, 0 where it is not ours, where it ended when it was seen last, and up to
