@@ -316,7 +316,8 @@ size_t dbt__budget_work(const dbt_fit_options *options, const dbt__survey *surve
 
 /* Fitted to the maximum resident set of default fits on 1,000, 5,000 and 25,000 reviews of IMDb,
  * SMS spam, 20 Newsgroups, and ten generated corpora of up to 2.5 million documents and 20 labels.
- * Of the program as it is the estimate is within an eighth of each.
+ * Of the program as it is the estimate is within an eighth of SMS spam and IMDb, and up to a fifth
+ * above 20 Newsgroups.
  */
 #define PROCESS_BYTES (11.0 * (double)MIB) /* program, libraries, SQLite */
 #define LEAST_BYTES (24.0 * (double)MIB)   /* of the smallest fit */
